@@ -1,1 +1,126 @@
+//! Write a plugin for the StreamSpace host.
+//!
+//! A plugin is a dynamic library that the host loads as it was built: no source, no rebuild for a new host. It is
+//! plain synchronous Rust; any blocking crate works in it.
+//!
+//! ```
+//! use streamspace_plugin::prelude::*;
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(rename_all = "camelCase")]
+//! struct Config {
+//!     greeting: String,
+//! }
+//!
+//! struct Greeter {
+//!     config: Config,
+//!     context: Context,
+//! }
+//!
+//! impl Plugin for Greeter {
+//!     type Config = Config; // valid against the manifest's configSchema already, defaults applied
+//!
+//!     fn load(context: &Context, config: Config) -> Result<Self> {
+//!         Ok(Self { config, context: context.clone() })
+//!     }
+//!
+//!     fn register(&self, on: &mut Registrar<Self>) {
+//!         on.consumer("greet").topics(["session.created"]).durable().handle(Self::greet);
+//!     }
+//! }
+//!
+//! impl Greeter {
+//!     fn greet(&self, event: &Event<'_>) -> Result<()> {
+//!         let session: payload::Session = event.decode()?;
+//!         info!(self.context.logger(), "{}", self.config.greeting; "user" => session.user);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! streamspace_plugin::export!(Greeter);
+//! ```
+//!
+//! # Thread classes
+//!
+//! Every function says on which threads it runs or may be called:
+//!
+//! | class | what it is | may block |
+//! |---|---|---|
+//! | `[setup]` | [`Plugin::load`], [`enable`](Plugin::enable), [`configure`](Plugin::configure), [`disable`](Plugin::disable), [`unload`](Plugin::unload) and the drop of the plugin: one at a time, exclusive | yes, up to the host's deadline |
+//! | `[worker]` | handlers of consumers: one call at a time per consumer, several consumers at once; successive calls may come from different threads | yes, up to the consumer's deadline |
+//! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
+//!
+//! Nothing of a plugin runs on a thread of the host's network loop, and no future, runtime handle or logger type
+//! crosses the interface: what the plugin uses inside is its own affair.
 
+pub mod abi;
+pub mod config;
+mod context;
+mod error;
+pub mod events;
+mod facts;
+pub mod http;
+pub mod lifecycle;
+pub mod log;
+mod registrar;
+
+pub use self::{
+    context::Context,
+    error::{Error, Result},
+    events::Event,
+    facts::Facts,
+    lifecycle::Plugin,
+    registrar::Registrar,
+};
+
+/// Everything a plugin's source usually needs: `use streamspace_plugin::prelude::*;`.
+pub mod prelude {
+    pub use slog::{crit, debug, error, info, trace, warn};
+
+    pub use crate::{
+        Context, Error, Event, Plugin, Registrar, Result,
+        events::{Handled, payload},
+        http::{HttpError, Request, Response},
+    };
+}
+
+/// Exports the type given, a [`Plugin`], from the library. Once per crate, whose `crate-type` is `["cdylib"]`.
+///
+/// The plugin's name and version are the crate's. The crate must be built with `panic = "unwind"`, which is the
+/// default: with `abort`, a panic of the plugin would end the host.
+///
+/// ```
+/// # use streamspace_plugin::prelude::*;
+/// struct Idle;
+///
+/// impl Plugin for Idle {
+///     type Config = ();
+///     fn load(_: &Context, _: ()) -> Result<Self> { Ok(Self) }
+/// }
+///
+/// streamspace_plugin::export!(Idle);
+/// ```
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty) => {
+        const _: () = {
+            #[cfg(panic = "abort")]
+            compile_error!(
+                "a plugin must be built with panic = \"unwind\": with \"abort\" its panics would end the host"
+            );
+
+            struct Exported;
+
+            impl $crate::abi::Export for Exported {
+                fn root() -> $crate::abi::Root {
+                    $crate::abi::root::<$plugin>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+                }
+            }
+
+            #[unsafe(no_mangle)]
+            #[expect(non_upper_case_globals, reason = "the name is part of the binary interface")]
+            pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::abi::Header =
+                $crate::abi::header::<Exported>();
+        };
+    };
+}

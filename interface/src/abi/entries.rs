@@ -1,0 +1,206 @@
+//! The plugin's entries: every function of a plugin that the host can call. Each runs inside the panic barrier, and
+//! each answers something that fails closed if the plugin panics.
+
+use std::sync::OnceLock;
+
+use abi_stable::{
+    prefix_type::WithMetadata,
+    staticref,
+    std_types::{ROption, RResult, RSlice, RStr, RVec},
+};
+
+use super::{
+    ABI_MAJOR, Capability, Fault, FaultKind, Handle, Outcome, Peer, Root, guard,
+    instance::{free_instance, new_instance, with_instance},
+};
+use crate::{
+    Context, Event, Facts, Plugin, Registrar, config,
+    config::{ConfigSink, ConfigSinkRef},
+    events,
+    events::{
+        Consumer, ConsumerSpec, Consumers, ConsumersRef, EventView, Handled, Progress, Refusal, Verdict,
+    },
+    lifecycle,
+    lifecycle::{Lifecycle, LifecycleRef},
+};
+
+/// The root of a library whose plugin is `P`, with the name and version of the crate that exports it.
+#[must_use]
+pub fn root<P: Plugin>(name: &'static str, version: &'static str) -> Root {
+    // Both live as long as the library, which is never unloaded.
+    let facts = serde_json::to_string(&Facts::of(name, version)).unwrap_or_default();
+    let _ = NAME.set(name);
+    Root { abi: ABI_MAJOR, facts: RStr::from_str(String::leak(facts)), create: create::<P> }
+}
+
+/// The name of the one plugin of this library.
+static NAME: OnceLock<&'static str> = OnceLock::new();
+
+struct Instance<P> {
+    context: Context,
+    plugin: OnceLock<P>,
+    consumers: OnceLock<Vec<Consumer<P>>>,
+}
+
+struct Tables<P>(P);
+
+impl<P: Plugin> Tables<P> {
+    staticref!(const LIFECYCLE: WithMetadata<Lifecycle> = WithMetadata::new(Lifecycle {
+        load: load::<P>,
+        enable: enable::<P>,
+        disable: disable::<P>,
+        unload: unload::<P>,
+        release: release::<P>,
+    }));
+    staticref!(const CONFIG: WithMetadata<ConfigSink> = WithMetadata::new(ConfigSink { changed: changed::<P> }));
+    staticref!(const CONSUMERS: WithMetadata<Consumers> = WithMetadata::new(Consumers {
+        list: list::<P>,
+        deliver: deliver::<P>,
+    }));
+}
+
+extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
+    let created = guard("`create`", || {
+        let context = Context::connect(NAME.get().copied().unwrap_or_default(), host)?;
+        Ok(Peer {
+            handle: new_instance(Instance::<P> {
+                context,
+                plugin: OnceLock::new(),
+                consumers: OnceLock::new(),
+            }),
+            lookup: lookup::<P>,
+        })
+    });
+    created.and_then(|peer| peer).into()
+}
+
+extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capability> {
+    match id.as_str() {
+        lifecycle::ID => {
+            ROption::RSome(Capability::new(LifecycleRef(Tables::<P>::LIFECYCLE.as_prefix()), instance))
+        }
+        config::ID => {
+            ROption::RSome(Capability::new(ConfigSinkRef(Tables::<P>::CONFIG.as_prefix()), instance))
+        }
+        events::ID => {
+            ROption::RSome(Capability::new(ConsumersRef(Tables::<P>::CONSUMERS.as_prefix()), instance))
+        }
+        _ => ROption::RNone,
+    }
+}
+
+/// Runs one entry with its instance, inside the barrier.
+fn enter<P: Plugin, T>(
+    what: &str,
+    instance: Handle,
+    entry: impl FnOnce(&Instance<P>) -> Result<T, Fault>,
+) -> Outcome<T> {
+    let result = guard(what, || {
+        // SAFETY: `create` made the handle from an `Instance<P>`, and the host uses it only until `release`.
+        unsafe { with_instance(instance, entry) }
+    });
+    result.and_then(|answer| answer).into()
+}
+
+/// As [`enter`], for the entries that come after `load`.
+fn enter_loaded<P: Plugin, T>(
+    what: &str,
+    instance: Handle,
+    entry: impl FnOnce(&P, &Instance<P>) -> Result<T, Fault>,
+) -> Outcome<T> {
+    enter(what, instance, |instance: &Instance<P>| match instance.plugin.get() {
+        Some(plugin) => entry(plugin, instance),
+        None => Err(Fault::new(FaultKind::CLOSED, "the plugin is not loaded")),
+    })
+}
+
+fn failed(error: crate::Error) -> Fault {
+    Fault::new(FaultKind::FAILED, error)
+}
+
+extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
+    enter("`load`", instance, |instance: &Instance<P>| {
+        let config = config::read(&instance.context).map_err(failed)?;
+        let plugin = P::load(&instance.context, config).map_err(failed)?;
+        let mut registrar = Registrar::new();
+        plugin.register(&mut registrar);
+        let again = instance.consumers.set(registrar.into_consumers()).is_err()
+            || instance.plugin.set(plugin).is_err();
+        if again {
+            return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
+        }
+        Ok(())
+    })
+}
+
+extern "C" fn enable<P: Plugin>(instance: Handle) -> Outcome<()> {
+    enter_loaded("`enable`", instance, |plugin: &P, _| plugin.enable().map_err(failed))
+}
+
+extern "C" fn changed<P: Plugin>(instance: Handle) -> Outcome<bool> {
+    enter_loaded("`configure`", instance, |plugin: &P, instance| {
+        let config = config::read(&instance.context).map_err(failed)?;
+        plugin.configure(config).map_err(failed)
+    })
+}
+
+extern "C" fn disable<P: Plugin>(instance: Handle) -> Outcome<()> {
+    enter_loaded("`disable`", instance, |plugin: &P, _| {
+        plugin.disable();
+        Ok(())
+    })
+}
+
+extern "C" fn unload<P: Plugin>(instance: Handle) -> Outcome<()> {
+    enter_loaded("`unload`", instance, |plugin: &P, _| {
+        plugin.unload();
+        Ok(())
+    })
+}
+
+extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
+    // SAFETY: as in `enter`; and the host calls nothing of this instance while and after it calls `release`.
+    let instance = unsafe { free_instance::<Instance<P>>(instance) };
+    // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
+    let Instance { context, plugin, consumers } = *instance;
+    let plugin = guard("`drop`", || drop(plugin));
+    let handlers = guard("`drop` of a handler", || drop(consumers));
+    drop(context);
+    plugin.and(handlers).into()
+}
+
+extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
+    enter_loaded("the list of consumers", instance, |_: &P, instance| {
+        Ok(instance.consumers.get().into_iter().flatten().map(|consumer| consumer.spec.clone()).collect())
+    })
+}
+
+extern "C" fn deliver<'a, P: Plugin>(
+    instance: Handle,
+    consumer: u32,
+    batch: RSlice<'a, EventView<'a>>,
+) -> Progress {
+    let mut acknowledged = 0;
+    let outcome = enter_loaded("the handler", instance, |plugin: &P, instance| {
+        let consumer =
+            instance.consumers.get().and_then(|consumers| consumers.get(consumer as usize)).ok_or_else(
+                || Fault::new(FaultKind::INVALID, format_args!("there is no consumer number {consumer}")),
+            )?;
+        for view in batch.as_slice() {
+            match (consumer.handler)(plugin, &Event::new(*view)) {
+                Handled::Ack => acknowledged += 1,
+                refused => return Ok(refused.into_refusal()),
+            }
+        }
+        Ok(None)
+    });
+    let stopped_at = match outcome {
+        RResult::ROk(refusal) => refusal.into(),
+        RResult::RErr(Fault { kind, message }) => ROption::RSome(Refusal {
+            verdict: if kind == FaultKind::PANICKED { Verdict::PANICKED } else { Verdict::RETRY },
+            after_ms: Refusal::BACKOFF,
+            reason: message,
+        }),
+    };
+    Progress { acknowledged, stopped_at }
+}

@@ -1,0 +1,95 @@
+//! The root module that every plugin exports. Frozen.
+
+use abi_stable::{
+    StableAbi, declare_root_module_statics,
+    library::{
+        __call_root_module_loader, AbiHeaderRef, CheckTypeLayout, LibHeader, LibraryError, RootModule,
+        RootModuleResult,
+    },
+    prefix_type::PrefixTypeTrait,
+    sabi_types::VersionStrings,
+    std_types::RStr,
+};
+
+use super::{Outcome, Peer};
+
+/// The interface's major number. A host refuses a plugin of another one.
+pub const ABI_MAJOR: u32 = 1;
+
+/// The symbol under which a plugin's library exports its header.
+pub const HEADER_SYMBOL: &str = "_1as_0lib_1header_0root_bmodule_bloader";
+
+/// What a plugin's library exports.
+#[repr(C)]
+#[derive(StableAbi, Debug)]
+#[sabi(kind(Prefix(prefix_ref = RootRef)))]
+pub struct Root {
+    /// [`ABI_MAJOR`] of the interface that the plugin was built against.
+    pub abi: u32,
+    /// Who the plugin is and what it was built with, a JSON object: [`Facts`](crate::Facts).
+    pub facts: RStr<'static>,
+    /// `[setup]` Makes an instance for the host `Peer` and answers with the instance's own. Runs no code of the
+    /// plugin's author, and may not call the host except for `lookup`.
+    #[sabi(last_prefix_field)]
+    pub create: extern "C" fn(Peer) -> Outcome<Peer>,
+}
+
+impl RootModule for RootRef {
+    declare_root_module_statics! {RootRef}
+    const BASE_NAME: &'static str = "streamspace_plugin";
+    const NAME: &'static str = "streamspace_plugin";
+    // The interface's own version, not the crate's.
+    const VERSION_STRINGS: VersionStrings = VersionStrings::new("1.0.0");
+}
+
+/// What [`export!`](crate::export) tells about the crate it is used in.
+pub trait Export: 'static {
+    /// The root that the library exports.
+    fn root() -> Root;
+}
+
+/// The static that a library exports under [`HEADER_SYMBOL`].
+pub type Header = LibHeader;
+
+/// Why a library's header is not usable.
+pub type HeaderError = LibraryError;
+
+/// The header for the plugin `E`: the value of the static that [`export!`](crate::export) defines.
+#[must_use]
+pub const fn header<E: Export>() -> Header {
+    extern "C" fn module<E: Export>() -> RootModuleResult {
+        fn root<E: Export>() -> RootRef {
+            E::root().leak_into_prefix()
+        }
+        __call_root_module_loader(root::<E>)
+    }
+    // SAFETY: `module` returns a reference to a `Root`, which is what `RootRef` is.
+    unsafe { LibHeader::from_constructor::<RootRef>(module::<E>, CheckTypeLayout::Yes) }
+}
+
+/// Checks the header of a loaded library and returns its root.
+///
+/// # Errors
+///
+/// [`HeaderError`] when the library was built with another `abi_stable` or another root.
+pub fn open_header(header: AbiHeaderRef) -> Result<RootRef, HeaderError> {
+    header.upgrade()?.init_root_module::<RootRef>()
+}
+
+#[cfg(test)]
+mod tests {
+    use abi_stable::library::ROOT_MODULE_LOADER_NAME;
+
+    use super::*;
+
+    #[test]
+    fn the_header_is_exported_under_the_name_that_loaders_look_for() {
+        assert_eq!(HEADER_SYMBOL, ROOT_MODULE_LOADER_NAME);
+    }
+
+    #[test]
+    fn layouts_carry_the_version_of_the_interface_and_not_of_the_crate() {
+        let (package, version) = crate::abi::Fault::LAYOUT.package_and_version();
+        assert_eq!((package.as_str(), version.version.as_str()), ("streamspace-plugin", "1.0.0"));
+    }
+}

@@ -1,0 +1,92 @@
+//! What a plugin gets from the host.
+
+use std::sync::Arc;
+
+use slog::Logger;
+
+use crate::{
+    abi::{Bound, Fault, FaultKind, Peer, Table},
+    config::ConfigSourceRef,
+    events::{self, EmitterRef, Events},
+    http::{self, Http, HttpRef},
+    log::{self, LogRef},
+};
+
+/// A plugin's way to the host: its logger, events and outbound HTTP. Cheap to clone, usable from every thread.
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: &'static str,
+    logger: Logger,
+    config: Bound<ConfigSourceRef>,
+    events: Events,
+    http: Http,
+}
+
+impl Context {
+    /// Asks the host for everything this SDK knows.
+    pub(crate) fn connect(name: &'static str, host: Peer) -> Result<Self, Fault> {
+        let log: Bound<LogRef> = needed(host, log::ID)?;
+        log::install(log);
+        Ok(Self(Arc::new(Inner {
+            name,
+            logger: log::logger(log),
+            config: needed(host, crate::config::ID)?,
+            events: Events::new(name, optional::<EmitterRef>(host, events::ID)?),
+            http: Http::new(optional::<HttpRef>(host, http::ID)?),
+        })))
+    }
+
+    /// `[any]` The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// `[any]` The plugin's logger. Its records appear in the host's log with the plugin's name. So do those of the
+    /// `log` crate's macros, in the plugin and in what it depends on.
+    ///
+    /// ```
+    /// # use streamspace_plugin::prelude::*;
+    /// fn started(context: &Context, port: u16) {
+    ///     info!(context.logger(), "Listening."; "port" => port);
+    /// }
+    /// ```
+    pub fn logger(&self) -> &Logger {
+        &self.0.logger
+    }
+
+    /// `[any]` Emits events.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// Sends HTTP requests. Not to be called where blocking is not allowed.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {
+        &self.0.config
+    }
+}
+
+fn optional<T: Table>(host: Peer, id: &str) -> Result<Option<Bound<T>>, Fault> {
+    host.bind(id)
+        .map_err(|mismatch| Fault::new(FaultKind::UNSUPPORTED, format_args!("capability `{id}`: {mismatch}")))
+}
+
+fn needed<T: Table>(host: Peer, id: &str) -> Result<Bound<T>, Fault> {
+    optional(host, id)?.ok_or_else(|| {
+        Fault::new(
+            FaultKind::UNSUPPORTED,
+            format_args!(
+                "the plugin needs the capability `{id}`, which this host does not have: use a newer host"
+            ),
+        )
+    })
+}

@@ -1,0 +1,58 @@
+//! A plugin's life: `lifecycle/1` and the [`Plugin`] trait.
+//!
+//! `create → load → enable → … → disable → unload → drop`. If `load` or `enable` fails, the plugin is dropped and
+//! nothing of it stays registered.
+
+mod table;
+
+use serde::de::DeserializeOwned;
+
+pub use self::table::{ID, Lifecycle, LifecycleRef};
+use crate::{Context, Registrar, Result};
+
+/// A plugin: the type given to [`export!`](crate::export).
+///
+/// All of it may panic; the host contains that, names the plugin and the place, and treats it as a failure.
+pub trait Plugin: Send + Sync + Sized + 'static {
+    /// The configuration. What arrives is valid against the manifest's `configSchema`, with the defaults applied. Use
+    /// `()` for a plugin without one, or `serde_json::Value` for the document as it is.
+    type Config: DeserializeOwned;
+
+    /// `[setup]` Builds the plugin's state. No event arrives yet.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the plugin unable to run. The operator reads the message.
+    fn load(context: &Context, config: Self::Config) -> Result<Self>;
+
+    /// `[setup]` After `load`: declares what the plugin wants to be called for.
+    fn register(&self, on: &mut Registrar<Self>) {
+        let _ = on;
+    }
+
+    /// `[setup]` The registrations are live; events may already be arriving.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    fn enable(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// `[setup]` The configuration changed. Answer `true` if it is taken over; with `false`, which is the default, the
+    /// host unloads this instance and loads a new one. Consumers registered before stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be used; the host unloads this instance, and a new one with it.
+    fn configure(&self, config: Self::Config) -> Result<bool> {
+        drop(config);
+        Ok(false)
+    }
+
+    /// `[setup]` No handler runs any more and none will: the plugin is being disabled, replaced, or the host stops.
+    fn disable(&self) {}
+
+    /// `[setup]` The last call before the plugin is dropped; the [`Context`] still works.
+    fn unload(&self) {}
+}
