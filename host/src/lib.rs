@@ -1,1 +1,7 @@
+//! The StreamSpace plugin host.
+//!
+//! See `ARCHITECTURE.md` for the floors of this house and how data flows through it.
 
+pub mod events;
+mod handles;
+pub mod log;

@@ -1,12 +1,12 @@
 //! The plugin's entries: every function of a plugin that the host can call. Each runs inside the panic barrier, and
 //! each answers something that fails closed if the plugin panics.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, atomic::Ordering};
 
 use abi_stable::{
     prefix_type::WithMetadata,
     staticref,
-    std_types::{ROption, RResult, RSlice, RStr, RVec},
+    std_types::{ROption, RResult, RStr, RVec},
 };
 
 use super::{
@@ -17,9 +17,7 @@ use crate::{
     Context, Event, Facts, Plugin, Registrar, config,
     config::{ConfigSink, ConfigSinkRef},
     events,
-    events::{
-        Consumer, ConsumerSpec, Consumers, ConsumersRef, EventView, Handled, Progress, Refusal, Verdict,
-    },
+    events::{Batch, Consumer, ConsumerSpec, Consumers, ConsumersRef, Handled, Progress, Refusal, Verdict},
     lifecycle,
     lifecycle::{Lifecycle, LifecycleRef},
 };
@@ -175,18 +173,18 @@ extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
     })
 }
 
-extern "C" fn deliver<'a, P: Plugin>(
-    instance: Handle,
-    consumer: u32,
-    batch: RSlice<'a, EventView<'a>>,
-) -> Progress {
+extern "C" fn deliver<P: Plugin>(instance: Handle, consumer: u32, batch: Batch<'_>) -> Progress {
     let mut acknowledged = 0;
     let outcome = enter_loaded("the handler", instance, |plugin: &P, instance| {
         let consumer =
             instance.consumers.get().and_then(|consumers| consumers.get(consumer as usize)).ok_or_else(
                 || Fault::new(FaultKind::INVALID, format_args!("there is no consumer number {consumer}")),
             )?;
-        for view in batch.as_slice() {
+        for view in batch.events.as_slice() {
+            // Only a hint when to stop: nothing else is read on the strength of it.
+            if acknowledged > 0 && batch.stop.load(Ordering::Relaxed) {
+                break;
+            }
             match (consumer.handler)(plugin, &Event::new(*view)) {
                 Handled::Ack => acknowledged += 1,
                 refused => return Ok(refused.into_refusal()),

@@ -25,6 +25,7 @@ mod root;
 
 pub use abi_stable::{
     StableAbi,
+    prefix_type::PrefixTypeTrait as IntoTable,
     std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
 };
 

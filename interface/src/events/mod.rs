@@ -14,7 +14,7 @@ pub use self::{
     event::{DecodeError, Event},
     handled::{Handled, IntoHandled},
     table::{
-        ConsumerSpec, Consumers, ConsumersRef, EmissionView, Emitter, EmitterRef, EventView, ID, Progress,
-        Refusal, Verdict,
+        Batch, ConsumerSpec, Consumers, ConsumersRef, EmissionView, Emitter, EmitterRef, EventView, ID,
+        Progress, Refusal, Verdict,
     },
 };

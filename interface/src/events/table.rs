@@ -1,5 +1,7 @@
 //! `events/1`, a half on either side.
 
+use std::sync::atomic::AtomicBool;
+
 use abi_stable::{
     StableAbi,
     std_types::{ROption, RSlice, RStr, RString, RVec},
@@ -81,13 +83,25 @@ pub struct ConsumerSpec {
     pub deadline_ms: u64,
 }
 
+/// Events for one consumer, in order.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The events, at least one.
+    pub events: RSlice<'a, EventView<'a>>,
+    /// Becomes `true` when the host wants the call to end after the event that is being handled: it is about to stop
+    /// the plugin, or the call takes long.
+    pub stop: &'a AtomicBool,
+}
+
 /// How far a call of `deliver` came.
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug)]
 pub struct Progress {
     /// How many events of the batch were acknowledged, from its front on.
     pub acknowledged: u64,
-    /// What is to become of the event after these; `RNone` exactly if the whole batch was acknowledged.
+    /// What is to become of the event after these. `RNone` if there is none, or if it was not looked at because of
+    /// [`Batch::stop`].
     pub stopped_at: ROption<Refusal>,
 }
 
@@ -135,5 +149,5 @@ pub struct Consumers {
     pub list: extern "C" fn(Handle) -> Outcome<RVec<ConsumerSpec>>,
     /// `[worker]` Hands the events of one batch to consumer number `u32`, in order. One call at a time per consumer.
     #[sabi(last_prefix_field)]
-    pub deliver: for<'a> extern "C" fn(Handle, u32, RSlice<'a, EventView<'a>>) -> Progress,
+    pub deliver: extern "C" fn(Handle, u32, Batch<'_>) -> Progress,
 }

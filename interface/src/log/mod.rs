@@ -55,7 +55,7 @@ fn write(
     let fields: Vec<Field<'_>> = fields
         .iter()
         .map(|(key, value, literal)| Field {
-            key: RStr::from_str(key),
+            key: RStr::from_str(AsRef::<str>::as_ref(key)),
             value: RStr::from_str(value),
             literal: *literal,
         })

@@ -1,0 +1,182 @@
+//! The host's half of `log/1`: a plugin's records.
+
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+use slog::{Key, Level, Logger, Serializer};
+use streamspace_plugin::{
+    abi::{Capability, Handle, IntoTable, guard},
+    log::{Field, LevelNumber, Log, LogRef, Record},
+};
+
+use super::{Redactor, drain::PASSED};
+use crate::handles::{Handles, Opened};
+
+const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+const MAX_FIELDS: usize = 64;
+
+/// One plugin's way into the log.
+#[derive(Debug)]
+pub(crate) struct PluginLog {
+    plugin: String,
+    logger: Logger,
+    level: AtomicU8,
+    redactor: Redactor,
+    lines_per_second: u32,
+    /// The second that is being counted, in the upper half, and its records, in the lower.
+    window: AtomicU64,
+}
+
+impl PluginLog {
+    pub(crate) fn new(
+        plugin: &str,
+        logger: &Logger,
+        level: Level,
+        redactor: Redactor,
+        lines_per_second: u32,
+    ) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            logger: logger.clone(),
+            level: AtomicU8::new(level.as_usize() as u8),
+            redactor,
+            lines_per_second,
+            window: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    pub(crate) fn set_level(&self, level: Level) {
+        self.level.store(level.as_usize() as u8, Ordering::Relaxed);
+    }
+
+    /// Takes the secrets out of a text of this plugin that the host itself is going to write.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.redactor.text(text).into_owned()
+    }
+
+    fn write(&self, record: Record<'_>) {
+        let Some(level) = Level::from_usize(usize::from(record.level)) else {
+            return;
+        };
+        if record.level > self.level.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.admit() {
+            Admitted::Yes { left_out: 0 } => {}
+            Admitted::Yes { left_out } => slog::warn!(
+                self.logger, "Left out records of a plugin that logs too much.";
+                "plugin" => &self.plugin, "left_out" => left_out, "lines_per_second" => self.lines_per_second
+            ),
+            Admitted::No => return,
+        }
+        let message = self.redactor.text(cut(record.message.as_str(), MAX_MESSAGE_BYTES));
+        let fields = Fields {
+            plugin: &self.plugin,
+            module: record.module.as_str(),
+            fields: record.fields.as_slice().get(..MAX_FIELDS).unwrap_or(record.fields.as_slice()),
+            redactor: &self.redactor,
+        };
+        static SITE: slog::RecordLocation =
+            slog::RecordLocation { file: "", line: 0, column: 0, function: "", module: "" };
+        let site = slog::RecordStatic { location: &SITE, level, tag: PASSED };
+        self.logger.log(&slog::Record::new(&site, &format_args!("{message}"), slog::BorrowedKV(&fields)));
+    }
+
+    /// Counts a record against the limit.
+    fn admit(&self) -> Admitted {
+        let second = (crate::events::unix_time_us() / 1_000_000) & 0xffff_ffff;
+        let before = self
+            .window
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {
+                Some(if window >> 32 == second { window + 1 } else { second << 32 | 1 })
+            })
+            .unwrap_or_default();
+        let limit = u64::from(self.lines_per_second);
+        let counted = before & 0xffff_ffff;
+        if before >> 32 == second {
+            if counted < limit { Admitted::Yes { left_out: 0 } } else { Admitted::No }
+        } else {
+            Admitted::Yes { left_out: counted.saturating_sub(limit) }
+        }
+    }
+}
+
+enum Admitted {
+    Yes { left_out: u64 },
+    No,
+}
+
+/// The longest prefix of `text` of at most `bytes` bytes that ends between characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+struct Fields<'a> {
+    plugin: &'a str,
+    module: &'a str,
+    fields: &'a [Field<'a>],
+    redactor: &'a Redactor,
+}
+
+impl slog::KV for Fields<'_> {
+    fn serialize(&self, _: &slog::Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
+        for field in self.fields {
+            let key = Key::from(cut(field.key.as_str(), 64).to_owned());
+            let value = field.value.as_str();
+            let masked = self.redactor.field(field.key.as_str(), cut(value, MAX_MESSAGE_BYTES));
+            // A literal that was masked, or that is not one, is written as a text.
+            match serde_json::from_str::<serde_json::Value>(value) {
+                Ok(serde_json::Value::Number(number)) if field.literal && *masked == *value => {
+                    if let Some(number) = number.as_i64() {
+                        serializer.emit_i64(key, number)?;
+                    } else if let Some(number) = number.as_u64() {
+                        serializer.emit_u64(key, number)?;
+                    } else {
+                        serializer.emit_f64(key, number.as_f64().unwrap_or_default())?;
+                    }
+                }
+                Ok(serde_json::Value::Bool(value)) if field.literal => serializer.emit_bool(key, value)?,
+                Ok(serde_json::Value::Null) if field.literal => serializer.emit_none(key)?,
+                _ => serializer.emit_str(key, &masked)?,
+            }
+        }
+        if !self.module.is_empty() {
+            serializer.emit_str("module".into(), self.module)?;
+        }
+        serializer.emit_str("plugin".into(), self.plugin)
+    }
+}
+
+static LOGS: LazyLock<Handles<PluginLog>> = LazyLock::new(Handles::new);
+
+/// Gives a plugin its half.
+pub(crate) fn open(log: Arc<PluginLog>) -> (Capability, Opened) {
+    let opened = LOGS.open(log);
+    (Capability::new(table(), opened.handle()), opened)
+}
+
+fn table() -> LogRef {
+    static TABLE: LazyLock<LogRef> = LazyLock::new(|| Log { level, write }.leak_into_prefix());
+    *TABLE
+}
+
+extern "C" fn level(handle: Handle) -> LevelNumber {
+    // A plugin that is gone logs nothing.
+    LOGS.with(handle, |log| Ok(log.level.load(Ordering::Relaxed))).unwrap_or(0)
+}
+
+extern "C" fn write(handle: Handle, record: Record<'_>) {
+    // There is nobody to tell: the answer of a log is no answer.
+    let _ = guard("the host's `log`", || {
+        LOGS.with(handle, |log| {
+            log.write(record);
+            Ok(())
+        })
+    });
+}
