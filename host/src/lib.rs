@@ -2,6 +2,8 @@
 //!
 //! See `ARCHITECTURE.md` for the floors of this house and how data flows through it.
 
+pub mod config;
 pub mod events;
 mod handles;
 pub mod log;
+pub mod outbound;

@@ -1,0 +1,234 @@
+//! Every key of the configuration: where it is and what it takes.
+
+use std::net::SocketAddr;
+
+use toml::Value;
+use url::Host;
+
+use super::log::{Format, Level};
+use super::outbound::{Network, StaticAddress};
+
+/// A key and what it takes.
+pub(super) struct Key {
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Path,
+    SocketAddress,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    OneOf(&'static [&'static str]),
+    /// A list of networks.
+    Networks,
+    /// A table of levels by plugin.
+    Levels,
+    /// A table of addresses by name.
+    Hosts,
+}
+
+/// What is wrong with a value: what follows the key in the path (empty for the value itself), and what should have
+/// been there instead of what.
+pub(super) struct Mismatch {
+    pub(super) below: String,
+    pub(super) expected: String,
+    pub(super) found: String,
+}
+
+const MIB: i64 = 1024 * 1024;
+const GIB: i64 = 1024 * MIB;
+
+const fn key(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind }
+}
+
+const fn int(path: &'static str, min: i64, max: i64) -> Key {
+    Key { path, kind: Kind::Integer { min, max } }
+}
+
+pub(super) const KEYS: &[Key] = &[
+    key("data_dir", Kind::Path),
+    key("server.address", Kind::SocketAddress),
+    int("server.workers", 0, 1024),
+    int("server.max_body_bytes", 1024, GIB),
+    int("server.shutdown_deadline_secs", 1, 3600),
+    key("log.level", Kind::OneOf(Level::NAMES)),
+    key("log.format", Kind::OneOf(Format::NAMES)),
+    int("log.plugin_lines_per_second", 1, 1_000_000),
+    key("log.plugins", Kind::Levels),
+    int("events.max_data_bytes", 1024, 16 * MIB),
+    int("events.max_pending", 1, 16 * MIB),
+    int("plugins.load_deadline_secs", 1, 3600),
+    int("plugins.drain_deadline_secs", 1, 3600),
+    int("plugins.handler_deadline_secs", 1, 3600),
+    int("plugins.panic_limit", 1, 1000),
+    int("plugins.panic_window_secs", 1, 86_400),
+    int("outbound.connect_timeout_secs", 1, 300),
+    int("outbound.total_timeout_secs", 1, 3600),
+    int("outbound.max_request_bytes", 1024, GIB),
+    int("outbound.max_response_bytes", 1024, GIB),
+    int("outbound.max_redirects", 0, 20),
+    int("outbound.max_concurrent_per_plugin", 1, 1024),
+    key("outbound.allow_addresses", Kind::Networks),
+    key("outbound.ca_file", Kind::Path),
+    key("outbound.hosts", Kind::Hosts),
+];
+
+/// The key at `path`.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether `path` is a table that holds keys.
+pub(super) fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key or section whose path is most like `path`.
+pub(super) fn closest(path: &str) -> &'static str {
+    let keys = KEYS.iter().map(|key| key.path);
+    let sections = KEYS.iter().filter_map(|key| key.path.split_once('.')).map(|(section, _)| section);
+    keys.chain(sections)
+        .min_by_key(|known| strsim::damerau_levenshtein(known, path))
+        .expect("the table of keys is not empty")
+}
+
+impl Kind {
+    /// Whether the value is a TOML string, so that an environment variable is taken as it stands.
+    pub(super) fn is_string(&self) -> bool {
+        matches!(self, Self::Path | Self::SocketAddress | Self::OneOf(_))
+    }
+
+    /// Everything wrong with `value`.
+    pub(super) fn check(&self, value: &Value) -> Vec<Mismatch> {
+        let mut wrong = Vec::new();
+        let mut check = |below: String, value: &Value, problem: Option<String>| {
+            if let Some(expected) = problem {
+                wrong.push(Mismatch { below, expected, found: describe(value) });
+            }
+        };
+        match (self, value) {
+            (Self::Networks, Value::Array(networks)) => {
+                for (index, network) in networks.iter().enumerate() {
+                    check(format!("[{index}]"), network, expect_network(network));
+                }
+            }
+            (Self::Levels, Value::Table(levels)) => {
+                for (plugin, level) in levels {
+                    check(format!(".{plugin}"), level, expect_one_of(level, Level::NAMES));
+                }
+            }
+            (Self::Hosts, Value::Table(hosts)) => {
+                for (name, address) in hosts {
+                    check(format!(".{name}"), address, expect_host(name, address));
+                }
+            }
+            _ => check(String::new(), value, self.expect_whole(value)),
+        }
+        wrong
+    }
+
+    /// What `value` should have been, unless it is that.
+    fn expect_whole(&self, value: &Value) -> Option<String> {
+        match self {
+            Self::Path => unless(value.as_str().is_some_and(|path| !path.is_empty()), "a path"),
+            Self::SocketAddress => unless(
+                value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
+                "an IP address and a port, such as \"127.0.0.1:8080\"",
+            ),
+            Self::Integer { min, max } => unless(
+                value.as_integer().is_some_and(|number| (*min..=*max).contains(&number)),
+                &format!("a whole number from {min} to {max}"),
+            ),
+            Self::OneOf(names) => expect_one_of(value, names),
+            Self::Networks => Some("a list of addresses and networks, such as [\"10.0.0.0/8\"]".to_owned()),
+            Self::Levels => Some("a table of levels by plugin, such as { slack = \"debug\" }".to_owned()),
+            Self::Hosts => {
+                Some("a table of addresses by name, such as { \"api.test\" = \"10.0.0.5\" }".to_owned())
+            }
+        }
+    }
+}
+
+fn unless(valid: bool, expected: &str) -> Option<String> {
+    (!valid).then(|| expected.to_owned())
+}
+
+fn expect_one_of(value: &Value, names: &[&str]) -> Option<String> {
+    let valid = value.as_str().is_some_and(|text| names.contains(&text));
+    unless(valid, &format!("one of {}", names.join(", ")))
+}
+
+fn expect_network(value: &Value) -> Option<String> {
+    unless(value.as_str().is_some_and(|text| text.parse::<Network>().is_ok()), Network::EXPECTED)
+}
+
+fn expect_host(name: &str, address: &Value) -> Option<String> {
+    if !matches!(Host::parse(name), Ok(Host::Domain(_))) {
+        return Some("a host's name as the key".to_owned());
+    }
+    unless(
+        address.as_str().is_some_and(|text| text.parse::<StaticAddress>().is_ok()),
+        StaticAddress::EXPECTED,
+    )
+}
+
+/// A value as an error shows it: with its type where the text alone does not show it, and never long.
+pub(super) fn describe(value: &Value) -> String {
+    const LONGEST: usize = 80;
+    let text = match value {
+        Value::Table(_) => return "a table".to_owned(),
+        Value::Array(_) => return "a list".to_owned(),
+        Value::String(text) => format!("the string {text:?}"),
+        Value::Integer(number) => format!("the number {number}"),
+        Value::Float(number) => format!("the number {number:?}"),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn paths(prefix: &str, table: &toml::Table, into: &mut BTreeSet<String>) {
+        for (name, value) in table {
+            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            match value {
+                Value::Table(inner) if is_section(&path) => paths(&path, inner, into),
+                _ => drop(into.insert(path)),
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_structs_have_the_same_keys() {
+        let mut config = Config::default();
+        config.outbound.ca_file = Some("roots.pem".into());
+        let table = toml::Table::try_from(&config).expect("the configuration is representable");
+        let mut found = BTreeSet::new();
+        paths("", &table, &mut found);
+        assert_eq!(found, KEYS.iter().map(|key| key.path.to_owned()).collect());
+    }
+
+    #[test]
+    fn every_default_is_within_its_range() {
+        let table = toml::Table::try_from(Config::default()).expect("the defaults are representable");
+        for key in KEYS.iter().filter(|key| key.path != "outbound.ca_file") {
+            let value = key.path.split('.').fold(None, |at: Option<&Value>, name| match at {
+                None => table.get(name),
+                Some(value) => value.get(name),
+            });
+            assert!(key.kind.check(value.expect("every key has a default")).is_empty(), "{}", key.path);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use serde::{Deserialize, Serialize};
+
+/// `[plugins]`: deadlines and limits for plugins' code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// How long a plugin may take to load and enable, in seconds. 1 to 3600, default 30.
+    pub load_deadline_secs: u64,
+    /// How long a plugin that is being disabled may finish what it has begun, in seconds. 1 to 3600, default 10.
+    pub drain_deadline_secs: u64,
+    /// How long one call of a handler may take, in seconds. 1 to 3600, default 60.
+    pub handler_deadline_secs: u64,
+    /// Panics within [`panic_window_secs`](Self::panic_window_secs) after which a plugin is quarantined. 1 to 1000,
+    /// default 5.
+    pub panic_limit: u32,
+    /// The window in which panics are counted, in seconds. 1 to 86400, default 60.
+    pub panic_window_secs: u64,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self {
+            load_deadline_secs: 30,
+            drain_deadline_secs: 10,
+            handler_deadline_secs: 60,
+            panic_limit: 5,
+            panic_window_secs: 60,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// `[server]`: the HTTP edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The IP address and port to listen on; port 0 takes a free one. Default `127.0.0.1:8080`.
+    pub address: SocketAddr,
+    /// Worker threads of the HTTP server; 0 is one per core. 0 to 1024, default 0.
+    pub workers: usize,
+    /// Largest accepted request body, in bytes. 1024 to 1073741824 (1 GiB), default 1048576 (1 MiB).
+    pub max_body_bytes: usize,
+    /// How long a shutdown waits for requests under way, in seconds. 1 to 3600, default 30.
+    pub shutdown_deadline_secs: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            workers: 0,
+            max_body_bytes: 1024 * 1024,
+            shutdown_deadline_secs: 30,
+        }
+    }
+}
