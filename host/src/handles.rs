@@ -35,6 +35,12 @@ impl<T: Send + Sync> Handles<T> {
         }
     }
 
+    /// What `handle` names, for a call that takes long.
+    pub(crate) fn get(&self, handle: Handle) -> Result<Arc<T>, Fault> {
+        let slots = self.slots.load();
+        slots.get(KeyData::from_ffi(handle.0).into()).map(Arc::clone).ok_or_else(closed)
+    }
+
     /// Gives `object` a handle, which is valid until the answer is dropped.
     pub(crate) fn open(&'static self, object: Arc<T>) -> Opened {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,6 +56,10 @@ impl<T: Send + Sync> Handles<T> {
         slots.remove(key);
         self.slots.store(Arc::new(slots));
     }
+}
+
+fn closed() -> Fault {
+    Fault::new(FaultKind::CLOSED, "the plugin was unloaded: this handle names nothing any more")
 }
 
 /// Keeps a handle valid; dropping it makes every later call with the handle an error.

@@ -6,6 +6,7 @@
 
 mod address;
 mod allowed;
+mod capability;
 mod error;
 mod redirect;
 mod request;
@@ -27,6 +28,8 @@ use resolver::Resolver;
 pub use allowed::{AllowedHosts, InvalidPermission};
 pub use error::{Deadline, OutboundError, Part, SetupError};
 pub use request::{Request, Response};
+
+pub(crate) use capability::{PluginHttp, open as open_http};
 
 const USER_AGENT: &str = concat!("StreamSpace/", env!("CARGO_PKG_VERSION"));
 

@@ -34,5 +34,8 @@ pub use self::{
     capability::{Bound, Capability, Handle, LayoutMismatch, Peer, Table},
     entries::root,
     fault::{Fault, FaultKind, Outcome},
-    root::{ABI_MAJOR, Export, HEADER_SYMBOL, Header, HeaderError, Root, RootRef, header, open_header},
+    root::{
+        ABI_MAJOR, Export, ForeignHeader, HEADER_SYMBOL, Header, HeaderError, Root, RootRef, header,
+        open_header,
+    },
 };

@@ -51,6 +51,9 @@ pub trait Export: 'static {
 /// The static that a library exports under [`HEADER_SYMBOL`].
 pub type Header = LibHeader;
 
+/// The header of a library that was loaded, not checked yet: what [`HEADER_SYMBOL`] points to.
+pub type ForeignHeader = AbiHeaderRef;
+
 /// Why a library's header is not usable.
 pub type HeaderError = LibraryError;
 
@@ -72,7 +75,7 @@ pub const fn header<E: Export>() -> Header {
 /// # Errors
 ///
 /// [`HeaderError`] when the library was built with another `abi_stable` or another root.
-pub fn open_header(header: AbiHeaderRef) -> Result<RootRef, HeaderError> {
+pub fn open_header(header: ForeignHeader) -> Result<RootRef, HeaderError> {
     header.upgrade()?.init_root_module::<RootRef>()
 }
 

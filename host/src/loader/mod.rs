@@ -1,0 +1,5 @@
+//! From a file to a plugin's root.
+
+mod library;
+
+pub use self::library::{Library, LoadError};

@@ -1,0 +1,92 @@
+//! The host's half of `http/1`.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use streamspace_plugin::{
+    abi::{Capability, Fault, FaultKind, Handle, IntoTable, Outcome, guard},
+    http::{Answer, HttpRef, HttpTable, OwnedHeader, RequestView},
+};
+use tokio::runtime;
+
+use super::{Caller, Outbound, OutboundError, Request, Response};
+use crate::handles::{Handles, Opened};
+
+/// What a plugin sends requests with.
+#[derive(Debug)]
+pub(crate) struct PluginHttp {
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) caller: Caller,
+    /// Where the requests run; the plugin's own thread only waits.
+    pub(crate) network: runtime::Handle,
+}
+
+static CALLERS: LazyLock<Handles<PluginHttp>> = LazyLock::new(Handles::new);
+
+/// Gives a plugin its half.
+pub(crate) fn open(http: PluginHttp) -> (Capability, Opened) {
+    let opened = CALLERS.open(Arc::new(http));
+    (Capability::new(table(), opened.handle()), opened)
+}
+
+fn table() -> HttpRef {
+    static TABLE: LazyLock<HttpRef> = LazyLock::new(|| HttpTable { send }.leak_into_prefix());
+    *TABLE
+}
+
+extern "C" fn send(handle: Handle, request: RequestView<'_>) -> Outcome<Answer> {
+    guard("the host's `send`", || {
+        let http = CALLERS.get(handle)?;
+        let request = to_request(request);
+        let sent = http.network.block_on(http.outbound.send(&http.caller, request));
+        sent.map(to_answer).map_err(|why| Fault::new(kind(&why), why))
+    })
+    .and_then(|answer| answer)
+    .into()
+}
+
+fn to_request(view: RequestView<'_>) -> Request {
+    let headers =
+        view.headers.iter().map(|header| (header.name.to_string(), header.value.to_vec())).collect();
+    Request {
+        headers,
+        body: Bytes::copy_from_slice(&view.body),
+        timeout: (view.timeout_ms > 0).then(|| Duration::from_millis(view.timeout_ms)),
+        max_response_bytes: (view.max_response_bytes > 0).then_some(view.max_response_bytes),
+        max_redirects: view.max_redirects,
+        ..Request::new(view.method.as_str(), view.url.as_str())
+    }
+}
+
+fn to_answer(response: Response) -> Answer {
+    Answer {
+        status: response.status,
+        headers: response
+            .headers
+            .into_iter()
+            .map(|(name, value)| OwnedHeader { name: name.into(), value: value.into() })
+            .collect(),
+        body: Vec::from(response.body).into(),
+    }
+}
+
+fn kind(error: &OutboundError) -> FaultKind {
+    match error {
+        OutboundError::InvalidRequest { .. } => FaultKind::INVALID,
+        OutboundError::PermissionDenied { .. } => FaultKind::DENIED,
+        OutboundError::UnknownHost { .. } => FaultKind::UNKNOWN_HOST,
+        OutboundError::AddressRefused { .. } => FaultKind::ADDRESS_REFUSED,
+        OutboundError::Connect { .. } => FaultKind::CONNECT,
+        OutboundError::Tls { .. } => FaultKind::TLS,
+        OutboundError::Timeout { .. } => FaultKind::TIMED_OUT,
+        OutboundError::TooLarge { .. } => FaultKind::TOO_LARGE,
+        OutboundError::TooManyRedirects { .. } | OutboundError::RedirectRefused { .. } => {
+            FaultKind::REDIRECT_REFUSED
+        }
+        OutboundError::ConnectionLost { .. } => FaultKind::CONNECTION_LOST,
+        OutboundError::Internal { .. } => FaultKind::FAILED,
+    }
+}

@@ -1,0 +1,285 @@
+//! One started plugin: a library's instance, the capabilities it was given, and its consumers.
+
+use std::{
+    sync::{Arc, LazyLock, Weak},
+    time::Instant,
+};
+
+use slog::{debug, error, warn};
+use streamspace_plugin::{
+    abi::{Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, Table},
+    config, events,
+    events::{Batch, ConsumersRef, Progress, Verdict},
+    http, lifecycle,
+    lifecycle::LifecycleRef,
+    log,
+};
+
+use super::{PluginSpec, Runtime, Services};
+use crate::{
+    events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
+    handles::{Handles, Opened},
+    loader::{Library, LoadError},
+    log::{PluginLog, Redactor, open_plugin_log},
+    outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
+    plugin_config::{PluginConfig, open_config},
+};
+
+/// Why a plugin did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The library cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The library is another plugin than the manifest says.
+    #[error("the library and its manifest disagree: the manifest says {expected}, the library {found}")]
+    OtherPlugin {
+        /// Name and version of the manifest.
+        expected: String,
+        /// Name and version in the library.
+        found: String,
+    },
+    /// A permission is not one.
+    #[error(transparent)]
+    Permission(#[from] InvalidPermission),
+    /// The plugin's table has another layout.
+    #[error("the plugin's `{capability}`: {mismatch}")]
+    Layout {
+        /// The capability.
+        capability: &'static str,
+        /// What is wrong.
+        mismatch: LayoutMismatch,
+    },
+    /// The plugin does not offer what every plugin must.
+    #[error("the plugin does not offer `{0}`, without which it cannot be run")]
+    Missing(&'static str),
+    /// The plugin itself said no, or panicked.
+    #[error("{0}")]
+    Plugin(Fault),
+    /// Its consumers are not acceptable.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+}
+
+/// A plugin that was started.
+#[derive(Debug)]
+pub(super) struct Instance {
+    name: Arc<str>,
+    lifecycle: Bound<LifecycleRef>,
+    config_sink: Option<Bound<config::ConfigSinkRef>>,
+    pub(super) config: Arc<PluginConfig>,
+    pub(super) log: Arc<PluginLog>,
+    pub(super) consumers: Vec<Arc<Consumer>>,
+    target: Option<Arc<Deliverer>>,
+    /// Closes the plugin's handles when the instance is dropped.
+    #[expect(dead_code, reason = "kept for its drop")]
+    grants: Vec<Opened>,
+}
+
+/// What one instance may look up.
+struct Grants(Vec<(&'static str, Capability)>);
+
+static GRANTS: LazyLock<Handles<Grants>> = LazyLock::new(Handles::new);
+
+extern "C" fn lookup(host: Handle, id: RStr<'_>) -> ROption<Capability> {
+    // No barrier needed: nothing in here can panic.
+    let found = GRANTS.with(host, |grants| {
+        Ok(grants.0.iter().find(|(known, _)| *known == id.as_str()).map(|(_, capability)| *capability))
+    });
+    found.ok().flatten().into()
+}
+
+impl Instance {
+    /// Loads the library and the plugin in it, and registers its consumers. `[setup]`: runs plugin code.
+    pub(super) fn start(
+        spec: &PluginSpec,
+        services: &Services,
+        runtime: &Weak<Runtime>,
+    ) -> Result<Self, StartError> {
+        let library = Library::open(&spec.library)?;
+        let said = format!("{} {}", library.facts.name, library.facts.version);
+        let expected = format!("{} {}", spec.name, spec.version);
+        if said != expected {
+            return Err(StartError::OtherPlugin { expected, found: said });
+        }
+        let name: Arc<str> = spec.name.as_str().into();
+        let log = Arc::new(PluginLog::new(
+            &name,
+            services.logs.logger(),
+            services.logs.level_of(&name),
+            Redactor::new(&spec.secrets),
+            services.lines_per_second,
+        ));
+        services.logs.add_plugin(&log);
+        let plugin_config = Arc::new(PluginConfig::new(spec.config.clone()));
+        let allowed = AllowedHosts::from_permissions(spec.permissions.iter().map(String::as_str))?;
+
+        let (log_table, log_handle) = open_plugin_log(Arc::clone(&log));
+        let (config_table, config_handle) = open_config(Arc::clone(&plugin_config));
+        let (events_table, events_handle) = open_emitter(PluginEmitter {
+            bus: Arc::clone(&services.bus),
+            source: format!("plugin:{name}").into(),
+            prefix: format!("plugin.{name}."),
+        });
+        let (http_table, http_handle) = open_http(PluginHttp {
+            outbound: Arc::clone(&services.outbound),
+            caller: services.outbound.caller(&*name, allowed),
+            network: services.network.clone(),
+        });
+        let host = GRANTS.open(Arc::new(Grants(vec![
+            (log::ID, log_table),
+            (config::ID, config_table),
+            (events::ID, events_table),
+            (http::ID, http_table),
+        ])));
+        let peer = Peer { handle: host.handle(), lookup };
+
+        let plugin = (library.root.create())(peer).into_result().map_err(StartError::Plugin)?;
+        let mut instance = Self {
+            name,
+            lifecycle: needed(plugin, lifecycle::ID)?,
+            config_sink: optional(plugin, config::ID)?,
+            config: plugin_config,
+            log,
+            consumers: Vec::new(),
+            target: None,
+            grants: vec![host, log_handle, config_handle, events_handle, http_handle],
+        };
+        match instance.load(plugin, services, runtime) {
+            Ok(()) => Ok(instance),
+            Err(why) => {
+                instance.release(services);
+                Err(why)
+            }
+        }
+    }
+
+    fn load(&mut self, plugin: Peer, services: &Services, runtime: &Weak<Runtime>) -> Result<(), StartError> {
+        self.call(|table| table.load()).map_err(StartError::Plugin)?;
+        let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
+            return Ok(());
+        };
+        let specs = consumers.table.list()(consumers.handle).into_result().map_err(StartError::Plugin)?;
+        self.consumers = services.bus.subscribe(&self.name, &specs)?;
+        self.target = Some(Arc::new(Deliverer {
+            consumers,
+            log: Arc::clone(&self.log),
+            logger: services.logs.logger().clone(),
+            runtime: Weak::clone(runtime),
+        }));
+        Ok(())
+    }
+
+    /// Lets events flow and tells the plugin. `[setup]`
+    pub(super) fn enable(&self, services: &Services) -> Result<(), Fault> {
+        self.resume(services);
+        self.call(|table| table.enable())
+    }
+
+    /// Lets events flow.
+    pub(super) fn resume(&self, services: &Services) {
+        if let Some(target) = &self.target {
+            let target: Arc<dyn Target> = Arc::clone(target) as Arc<dyn Target>;
+            services.bus.resume(&self.consumers, &target);
+        }
+    }
+
+    /// Gives the plugin its new configuration, which is in place already. Answers whether it took it over. `[setup]`:
+    /// events must not be flowing.
+    pub(super) fn configure(&self) -> Result<bool, Fault> {
+        match self.config_sink {
+            Some(sink) => sink.table.changed()(sink.handle).into_result(),
+            None => Ok(false),
+        }
+    }
+
+    /// Ends the plugin, whose handlers are done. What goes wrong is logged and does not stop the rest. `[setup]`
+    pub(super) fn stop(self, services: &Services) {
+        for (what, result) in
+            [("disable", self.call(|table| table.disable())), ("unload", self.call(|table| table.unload()))]
+        {
+            if let Err(why) = result {
+                self.complain(services, what, &why);
+            }
+        }
+        self.release(services);
+    }
+
+    fn release(self, services: &Services) {
+        if let Err(why) = self.call(|table| table.release()) {
+            self.complain(services, "drop", &why);
+        }
+    }
+
+    fn complain(&self, services: &Services, call: &str, why: &Fault) {
+        error!(
+            services.logs.logger(), "A plugin failed while it was being stopped.";
+            "error" => self.log.redact(&why.message), "call" => call, "plugin" => &*self.name
+        );
+    }
+
+    fn call(&self, entry: impl FnOnce(LifecycleRef) -> extern "C" fn(Handle) -> Outcome<()>) -> Result<(), Fault> {
+        entry(self.lifecycle.table)(self.lifecycle.handle).into_result()
+    }
+}
+
+fn optional<T: Table>(plugin: Peer, capability: &'static str) -> Result<Option<Bound<T>>, StartError> {
+    plugin.bind(capability).map_err(|mismatch| StartError::Layout { capability, mismatch })
+}
+
+fn needed<T: Table>(plugin: Peer, capability: &'static str) -> Result<Bound<T>, StartError> {
+    optional(plugin, capability)?.ok_or(StartError::Missing(capability))
+}
+
+/// Hands batches to the plugin, and deals with what it refuses.
+#[derive(Debug)]
+struct Deliverer {
+    consumers: Bound<ConsumersRef>,
+    log: Arc<PluginLog>,
+    logger: slog::Logger,
+    runtime: Weak<Runtime>,
+}
+
+impl Target for Deliverer {
+    fn deliver(&self, consumer: u32, batch: Batch<'_>) -> Progress {
+        self.consumers.table.deliver()(self.consumers.handle, consumer, batch)
+    }
+
+    fn refused(&self, consumer: &Consumer, refused: &Refused<'_>) {
+        let reason = self.log.redact(refused.reason);
+        let event = refused.event;
+        let after_secs = match refused.fate {
+            Fate::Retry(after) => Some(after.as_secs_f64()),
+            Fate::DeadLetter | Fate::Dropped => None,
+        };
+        let fields = slog::o!(
+            "after_secs" => after_secs, "attempt" => refused.attempt, "reason" => reason.clone(),
+            "event_id" => event.id.to_string(), "topic" => event.topic.to_string(),
+            "consumer" => consumer.options().name.clone(), "plugin" => consumer.plugin().to_string(),
+        );
+        if refused.verdict == Verdict::PANICKED {
+            error!(self.logger, "A handler panicked."; &fields);
+        }
+        match refused.fate {
+            Fate::Retry(_) if refused.verdict == Verdict::DEFER => debug!(self.logger, "An event was put off."; fields),
+            Fate::Retry(_) => warn!(self.logger, "An event will be tried again."; fields),
+            Fate::DeadLetter => error!(self.logger, "An event was given up: it is a dead letter now."; fields),
+            Fate::Dropped => warn!(self.logger, "An event was dropped: its handler failed."; fields),
+        }
+        if refused.verdict == Verdict::PANICKED
+            && let Some(runtime) = self.runtime.upgrade()
+        {
+            runtime.note_panic(consumer.plugin(), &reason);
+        }
+    }
+}
+
+/// When to give up waiting, from now.
+pub(super) fn deadline(secs: u64) -> Instant {
+    Instant::now() + std::time::Duration::from_secs(secs)
+}
+
+/// A fault for a plugin that cannot be used any further.
+pub(super) fn hung(what: &str, secs: u64) -> Fault {
+    Fault::new(FaultKind::TIMED_OUT, format_args!("{what} did not end within {secs} s"))
+}

@@ -1,0 +1,333 @@
+//! The threads that run consumers.
+//!
+//! As many threads as there are cores take consumers from one queue, a batch each. A consumer is in the hands of at
+//! most one of them. A handler that blocks keeps its thread; when consumers wait and no thread takes any, another
+//! thread is started, so a slow plugin holds up nobody. One thread that ran out of work looks on for a moment before it
+//! sleeps: waking a sleeping thread costs more than most handlers.
+
+use std::{
+    collections::{BinaryHeap, VecDeque},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use slog::{Logger, error};
+
+use crate::events::{Consumer, Next, Scheduler, Scratch};
+
+/// How long consumers may wait while no thread takes one, before another thread is started.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// How long a thread beyond the number of cores stays without work.
+const SPARE_IDLE: Duration = Duration::from_secs(10);
+/// How long one thread looks for work before it sleeps.
+const LOOK_ON: Duration = Duration::from_micros(30);
+/// A consumer keeps at most one thread, so this is only reached by as many handlers that block.
+const MAX_THREADS: usize = 1024;
+
+/// The pool. Stops when [`stop`](Self::stop) is called.
+#[derive(Debug)]
+pub struct Workers(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    state: Mutex<State>,
+    /// There is something to run.
+    work: Condvar,
+    /// The overseer has something to look at: consumers wait while every thread is busy, or there is an earlier timer.
+    overseer: Condvar,
+    /// A thread ended.
+    ended: Condvar,
+    /// `state.ready.len()`, for the thread that looks on without the lock.
+    ready_hint: AtomicUsize,
+    cores: usize,
+    logger: Logger,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Arc<Consumer>>,
+    timers: BinaryHeap<Timer>,
+    threads: usize,
+    /// Threads that sleep.
+    idle: usize,
+    /// Whether a thread is looking on.
+    looking: bool,
+    /// Consumers taken so far.
+    taken: u64,
+    /// Whether the overseer sleeps and wants to be woken under pressure.
+    overseer_sleeps: bool,
+    stopping: bool,
+}
+
+/// A consumer that has something to deliver later. Ordered by time, the earliest first.
+#[derive(Debug)]
+struct Timer {
+    due: Instant,
+    consumer: Arc<Consumer>,
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.due.cmp(&self.due)
+    }
+}
+
+impl Workers {
+    /// Starts the pool with a thread per core.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    pub fn start(logger: Logger) -> std::io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let pool = Arc::new(Pool {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            overseer: Condvar::new(),
+            ended: Condvar::new(),
+            ready_hint: AtomicUsize::new(0),
+            cores,
+            logger,
+        });
+        for _ in 0..cores {
+            pool.state().threads += 1;
+            spawn_worker(&pool)?;
+        }
+        let overseer = Arc::clone(&pool);
+        thread::Builder::new().name("ss:overseer".to_owned()).spawn(move || overseer.oversee())?;
+        Ok(Self(pool))
+    }
+
+    /// Takes no more consumers and waits until the threads are done. Answers how many are not, by the deadline.
+    #[must_use]
+    pub fn stop(&self, deadline: Instant) -> usize {
+        let mut state = self.0.state();
+        state.stopping = true;
+        state.ready.clear();
+        state.timers.clear();
+        self.0.work.notify_all();
+        self.0.overseer.notify_all();
+        while state.threads > 0 {
+            let Some(wait) = deadline.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) else {
+                break;
+            };
+            state = self.0.ended.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.threads
+    }
+}
+
+impl Scheduler for Workers {
+    fn ready(&self, consumers: &[Arc<Consumer>]) {
+        let mut state = self.0.state();
+        if state.stopping {
+            return;
+        }
+        state.ready.extend(consumers.iter().cloned());
+        self.0.hint(&state);
+        if state.looking {
+            // It sees them without being woken, and wakes others if there is more than it can take.
+        } else if state.idle > 0 {
+            // One is enough here: who takes a consumer and leaves others wakes the next.
+            self.0.work.notify_one();
+        } else {
+            self.0.wake_overseer(&mut state);
+        }
+    }
+}
+
+fn spawn_worker(pool: &Arc<Pool>) -> std::io::Result<()> {
+    let worker = Arc::clone(pool);
+    let spawned = thread::Builder::new().name("ss:idle".to_owned()).spawn(move || {
+        worker.work();
+        worker.state().threads -= 1;
+        worker.ended.notify_all();
+    });
+    if spawned.is_err() {
+        pool.state().threads -= 1;
+    }
+    spawned.map(drop)
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No consumer runs under this lock, and nothing under it panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hint(&self, state: &State) {
+        self.ready_hint.store(state.ready.len(), Ordering::Relaxed);
+    }
+
+    fn wake_overseer(&self, state: &mut State) {
+        if std::mem::take(&mut state.overseer_sleeps) {
+            self.overseer.notify_one();
+        }
+    }
+
+    /// A worker's life.
+    fn work(&self) {
+        let mut scratch = Scratch::default();
+        let mut named_for: Option<Arc<str>> = None;
+        let mut worked = false;
+        let mut state = self.state();
+        while !state.stopping {
+            if let Some(consumer) = state.ready.pop_front() {
+                state.taken += 1;
+                self.hint(&state);
+                if !state.ready.is_empty() && state.idle > 0 {
+                    self.work.notify_one();
+                }
+                drop(state);
+                if named_for.as_ref() != Some(consumer.plugin()) {
+                    name_thread(consumer.plugin());
+                    named_for = Some(Arc::clone(consumer.plugin()));
+                }
+                let next = consumer.run(&mut scratch);
+                worked = true;
+                state = self.state();
+                match next {
+                    Next::Again => state.ready.push_back(consumer),
+                    Next::At(due) => {
+                        let earliest = state.timers.peek().is_none_or(|timer| due < timer.due);
+                        state.timers.push(Timer { due, consumer });
+                        if earliest {
+                            self.wake_overseer(&mut state);
+                        }
+                    }
+                    Next::Nothing => {}
+                }
+                self.hint(&state);
+                continue;
+            }
+            if worked && !state.looking {
+                worked = false;
+                state.looking = true;
+                drop(state);
+                self.look_on();
+                state = self.state();
+                state.looking = false;
+                continue;
+            }
+            let spare = state.threads > self.cores;
+            let wait = if spare { SPARE_IDLE } else { Duration::MAX };
+            state.idle += 1;
+            let (woken, slept) = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if slept.timed_out() && state.ready.is_empty() && state.threads > self.cores {
+                return;
+            }
+        }
+    }
+
+    /// Waits a moment for work, without the lock.
+    fn look_on(&self) {
+        let until = Instant::now() + LOOK_ON;
+        loop {
+            for _ in 0..32 {
+                if self.ready_hint.load(Ordering::Relaxed) > 0 {
+                    return;
+                }
+                std::hint::spin_loop();
+            }
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
+    /// Hands over consumers whose time has come, and starts a thread whenever consumers wait and none is taken.
+    fn oversee(self: Arc<Self>) {
+        let mut state = self.state();
+        while !state.stopping {
+            if state.fire_timers() {
+                self.hint(&state);
+                if state.idle > 0 {
+                    self.work.notify_one();
+                }
+            }
+            let starved = !state.ready.is_empty() && state.idle == 0;
+            if !starved {
+                let wait = state
+                    .timers
+                    .peek()
+                    .map_or(Duration::MAX, |timer| timer.due.saturating_duration_since(Instant::now()));
+                state.overseer_sleeps = true;
+                state = self.overseer.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+                state.overseer_sleeps = false;
+                continue;
+            }
+            let before = state.taken;
+            drop(state);
+            thread::sleep(PATIENCE);
+            state = self.state();
+            let stuck = state.taken == before && !state.ready.is_empty() && state.idle == 0;
+            if stuck && !state.stopping && state.threads < MAX_THREADS {
+                state.threads += 1;
+                drop(state);
+                if let Err(why) = spawn_worker(&self) {
+                    error!(
+                        self.logger, "Cannot start a worker thread; handlers that block hold up others until one ends.";
+                        "error" => %why
+                    );
+                    thread::sleep(Duration::from_millis(100));
+                }
+                state = self.state();
+            }
+        }
+    }
+}
+
+impl State {
+    /// Makes ready what is due. Answers whether there was any.
+    fn fire_timers(&mut self) -> bool {
+        if self.timers.is_empty() {
+            return false;
+        }
+        let now = Instant::now();
+        let before = self.ready.len();
+        while self.timers.peek().is_some_and(|timer| timer.due <= now) {
+            if let Some(timer) = self.timers.pop() {
+                self.ready.push_back(timer.consumer);
+            }
+        }
+        self.ready.len() > before
+    }
+}
+
+/// Names the current thread after the plugin that it works for, so that `top`, `perf` and a core dump name it.
+fn name_thread(plugin: &str) {
+    #[cfg(target_os = "linux")]
+    if let Ok(name) = std::ffi::CString::new(thread_name(plugin)) {
+        // A name is a help for people: without it everything works.
+        let _ = rustix::thread::set_name(&name);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = plugin;
+}
+
+/// `ss:` and the plugin's name without the prefix that all share, in the 15 bytes that Linux keeps.
+pub(super) fn thread_name(plugin: &str) -> String {
+    let short = plugin.strip_prefix("streamspace-").unwrap_or(plugin);
+    let name = format!("ss:{short}");
+    name[..name.floor_char_boundary(15)].to_owned()
+}
