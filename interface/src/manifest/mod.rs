@@ -55,6 +55,9 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// Most type errors told about one document; each costs one more reading of it.
 const MAX_TYPE_ERRORS: usize = 20;
 
+/// Most findings and most warnings told about one document.
+const MAX_FINDINGS: usize = 100;
+
 /// A manifest that keeps the rules: read-only, dereferences to its [`Fields`], and serializes to the document it was read
 /// from, with unknown keys and in its order.
 #[derive(Debug, Clone)]
@@ -88,10 +91,16 @@ impl Manifest {
     }
 
     /// What the author probably did not mean: unknown keys with the known key each resembles, permissions that grant nothing,
-    /// recommended keys that are missing. Empty for a manifest without such.
+    /// recommended keys that are missing. Empty for a manifest without such; 100 at most, then a last one that counts the rest.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        rules::advice(&self.document, &self.fields)
+        let mut warnings = rules::advice(&self.document, &self.fields);
+        let more = warnings.len().saturating_sub(MAX_FINDINGS);
+        if more > 0 {
+            warnings.truncate(MAX_FINDINGS);
+            warnings.push(Warning::new("", format!("{more} more warnings are not listed")));
+        }
+        warnings
     }
 
     /// The whole document as it was read, with the keys nobody knows.
@@ -107,7 +116,7 @@ impl Manifest {
     ) -> Result<Self, ManifestError> {
         let Value::Object(document) = document else {
             let found = format!("expected an object in braces, found {}", kind(&document));
-            return Err(ManifestError::Invalid(vec![Finding::new("", found)]));
+            return Err(invalid(vec![Finding::new("", found)]));
         };
         let mut findings = rules::of_document(&document);
         let mut track = serde_path_to_error::Track::new();
@@ -131,20 +140,25 @@ impl Manifest {
         match typed {
             Ok(fields) if findings.is_empty() => {
                 let findings = rules::of_fields(&fields);
-                if findings.is_empty() {
-                    Ok(Self { document, fields })
-                } else {
-                    Err(ManifestError::Invalid(findings))
-                }
+                if findings.is_empty() { Ok(Self { document, fields }) } else { Err(invalid(findings)) }
             }
             // A fault of the document itself: a known key written twice.
             Err(error) if findings.is_empty() => {
                 add(&mut findings, String::new(), &error);
-                Err(ManifestError::Invalid(findings))
+                Err(invalid(findings))
             }
-            _ => Err(ManifestError::Invalid(findings)),
+            _ => Err(invalid(findings)),
         }
     }
+}
+
+fn invalid(mut findings: Vec<Finding>) -> ManifestError {
+    let more = findings.len().saturating_sub(MAX_FINDINGS);
+    if more > 0 {
+        findings.truncate(MAX_FINDINGS);
+        findings.push(Finding::new("", format!("{more} more faults are not listed")));
+    }
+    ManifestError::Invalid(findings)
 }
 
 /// Adds a type error, or only its place where a rule has found the fault already.

@@ -176,3 +176,12 @@ fn the_older_place_of_the_schema_is_read() {
     let manifest = parse(&with("config", json!({"schema": {"type": "object"}}))).expect("valid");
     assert_eq!(manifest.config_schema().and_then(|s| s.get("type")), Some(&json!("object")));
 }
+
+#[test]
+fn the_list_of_faults_and_of_warnings_is_bounded() {
+    let error = parse(&with("permissions", vec!["A"; 5000].into())).expect_err("no permissions");
+    assert_eq!(error.findings().len(), 101);
+    assert!(error.to_string().ends_with("4900 more faults are not listed"));
+    let manifest = parse(&with("permissions", vec!["unheard-of"; 5000].into())).expect("valid");
+    assert_eq!(manifest.warnings().len(), 101);
+}
