@@ -12,8 +12,8 @@ use super::{
 /// Most places without a value that are looked at for defaults in one configuration. A schema whose parts refer to each
 /// other can have exponentially many.
 pub(super) const MAX_PLACES: usize = 100_000;
-/// Deepest nesting at which defaults are added, as deep as JSON is read.
-const MAX_DEPTH: usize = 128;
+/// Deepest nesting at which defaults are added.
+const MAX_DEPTH: usize = 32;
 
 /// The schema's defaults reach more than [`MAX_PLACES`] places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

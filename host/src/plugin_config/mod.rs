@@ -136,6 +136,9 @@ impl ConfigSchema {
     /// defaults for what the operator set.
     pub fn effective(&self, user: &Map<String, Value>) -> Result<Effective, ConfigError> {
         let config = Value::Object(self.with_defaults(user)?);
+        if let Some(violation) = violation::of_depth(&config) {
+            return Err(ConfigError::Invalid(vec![violation]));
+        }
         let violations: Vec<Violation> = self
             .validator
             .iter_errors(&config)

@@ -61,7 +61,7 @@ impl<'s> Place<'s> {
                     any.iter().for_each(|schema| self.add(schema))
                 }
                 ("if" | "then" | "else", schema) if possible => self.add(schema),
-                ("dependentSchemas", Value::Object(schemas)) if possible => {
+                ("dependencies" | "dependentSchemas", Value::Object(schemas)) if possible => {
                     schemas.values().for_each(|schema| self.add(schema));
                 }
                 _ => {}

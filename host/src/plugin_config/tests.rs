@@ -167,18 +167,45 @@ fn defaults_without_end_are_refused_when_compiled() {
 }
 
 #[test]
-fn long_chains_of_references_are_no_danger() {
-    let mut defs = Map::new();
-    for level in 0..5_000 {
-        let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
-        defs.insert(
-            level.to_string(),
-            if level % 2 == 0 { json!({"properties": {"n": next}}) } else { next },
-        );
+fn chains_of_references_are_followed_so_far_and_no_further() {
+    let chain = |length: usize| {
+        let mut defs = Map::new();
+        for level in 1..length {
+            defs.insert(level.to_string(), json!({"$ref": format!("#/$defs/{}", level + 1)}));
+        }
+        defs.insert(length.to_string(), json!({"format": "password", "default": "end", "type": "string"}));
+        manifest(&json!({"properties": {"a": {"$ref": "#/$defs/1"}}, "$defs": defs}), &json!({}))
+    };
+    let schema = ConfigSchema::compile(&chain(64)).expect("a schema");
+    assert_eq!(schema.effective(&Map::new()).expect("valid").into_value(), json!({"a": "end"}));
+    assert_eq!(schema.redact(&json!({"a": "x"})), json!({"a": REDACTED}));
+    let error = ConfigSchema::compile(&chain(65)).expect_err("too long");
+    assert!(error.to_string().contains("refers to 65 places"), "{error}");
+}
+
+#[test]
+fn a_schema_may_refer_to_itself() {
+    for definition in [
+        json!({"$ref": "#/$defs/x"}),
+        json!({"allOf": [{"$ref": "#/$defs/x"}], "anyOf": [{"$ref": "#/$defs/x"}]}),
+        json!({"properties": {"n": {"$ref": "#"}}}),
+    ] {
+        let schema = compile(json!({"properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": definition}}));
+        let config = json!({"a": {"n": {"a": {"n": {}}}}});
+        assert!(schema.effective(&map(config.clone())).is_ok());
+        assert_eq!(schema.redact(&config), config);
     }
-    defs.insert("5000".to_owned(), json!({}));
-    let schema = compile(json!({"properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": defs}));
-    assert!(schema.effective(&Map::new()).is_ok());
+}
+
+#[test]
+fn a_configuration_has_a_depth() {
+    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"n": inner}));
+    let schema = compile(json!({"properties": {"n": {"$ref": "#"}}}));
+    assert!(schema.effective(&map(nested(32))).is_ok());
+    assert_eq!(
+        violations(&schema, nested(33)),
+        ["the configuration: expected at most 32 levels of nesting, found more"]
+    );
 }
 
 #[test]

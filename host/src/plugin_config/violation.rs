@@ -36,6 +36,31 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Deepest nesting of a configuration, the configuration itself being the first level. The validator and the plugin's own
+/// reader go down on their stacks.
+const MAX_LEVELS: usize = 32;
+
+/// The violation of a configuration that is nested too deeply to be validated.
+pub(super) fn of_depth(config: &Value) -> Option<Violation> {
+    let mut level = vec![config];
+    for _ in 0..MAX_LEVELS {
+        level = level.into_iter().flat_map(below).collect();
+    }
+    (!level.is_empty()).then(|| Violation {
+        path: String::new(),
+        expected: format!("at most {MAX_LEVELS} levels of nesting"),
+        found: "more".to_owned(),
+    })
+}
+
+fn below(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Object(object) => Box::new(object.values()),
+        Value::Array(items) => Box::new(items.iter()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
 /// The violations one error of the validator stands for: one, or one a key.
 pub(super) fn of(schema: &Value, config: &Value, error: &ValidationError<'_>) -> Vec<Violation> {
     let at = Location::new(schema, config, error.instance_path().as_str());

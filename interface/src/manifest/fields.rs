@@ -63,8 +63,8 @@ pub struct Fields {
     /// `permissions`: what the plugin asks to be allowed. Asking is not having: the operator grants.
     #[serde(default)]
     pub permissions: Vec<Permission>,
-    /// `configSchema`: JSON Schema of the configuration. See [`Fields::config_schema`].
-    pub config_schema: Option<Map<String, Value>>,
+    /// `configSchema`: read through [`Fields::config_schema`].
+    config_schema: Option<Map<String, Value>>,
     /// `config`: an older place of the schema, in the documents only.
     pub config: Option<ConfigFile>,
     /// `defaultConfig`: configuration values that apply where the operator sets none; they win over the schema's defaults.
