@@ -5,5 +5,10 @@
 pub mod config;
 pub mod events;
 mod handles;
+pub mod install;
+pub mod loader;
 pub mod log;
 pub mod outbound;
+pub mod plugin_config;
+pub mod runtime;
+pub mod store;

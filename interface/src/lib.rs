@@ -62,6 +62,7 @@ mod facts;
 pub mod http;
 pub mod lifecycle;
 pub mod log;
+pub mod manifest;
 mod registrar;
 
 pub use self::{

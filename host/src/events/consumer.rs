@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use streamspace_plugin::{
     abi::{ROption, RSlice},
     events::{Batch, EventView, Progress, Refusal, Verdict},
@@ -122,7 +122,7 @@ pub struct DeadLetter {
 }
 
 /// Figures of a consumer. Counters start with the host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Events in memory: waiting, being handled, or waiting for their next try.
     pub pending: u64,
@@ -323,6 +323,15 @@ impl Consumer {
             };
             queue = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
+    }
+
+    /// As [`pause`](Self::pause), and lets go of the plugin. Events for a durable consumer go on being held.
+    pub(super) fn close(&self, deadline: Instant) -> bool {
+        if !self.pause(deadline) {
+            return false;
+        }
+        let mut queue = self.queue();
         queue.target = None;
         if !self.options.durable {
             queue.pending.clear();

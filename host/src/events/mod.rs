@@ -183,6 +183,16 @@ impl Bus {
         self.schedule(&ready);
     }
 
+    /// Holds back events until [`resume`](Self::resume), and waits until the handlers are done. Answers whether they
+    /// are.
+    #[must_use]
+    pub fn pause(&self, consumers: &[Arc<Consumer>], deadline: Instant) -> bool {
+        for consumer in consumers {
+            consumer.ask_to_yield();
+        }
+        consumers.iter().all(|consumer| consumer.pause(deadline))
+    }
+
     /// Delivers nothing more to a plugin and waits until its handlers are done. What its durable consumers are meant
     /// to get waits for it from now on; its ephemeral ones are gone. Answers the consumers whose handler did not end
     /// in time.
@@ -203,7 +213,7 @@ impl Bus {
         for consumer in durable.iter().chain(&ephemeral) {
             consumer.ask_to_yield();
         }
-        durable.into_iter().chain(ephemeral).filter(|consumer| !consumer.pause(deadline)).collect()
+        durable.into_iter().chain(ephemeral).filter(|consumer| !consumer.close(deadline)).collect()
     }
 
     /// Forgets a plugin's consumers, durable ones and what they hold included.

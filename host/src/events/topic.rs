@@ -1,9 +1,9 @@
 //! Topics and filters: dot-separated tokens; in a filter `*` is any one token and a final `>` any rest of one or more.
 
 /// The longest topic, in bytes.
-pub const MAX_BYTES: usize = 255;
+const MAX_BYTES: usize = 255;
 /// The most tokens of a topic.
-pub const MAX_TOKENS: usize = 16;
+const MAX_TOKENS: usize = 16;
 
 /// A topic or filter that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

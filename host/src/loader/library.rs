@@ -1,6 +1,9 @@
 //! Loading a dynamic library and checking that it is a plugin.
 
-#![expect(unsafe_code, reason = "loading a library runs its initializers and trusts what its symbols point to")]
+#![expect(
+    unsafe_code,
+    reason = "loading a library runs its initializers and trusts what its symbols point to"
+)]
 
 use std::{
     fs::File,
@@ -84,7 +87,12 @@ impl Library {
         let header = load(path)?;
         let other = |reason: String| LoadError::OtherInterface {
             path: path.to_owned(),
-            reason: reason.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
+            reason: reason
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty())
+                .unwrap_or_default()
+                .to_owned(),
         };
         let root = open_header(header).map_err(|why| other(why.to_string()))?;
         if root.abi() != ABI_MAJOR {
@@ -133,7 +141,8 @@ const MAGIC: &[[u8; 4]] = &[*b"MZ\x90\0", *b"MZ\0\0"];
 const MAGIC_NAME: &str = "a PE file";
 
 fn load(path: &Path) -> Result<ForeignHeader, LoadError> {
-    let refused = |why: libloading::Error| LoadError::Refused { path: path.to_owned(), reason: why.to_string() };
+    let refused =
+        |why: libloading::Error| LoadError::Refused { path: path.to_owned(), reason: why.to_string() };
 
     #[cfg(unix)]
     let library = {

@@ -78,7 +78,6 @@ impl Logs {
     }
 
     /// The host's own logger.
-    #[must_use]
     pub fn logger(&self) -> &Logger {
         &self.logger
     }

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
+use arc_swap::ArcSwap;
 use slog::{Key, Level, Logger, Serializer};
 use streamspace_plugin::{
     abi::{Capability, Handle, IntoTable, guard},
@@ -23,7 +24,8 @@ pub(crate) struct PluginLog {
     plugin: String,
     logger: Logger,
     level: AtomicU8,
-    redactor: Redactor,
+    /// Of the configuration that is in use, and of those before it.
+    redactor: ArcSwap<Redactor>,
     lines_per_second: u32,
     /// The second that is being counted, in the upper half, and its records, in the lower.
     window: AtomicU64,
@@ -41,7 +43,7 @@ impl PluginLog {
             plugin: plugin.to_owned(),
             logger: logger.clone(),
             level: AtomicU8::new(level.as_usize() as u8),
-            redactor,
+            redactor: ArcSwap::from_pointee(redactor),
             lines_per_second,
             window: AtomicU64::new(0),
         }
@@ -57,7 +59,12 @@ impl PluginLog {
 
     /// Takes the secrets out of a text of this plugin that the host itself is going to write.
     pub(crate) fn redact(&self, text: &str) -> String {
-        self.redactor.text(text).into_owned()
+        self.redactor.load().text(text).into_owned()
+    }
+
+    /// Keeps these secrets out too: a configuration changed, and the plugin may still speak of the old one.
+    pub(crate) fn add_secrets(&self, secrets: &[String]) {
+        self.redactor.rcu(|redactor| redactor.and(secrets));
     }
 
     fn write(&self, record: Record<'_>) {
@@ -75,12 +82,13 @@ impl PluginLog {
             ),
             Admitted::No => return,
         }
-        let message = self.redactor.text(cut(record.message.as_str(), MAX_MESSAGE_BYTES));
+        let redactor = self.redactor.load();
+        let message = redactor.text(cut(record.message.as_str(), MAX_MESSAGE_BYTES));
         let fields = Fields {
             plugin: &self.plugin,
             module: record.module.as_str(),
             fields: record.fields.as_slice().get(..MAX_FIELDS).unwrap_or(record.fields.as_slice()),
-            redactor: &self.redactor,
+            redactor: &redactor,
         };
         static SITE: slog::RecordLocation =
             slog::RecordLocation { file: "", line: 0, column: 0, function: "", module: "" };

@@ -22,9 +22,10 @@ const SECRET_NAMES: [&str; 10] = [
 ];
 
 /// Replaces the secrets of one plugin's configuration wherever they stand.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Redactor {
-    secrets: Option<AhoCorasick>,
+    known: Vec<String>,
+    automaton: Option<AhoCorasick>,
 }
 
 impl Redactor {
@@ -44,13 +45,21 @@ impl Redactor {
         // Longest first, so that a whole URL becomes one mask.
         let automaton =
             AhoCorasick::builder().match_kind(aho_corasick::MatchKind::LeftmostLongest).build(&patterns);
-        Self { secrets: automaton.ok().filter(|_| !patterns.is_empty()) }
+        Self { known: secrets.to_vec(), automaton: automaton.ok().filter(|_| !patterns.is_empty()) }
+    }
+
+    /// A redactor of these secrets too.
+    #[must_use]
+    pub fn and(&self, secrets: &[String]) -> Self {
+        let mut all = self.known.clone();
+        all.extend(secrets.iter().filter(|secret| !self.known.contains(secret)).cloned());
+        Self::new(&all)
     }
 
     /// `text` without the secrets.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match &self.secrets {
+        match &self.automaton {
             Some(secrets) if secrets.is_match(text) => {
                 let masks = vec![MASK; secrets.patterns_len()];
                 Cow::Owned(secrets.replace_all(text, &masks))
@@ -67,6 +76,12 @@ impl Redactor {
             return Cow::Borrowed(MASK);
         }
         self.text(value)
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor").field("secrets", &self.known.len()).finish_non_exhaustive()
     }
 }
 

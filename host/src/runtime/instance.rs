@@ -218,7 +218,10 @@ impl Instance {
         );
     }
 
-    fn call(&self, entry: impl FnOnce(LifecycleRef) -> extern "C" fn(Handle) -> Outcome<()>) -> Result<(), Fault> {
+    fn call(
+        &self,
+        entry: impl FnOnce(LifecycleRef) -> extern "C" fn(Handle) -> Outcome<()>,
+    ) -> Result<(), Fault> {
         entry(self.lifecycle.table)(self.lifecycle.handle).into_result()
     }
 }
@@ -261,9 +264,13 @@ impl Target for Deliverer {
             error!(self.logger, "A handler panicked."; &fields);
         }
         match refused.fate {
-            Fate::Retry(_) if refused.verdict == Verdict::DEFER => debug!(self.logger, "An event was put off."; fields),
+            Fate::Retry(_) if refused.verdict == Verdict::DEFER => {
+                debug!(self.logger, "An event was put off."; fields)
+            }
             Fate::Retry(_) => warn!(self.logger, "An event will be tried again."; fields),
-            Fate::DeadLetter => error!(self.logger, "An event was given up: it is a dead letter now."; fields),
+            Fate::DeadLetter => {
+                error!(self.logger, "An event was given up: it is a dead letter now."; fields)
+            }
             Fate::Dropped => warn!(self.logger, "An event was dropped: its handler failed."; fields),
         }
         if refused.verdict == Verdict::PANICKED

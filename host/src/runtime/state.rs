@@ -55,13 +55,15 @@ impl State {
     #[must_use]
     pub(super) fn may_become(&self, next: &Self) -> bool {
         use State::{Disabled, Failed, Gone, Installed, Loading, Quarantined, Retiring, Running};
-        match (self, next) {
-            (Installed | Disabled | Failed(_) | Quarantined(_), Loading | Disabled | Failed(_) | Gone)
-            | (Loading, Running | Failed(_))
-            | (Running, Retiring)
-            | (Retiring, Disabled | Failed(_) | Quarantined(_) | Installed | Gone) => true,
-            _ => false,
-        }
+        matches!(
+            (self, next),
+            (
+                Installed | Disabled | Failed(_) | Quarantined(_),
+                Loading | Installed | Disabled | Failed(_) | Gone
+            ) | (Loading, Running | Failed(_))
+                | (Running, Retiring | Loading)
+                | (Retiring, Disabled | Failed(_) | Quarantined(_) | Installed | Gone)
+        )
     }
 
     /// The event that tells the platform of it.

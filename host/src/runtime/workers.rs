@@ -126,7 +126,8 @@ impl Workers {
         self.0.work.notify_all();
         self.0.overseer.notify_all();
         while state.threads > 0 {
-            let Some(wait) = deadline.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) else {
+            let Some(wait) = deadline.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+            else {
                 break;
             };
             state = self.0.ended.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;

@@ -1,5 +1,7 @@
 //! The root module that every plugin exports. Frozen.
 
+use std::fmt;
+
 use abi_stable::{
     StableAbi, declare_root_module_statics,
     library::{
@@ -32,6 +34,15 @@ pub struct Root {
     /// plugin's author, and may not call the host except for `lookup`.
     #[sabi(last_prefix_field)]
     pub create: extern "C" fn(Peer) -> Outcome<Peer>,
+}
+
+impl fmt::Debug for RootRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootRef")
+            .field("abi", &self.abi())
+            .field("facts", &self.facts())
+            .finish_non_exhaustive()
+    }
 }
 
 impl RootModule for RootRef {

@@ -1,0 +1,65 @@
+//! Why an administration of plugins was not done.
+
+use crate::{plugin_config::ConfigError, runtime::RuntimeError, store::StoreError};
+
+/// Why it was not done. Each has a stable code.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// There is no plugin of this name.
+    #[error("no plugin `{plugin}` is installed; `streamspace plugin list` shows those that are")]
+    NotInstalled {
+        /// The name asked for.
+        plugin: String,
+    },
+    /// There is one already.
+    #[error("the plugin `{plugin}` is installed already, in version {version}: uninstall it first")]
+    AlreadyInstalled {
+        /// The plugin.
+        plugin: String,
+        /// The version that is installed.
+        version: String,
+    },
+    /// The configuration, or the schema that it is held against, is not valid.
+    #[error(
+        "the configuration of `{plugin}`: {source} Set it with `streamspace plugin config set {plugin} FILE`"
+    )]
+    Config {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// A configuration is not an object.
+    #[error("the configuration of `{plugin}`: expected a JSON object, found another JSON value")]
+    NotAnObject {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+impl InstallError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotInstalled { .. } => "SSP-PLG-001",
+            Self::AlreadyInstalled { .. } => "SSP-PLG-002",
+            Self::Config { source, .. } => source.code(),
+            Self::NotAnObject { .. } => "SSP-CFG-005",
+            Self::Store(StoreError::Manifest { source, .. }) => source.code(),
+            Self::Store(StoreError::NoLibrary { .. }) => "SSP-PLG-003",
+            Self::Store(StoreError::File { .. }) => "SSP-PLG-004",
+            Self::Store(StoreError::Io { .. }) => "SSP-PLG-005",
+            Self::Store(StoreError::Damaged { .. }) => "SSP-PLG-006",
+            Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",
+            Self::Runtime(RuntimeError::Start { .. }) => "SSP-PLG-008",
+            Self::Runtime(RuntimeError::Stop { .. }) => "SSP-PLG-009",
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Administration of plugins: what the command line and the HTTP interface offer, on a running host and on a stopped
+//! one.
+
+mod error;
+mod view;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+use slog::{error, warn};
+
+pub use self::{
+    error::InstallError,
+    view::{ConsumerView, DeadLetterView, PluginView},
+};
+use crate::{
+    plugin_config::{ConfigSchema, merge_patch},
+    runtime::{PluginSpec, Runtime, State},
+    store::{Installed, Record, Store},
+};
+
+/// The installed plugins and, on a running host, their lives. Everything here blocks.
+#[derive(Debug)]
+pub struct Plugins {
+    store: Store,
+    /// `None` on a stopped host.
+    runtime: Option<Arc<Runtime>>,
+    /// Serializes changes of records. Not held while plugin code runs.
+    records: Mutex<()>,
+}
+
+impl Plugins {
+    /// The plugins of a running host.
+    #[must_use]
+    pub fn running(store: Store, runtime: Arc<Runtime>) -> Self {
+        Self { store, runtime: Some(runtime), records: Mutex::new(()) }
+    }
+
+    /// The plugins of a stopped host.
+    #[must_use]
+    pub fn stopped(store: Store) -> Self {
+        Self { store, runtime: None, records: Mutex::new(()) }
+    }
+
+    /// Starts every plugin that is enabled, each on a thread of its own, and waits until each runs or failed.
+    pub fn start_all(&self) {
+        let Some(runtime) = &self.runtime else { return };
+        let logger = runtime.logs().logger();
+        let installed = match self.store.list() {
+            Ok(installed) => installed,
+            Err(why) => {
+                error!(logger, "The installed plugins cannot be read."; "error" => %why);
+                return;
+            }
+        };
+        std::thread::scope(|scope| {
+            for plugin in installed {
+                match plugin {
+                    Ok(plugin) => {
+                        let record = &plugin.record;
+                        runtime.add(&record.name, &record.version, at_rest(record));
+                        if record.enabled {
+                            scope.spawn(move || self.start(runtime, &plugin));
+                        }
+                    }
+                    Err(why) => {
+                        error!(logger, "An installed plugin is damaged and is left out."; "error" => %why)
+                    }
+                }
+            }
+        });
+    }
+
+    /// Starts a plugin. Whether it could is told by its state.
+    fn start(&self, runtime: &Runtime, plugin: &Installed) {
+        for warning in plugin.manifest.warnings() {
+            warn!(runtime.logs().logger(), "A manifest has a flaw."; "warning" => %warning, "plugin" => &plugin.record.name);
+        }
+        let started = match spec(plugin) {
+            Ok(spec) => runtime.start(spec).map_err(InstallError::from),
+            Err(why) => Err(why),
+        };
+        if let Err(why @ InstallError::Config { .. }) = started {
+            // Its state says why it does not run.
+            let _ = runtime.set_state(&plugin.record.name, State::Failed(why.to_string()), "starting it");
+        }
+    }
+
+    /// Installs the plugin in `folder` and, on a running host, starts it.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; nothing is installed then. A plugin that is installed and does not start is no error: its
+    /// view says why.
+    pub fn install(&self, folder: &Path) -> Result<PluginView, InstallError> {
+        let manifest = Store::read_manifest(folder)?;
+        let name = manifest.name.to_string();
+        ConfigSchema::compile(&manifest)
+            .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
+        let plugin = {
+            let _records = self.records();
+            if let Some(before) = self.store.get(&name)? {
+                return Err(InstallError::AlreadyInstalled { plugin: name, version: before.record.version });
+            }
+            let record = self.store.import(folder, &manifest)?;
+            self.store.save(&record)?;
+            self.installed(&name)?
+        };
+        if let Some(runtime) = &self.runtime {
+            runtime.add(&name, &plugin.record.version, State::Installed);
+            runtime.announce_installed(&name, &plugin.record.version);
+            self.start(runtime, &plugin);
+        }
+        Ok(self.view(&plugin))
+    }
+
+    /// All installed plugins, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`] when the store cannot be read.
+    pub fn list(&self) -> Result<Vec<PluginView>, InstallError> {
+        let mut views = Vec::new();
+        for plugin in self.store.list()? {
+            views.push(self.view(&plugin?));
+        }
+        Ok(views)
+    }
+
+    /// One installed plugin, with its dead letters.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::NotInstalled`].
+    pub fn show(&self, name: &str) -> Result<PluginView, InstallError> {
+        let plugin = self.installed(name)?;
+        let mut view = self.view(&plugin);
+        if let Some(runtime) = &self.runtime {
+            view.dead_letters = Some(view::dead_letters(&runtime.consumers(name)));
+        }
+        Ok(view)
+    }
+
+    /// Has a plugin run, now and after the next start of the host. Takes one out of quarantine.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]. A plugin that does not start is no error: its view says why.
+    pub fn enable(&self, name: &str) -> Result<PluginView, InstallError> {
+        let plugin = self.change(name, |record| record.enabled = true)?;
+        if let Some(runtime) = &self.runtime
+            && runtime.state(name) != Some(State::Running)
+        {
+            self.start(runtime, &plugin);
+        }
+        Ok(self.view(&plugin))
+    }
+
+    /// Has a plugin not run, now and after the next start of the host.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`], also when it does not stop in time.
+    pub fn disable(&self, name: &str) -> Result<PluginView, InstallError> {
+        let plugin = self.change(name, |record| record.enabled = false)?;
+        if let Some(runtime) = &self.runtime {
+            runtime.stop(name, State::Disabled)?;
+        }
+        Ok(self.view(&plugin))
+    }
+
+    /// The configuration in use, with the defaults and without the secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`].
+    pub fn config(&self, name: &str) -> Result<Value, InstallError> {
+        let plugin = self.installed(name)?;
+        let schema = schema(&plugin)?;
+        let config = match schema.effective(&plugin.record.config) {
+            Ok(effective) => effective.into_value(),
+            // It is not complete yet: what there is of it.
+            Err(_) => Value::Object(plugin.record.config.clone()),
+        };
+        Ok(schema.redact(&config))
+    }
+
+    /// Changes the configuration by a JSON merge patch (RFC 7396) and gives it to the plugin. A secret that comes back
+    /// as it was shown stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::Config`] names everything that breaks the schema; nothing is changed then.
+    pub fn set_config(&self, name: &str, patch: Value) -> Result<PluginView, InstallError> {
+        if !patch.is_object() {
+            return Err(InstallError::NotAnObject { plugin: name.to_owned() });
+        }
+        let before = self.installed(name)?;
+        let schema = schema(&before)?;
+        let old = Value::Object(before.record.config.clone());
+        let mut new = old.clone();
+        merge_patch(&mut new, patch);
+        let Value::Object(new) = schema.unredact(new, &old) else {
+            return Err(InstallError::NotAnObject { plugin: name.to_owned() });
+        };
+        schema.effective(&new).map_err(|source| InstallError::Config { plugin: name.to_owned(), source })?;
+        let plugin = self.change(name, |record| record.config = new)?;
+        if let Some(runtime) = &self.runtime
+            && plugin.record.enabled
+        {
+            match runtime.configure(spec(&plugin)?) {
+                // Its state says why it does not run.
+                Ok(()) | Err(crate::runtime::RuntimeError::Start { .. }) => {}
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok(self.view(&plugin))
+    }
+
+    /// Stops a plugin and removes it.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`], also when it does not stop in time; it is installed still then.
+    pub fn uninstall(&self, name: &str) -> Result<(), InstallError> {
+        let plugin = self.installed(name)?;
+        if let Some(runtime) = &self.runtime {
+            runtime.stop(name, State::Installed)?;
+            runtime.remove(name)?;
+            runtime.announce_uninstalled(name, &plugin.record.version);
+        }
+        let _records = self.records();
+        Ok(self.store.remove(name)?)
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut Record)) -> Result<Installed, InstallError> {
+        let _records = self.records();
+        let mut plugin = self.installed(name)?;
+        change(&mut plugin.record);
+        self.store.save(&plugin.record)?;
+        Ok(plugin)
+    }
+
+    fn installed(&self, name: &str) -> Result<Installed, InstallError> {
+        self.store
+            .get(name)?
+            .ok_or_else(|| InstallError::NotInstalled { plugin: name.chars().take(80).collect() })
+    }
+
+    fn view(&self, plugin: &Installed) -> PluginView {
+        let name = &plugin.record.name;
+        let state = self
+            .runtime
+            .as_ref()
+            .and_then(|runtime| runtime.state(name))
+            .unwrap_or_else(|| at_rest(&plugin.record));
+        let consumers = self.runtime.as_ref().map(|runtime| runtime.consumers(name)).unwrap_or_default();
+        PluginView::new(plugin, state, &consumers)
+    }
+
+    fn records(&self) -> MutexGuard<'_, ()> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The state of a plugin that does not run.
+fn at_rest(record: &Record) -> State {
+    if record.enabled { State::Installed } else { State::Disabled }
+}
+
+fn schema(plugin: &Installed) -> Result<ConfigSchema, InstallError> {
+    ConfigSchema::compile(&plugin.manifest)
+        .map_err(|source| InstallError::Config { plugin: plugin.record.name.clone(), source })
+}
+
+/// What the runtime needs to start a plugin.
+fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
+    let record = &plugin.record;
+    let schema = schema(plugin)?;
+    let effective = schema
+        .effective(&record.config)
+        .map_err(|source| InstallError::Config { plugin: record.name.clone(), source })?
+        .into_value();
+    Ok(PluginSpec {
+        name: record.name.clone(),
+        version: record.version.clone(),
+        library: plugin.library.clone(),
+        permissions: plugin.manifest.permissions.iter().map(ToString::to_string).collect(),
+        secrets: schema.secrets(&effective),
+        config: effective.to_string(),
+    })
+}

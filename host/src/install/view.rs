@@ -1,0 +1,131 @@
+//! What is shown of a plugin.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    events::{Consumer, Counts},
+    runtime::State,
+    store::Installed,
+};
+
+/// A plugin, as listings and the HTTP interface show it. Holds no secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PluginView {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its name for people.
+    pub display_name: String,
+    /// What it does.
+    pub description: String,
+    /// `installed`, `loading`, `running`, `disabled`, `retiring`, `failed` or `quarantined`.
+    pub state: String,
+    /// Why it is `failed` or `quarantined`.
+    pub reason: Option<String>,
+    /// Whether it is to run.
+    pub enabled: bool,
+    /// When it was installed, RFC 3339.
+    pub installed_at: String,
+    /// The permissions of its manifest.
+    pub permissions: Vec<String>,
+    /// What is questionable in its manifest.
+    pub warnings: Vec<String>,
+    /// Its consumers.
+    pub consumers: Vec<ConsumerView>,
+    /// The events that it gave up; only where one plugin is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<Vec<DeadLetterView>>,
+}
+
+/// A consumer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConsumerView {
+    /// Its name.
+    pub name: String,
+    /// Its topics.
+    pub filters: Vec<String>,
+    /// Whether events wait for it.
+    pub durable: bool,
+    /// The most events that may be in memory for it.
+    pub max_pending: u64,
+    /// Seconds that its handler has been running for now.
+    pub running_secs: Option<f64>,
+    /// Its figures.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// An event that was given up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeadLetterView {
+    /// The consumer that gave up.
+    pub consumer: String,
+    /// The event's id.
+    pub event_id: String,
+    /// Its topic.
+    pub topic: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was given up.
+    pub reason: String,
+    /// When, RFC 3339.
+    pub time: String,
+}
+
+impl PluginView {
+    pub(super) fn new(plugin: &Installed, state: State, consumers: &[Arc<Consumer>]) -> Self {
+        let Installed { record, manifest, .. } = plugin;
+        Self {
+            name: record.name.clone(),
+            version: record.version.clone(),
+            display_name: manifest.display_name.clone(),
+            description: manifest.description.clone().unwrap_or_default(),
+            state: state.name().to_owned(),
+            reason: state.reason().map(str::to_owned),
+            enabled: record.enabled,
+            installed_at: record.installed_at.clone(),
+            permissions: manifest.permissions.iter().map(ToString::to_string).collect(),
+            warnings: manifest.warnings().iter().map(ToString::to_string).collect(),
+            consumers: consumers.iter().map(|consumer| ConsumerView::new(consumer)).collect(),
+            dead_letters: None,
+        }
+    }
+}
+
+impl ConsumerView {
+    fn new(consumer: &Consumer) -> Self {
+        let options = consumer.options();
+        Self {
+            name: options.name.clone(),
+            filters: options.filters.clone(),
+            durable: options.durable,
+            max_pending: options.max_pending as u64,
+            running_secs: consumer.running_for().map(|time| time.as_secs_f64()),
+            counts: consumer.counts(),
+        }
+    }
+}
+
+pub(super) fn dead_letters(consumers: &[Arc<Consumer>]) -> Vec<DeadLetterView> {
+    let mut letters = Vec::new();
+    for consumer in consumers {
+        letters.extend(consumer.dead_letters().into_iter().map(|letter| {
+            DeadLetterView {
+                consumer: consumer.options().name.clone(),
+                event_id: letter.event.id.to_string(),
+                topic: letter.event.topic.to_string(),
+                attempts: letter.attempts,
+                reason: letter.reason,
+                time: i64::try_from(letter.time_us)
+                    .ok()
+                    .and_then(|time| jiff::Timestamp::from_microsecond(time).ok())
+                    .map(|time| time.to_string())
+                    .unwrap_or_default(),
+            }
+        }));
+    }
+    letters
+}

@@ -1,0 +1,518 @@
+//! Plugins' lives: one state machine, one place that changes a state, and every change logged and emitted.
+//!
+//! Plugin code runs on threads of its own here, never under a lock and never on a thread of the network loop. Each call
+//! into a plugin's life has a deadline; a plugin that does not answer by it is left where it hangs and marked as failed.
+
+mod instance;
+mod overseer;
+mod state;
+mod workers;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use serde_json::json;
+use slog::{error, info, warn};
+use tokio::runtime::Handle as Network;
+
+use self::instance::{Instance, deadline, hung};
+pub use self::{instance::StartError, state::State, workers::Workers};
+use crate::{
+    config,
+    events::{Bus, Consumer, NewEvent},
+    log::{Logs, Redactor},
+    outbound::Outbound,
+};
+
+/// Everything the runtime needs to start one plugin.
+#[derive(Clone)]
+pub struct PluginSpec {
+    /// The plugin's name.
+    pub name: String,
+    /// The version of its manifest.
+    pub version: String,
+    /// Its library, at a path that is never written to again.
+    pub library: PathBuf,
+    /// The permissions it was granted.
+    pub permissions: Vec<String>,
+    /// Its configuration: a JSON object, valid, with the defaults applied.
+    pub config: String,
+    /// The secrets in the configuration, to be kept out of the log.
+    pub secrets: Vec<String>,
+}
+
+impl std::fmt::Debug for PluginSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The configuration holds secrets.
+        f.debug_struct("PluginSpec")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What instances use.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The bus.
+    pub bus: Arc<Bus>,
+    /// The log.
+    pub logs: Logs,
+    /// Outbound HTTP.
+    pub outbound: Arc<Outbound>,
+    /// Where outbound requests run.
+    pub network: Network,
+    /// How many records a plugin may log in a second.
+    pub lines_per_second: u32,
+}
+
+/// Why an operation on a plugin was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The state does not allow it.
+    #[error("the plugin `{plugin}` is {state}: {what} is not possible now")]
+    State {
+        /// The plugin.
+        plugin: String,
+        /// Its state.
+        state: &'static str,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// It did not start. It is `failed` now, with this reason.
+    #[error("the plugin `{plugin}` did not start: {reason}")]
+    Start {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        reason: String,
+    },
+    /// It did not stop in time. It is `failed` now, with this reason.
+    #[error("the plugin `{plugin}` did not stop: {reason}")]
+    Stop {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The plugins that this host knows of, and those that run.
+#[derive(Debug)]
+pub struct Runtime {
+    services: Services,
+    limits: config::Plugins,
+    slots: Mutex<BTreeMap<String, Slot>>,
+    this: Weak<Self>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    version: String,
+    state: State,
+    instance: Option<Instance>,
+    panics: VecDeque<Instant>,
+}
+
+impl Runtime {
+    /// A runtime without plugins.
+    #[must_use]
+    pub fn new(services: Services, limits: config::Plugins) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self { services, limits, slots: Mutex::default(), this: Weak::clone(this) })
+    }
+
+    /// Starts to look after the consumers of all plugins, until the runtime is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    pub fn look_after_consumers(self: &Arc<Self>) -> std::io::Result<()> {
+        overseer::start(self)
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.services.bus
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn logs(&self) -> &Logs {
+        &self.services.logs
+    }
+
+    /// Makes a plugin known without starting it.
+    pub fn add(&self, name: &str, version: &str, state: State) {
+        let slot = Slot { version: version.to_owned(), state, instance: None, panics: VecDeque::new() };
+        self.slots().insert(name.to_owned(), slot);
+    }
+
+    /// A plugin's state, if it is known.
+    #[must_use]
+    pub fn state(&self, plugin: &str) -> Option<State> {
+        self.slots().get(plugin).map(|slot| slot.state.clone())
+    }
+
+    /// A plugin's consumers.
+    #[must_use]
+    pub fn consumers(&self, plugin: &str) -> Vec<Arc<Consumer>> {
+        let mut consumers = self.services.bus.consumers();
+        consumers.retain(|consumer| &**consumer.plugin() == plugin);
+        consumers
+    }
+
+    /// Whether no plugin is on its way up or down.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.slots().values().any(|slot| matches!(slot.state, State::Loading | State::Retiring))
+    }
+
+    /// Starts a plugin and waits until it runs or failed. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::State`] if it runs already; [`RuntimeError::Start`] with the reason, which is its state's too.
+    pub fn start(&self, spec: PluginSpec) -> Result<(), RuntimeError> {
+        let (name, version) = (spec.name.clone(), spec.version.clone());
+        {
+            let mut slots = self.slots();
+            let slot = slots.entry(name.clone()).or_insert_with(|| Slot {
+                version: version.clone(),
+                state: State::Installed,
+                instance: None,
+                panics: VecDeque::new(),
+            });
+            slot.version = version;
+            slot.panics.clear();
+        }
+        self.set_state(&name, State::Loading, "starting it")?;
+        self.start_loading(spec)
+    }
+
+    /// Starts a plugin that is `loading`.
+    fn start_loading(&self, spec: PluginSpec) -> Result<(), RuntimeError> {
+        let name = spec.name.clone();
+        let known = !self.consumers(&name).is_empty();
+        let services = self.services.clone();
+        let this = Weak::clone(&self.this);
+        let started = self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || {
+            let secrets = Redactor::new(&spec.secrets);
+            Instance::start(&spec, &services, &this)
+                .map_err(|why| secrets.text(&why.to_string()).into_owned())
+        });
+        match started.and_then(|instance| self.enable(&name, instance)) {
+            Ok(instance) => self.running(&name, instance),
+            Err(reason) => {
+                if !known {
+                    // What it registered goes with it, unless it had run before and has events waiting.
+                    self.services.bus.forget(&name);
+                }
+                self.fail(&name, &reason);
+                Err(RuntimeError::Start { plugin: name, reason })
+            }
+        }
+    }
+
+    fn running(&self, name: &str, instance: Instance) -> Result<(), RuntimeError> {
+        if let Some(slot) = self.slots().get_mut(name) {
+            slot.instance = Some(instance);
+        }
+        self.set_state(name, State::Running, "starting it")
+    }
+
+    fn enable(&self, name: &str, instance: Instance) -> Result<Instance, String> {
+        let services = self.services.clone();
+        let seconds = self.limits.load_deadline_secs;
+        let (instance, enabled) = self.in_setup_thread(name, seconds, "`enable`", move || {
+            let enabled = instance.enable(&services);
+            Ok((instance, enabled))
+        })?;
+        match enabled {
+            Ok(()) => Ok(instance),
+            Err(why) => {
+                // Nothing of a plugin that failed to start stays behind.
+                let reason = instance.log.redact(&why.message);
+                let left = self.bring_down(name, instance);
+                Err(left.err().map_or(reason.clone(), |hanging| format!("{reason}; and {hanging}")))
+            }
+        }
+    }
+
+    /// Stops a plugin: closes its intake, lets its handlers run out, ends it. Blocks. `then` is its state afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::State`] if it is on its way up or down; [`RuntimeError::Stop`] if it hangs.
+    pub fn stop(&self, plugin: &str, then: State) -> Result<(), RuntimeError> {
+        let running = matches!(self.state(plugin), Some(State::Running));
+        if !running {
+            return match self.state(plugin) {
+                Some(state) if state == then => Ok(()),
+                Some(_) => self.set_state(plugin, then, "stopping it"),
+                None => Ok(()),
+            };
+        }
+        self.set_state(plugin, State::Retiring, "stopping it")?;
+        let instance = self.slots().get_mut(plugin).and_then(|slot| slot.instance.take());
+        let result = match instance {
+            Some(instance) => self.bring_down(plugin, instance),
+            None => Ok(()),
+        };
+        match result {
+            Ok(()) => self.set_state(plugin, then, "stopping it"),
+            Err(reason) => {
+                self.fail(plugin, &reason);
+                Err(RuntimeError::Stop { plugin: plugin.to_owned(), reason })
+            }
+        }
+    }
+
+    /// Gives a running plugin a new configuration: by its own hand if it takes it over, else by a new start. A plugin
+    /// that does not run is started with it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start) and [`stop`](Self::stop).
+    pub fn configure(&self, spec: PluginSpec) -> Result<(), RuntimeError> {
+        if !matches!(self.state(&spec.name), Some(State::Running)) {
+            return self.start(spec);
+        }
+        self.set_state(&spec.name, State::Loading, "changing its configuration")?;
+        let instance = self.slots().get_mut(&spec.name).and_then(|slot| slot.instance.take());
+        let Some(instance) = instance else {
+            return self.start_loading(spec);
+        };
+        match self.reconfigure(&spec, instance) {
+            Ok(Some(instance)) => self.running(&spec.name, instance),
+            Ok(None) => self.start_loading(spec),
+            Err(reason) => {
+                self.fail(&spec.name, &reason);
+                Err(RuntimeError::Start { plugin: spec.name, reason })
+            }
+        }
+    }
+
+    /// Asks the plugin to take over a configuration while no handler runs. Answers the instance if it did; otherwise
+    /// the instance was ended.
+    fn reconfigure(&self, spec: &PluginSpec, instance: Instance) -> Result<Option<Instance>, String> {
+        let seconds = self.limits.drain_deadline_secs;
+        if !self.services.bus.pause(&instance.consumers, deadline(seconds)) {
+            std::mem::forget(instance);
+            return Err(hung("a handler", seconds).message.into());
+        }
+        instance.config.replace(spec.config.clone());
+        instance.log.add_secrets(&spec.secrets);
+        let (instance, taken) = self.in_setup_thread(&spec.name, seconds, "`configure`", move || {
+            let taken = instance.configure();
+            Ok((instance, taken))
+        })?;
+        match taken {
+            Ok(true) => {
+                instance.resume(&self.services);
+                return Ok(Some(instance));
+            }
+            Ok(false) => {}
+            Err(why) => warn!(
+                self.services.logs.logger(), "A plugin cannot take over its configuration and is started anew.";
+                "error" => instance.log.redact(&why.message), "plugin" => &spec.name
+            ),
+        }
+        self.bring_down(&spec.name, instance)?;
+        Ok(None)
+    }
+
+    /// Stops all plugins at once, each with its own deadline. Blocks.
+    pub fn stop_all(&self) {
+        let running: Vec<String> = self.slots().keys().cloned().collect();
+        thread::scope(|scope| {
+            for plugin in &running {
+                scope.spawn(move || {
+                    if let Err(why) = self.stop(plugin, State::Installed) {
+                        warn!(
+                            self.services.logs.logger(), "A plugin was left behind.";
+                            "error" => %why, "plugin" => plugin
+                        );
+                    }
+                });
+            }
+        });
+    }
+
+    /// Forgets a plugin that does not run, its durable consumers included.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::State`] if it runs.
+    pub fn remove(&self, plugin: &str) -> Result<(), RuntimeError> {
+        self.set_state(plugin, State::Gone, "removing it")?;
+        self.slots().remove(plugin);
+        self.services.bus.forget(plugin);
+        Ok(())
+    }
+
+    /// Counts a panic of a handler, and takes the plugin out if there were too many.
+    pub(crate) fn note_panic(&self, plugin: &Arc<str>, said: &str) {
+        let window = Duration::from_secs(self.limits.panic_window_secs);
+        let panics = {
+            let mut slots = self.slots();
+            let Some(slot) = slots.get_mut(&**plugin) else { return };
+            let now = Instant::now();
+            slot.panics.push_back(now);
+            slot.panics.retain(|panic| now.duration_since(*panic) <= window);
+            slot.panics.len()
+        };
+        if panics < self.limits.panic_limit as usize {
+            return;
+        }
+        let reason = format!(
+            "its handlers panicked {panics} times within {} s, the last time: {said}. Enable it again once it is mended",
+            self.limits.panic_window_secs
+        );
+        let (this, plugin) = (Weak::clone(&self.this), Arc::clone(plugin));
+        // Not on this thread: it is the one whose handler has to run out first.
+        let spawned = thread::Builder::new().name(workers::thread_name(&plugin)).spawn(move || {
+            if let Some(runtime) = this.upgrade() {
+                // Another panic may have been quicker.
+                let _ = runtime.stop(&plugin, State::Quarantined(reason));
+            }
+        });
+        if let Err(why) = spawned {
+            error!(self.services.logs.logger(), "Cannot stop a plugin that keeps panicking."; "error" => %why);
+        }
+    }
+
+    /// Closes the intake, waits for the handlers, and ends the plugin.
+    fn bring_down(&self, name: &str, instance: Instance) -> Result<(), String> {
+        let seconds = self.limits.drain_deadline_secs;
+        let hanging = self.services.bus.detach(name, deadline(seconds));
+        if !hanging.is_empty() {
+            let names: Vec<_> = hanging.iter().map(|consumer| consumer.options().name.as_str()).collect();
+            // Its code is still running on its state: it must never be dropped.
+            std::mem::forget(instance);
+            return Err(hung(&format!("the handler of `{}`", names.join("`, `")), seconds).message.into());
+        }
+        let services = self.services.clone();
+        self.in_setup_thread(name, seconds, "`disable` and `unload`", move || {
+            instance.stop(&services);
+            Ok(())
+        })
+    }
+
+    /// Runs plugin code on a thread of the plugin's name and waits for it, up to a deadline.
+    ///
+    /// If the deadline passes, the thread is left behind with all that it holds: what it returns later is leaked,
+    /// because code that was given up on must not be run again.
+    fn in_setup_thread<T: Send + 'static>(
+        &self,
+        plugin: &str,
+        seconds: u64,
+        what: &str,
+        code: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name(workers::thread_name(plugin))
+            .spawn(move || {
+                if let Err(mpsc::SendError(late)) = sender.send(code()) {
+                    std::mem::forget(late);
+                }
+            })
+            .map_err(|why| format!("the system gives no thread for it: {why}"))?;
+        match receiver.recv_timeout(Duration::from_secs(seconds)) {
+            Ok(result) => result,
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(hung(what, seconds).message.into()),
+            // The plugin's panics are contained on its side, so this is one of the host's own.
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(format!("the host failed in {what}: see its log"))
+            }
+        }
+    }
+
+    /// Makes a plugin `failed`, from wherever it is.
+    fn fail(&self, plugin: &str, reason: &str) {
+        // Refused only if the plugin is gone already, and then there is nothing to mark.
+        let _ = self.set_state(plugin, State::Failed(reason.to_owned()), "marking it as failed");
+    }
+
+    /// The one place where a state changes.
+    pub(crate) fn set_state(
+        &self,
+        plugin: &str,
+        next: State,
+        what: &'static str,
+    ) -> Result<(), RuntimeError> {
+        let (before, version) = {
+            let mut slots = self.slots();
+            let Some(slot) = slots.get_mut(plugin) else {
+                return Err(RuntimeError::State { plugin: plugin.to_owned(), state: "not known", what });
+            };
+            if !slot.state.may_become(&next) {
+                return Err(RuntimeError::State {
+                    plugin: plugin.to_owned(),
+                    state: slot.state.name(),
+                    what,
+                });
+            }
+            (std::mem::replace(&mut slot.state, next.clone()), slot.version.clone())
+        };
+        let logger = self.services.logs.logger();
+        let fields = slog::o!(
+            "from" => before.name(), "state" => next.name(), "version" => version.clone(), "plugin" => plugin.to_owned()
+        );
+        match next.reason() {
+            Some(reason) => error!(logger, "A plugin's state changed."; "reason" => reason, fields),
+            None => info!(logger, "A plugin's state changed."; fields),
+        }
+        if let Some(topic) = next.topic() {
+            self.announce(topic, plugin, json!({
+                "name": plugin, "plugin_name": plugin, "version": version, "state": next.name(), "reason": next.reason(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Tells the platform that a plugin was installed.
+    pub(crate) fn announce_installed(&self, plugin: &str, version: &str) {
+        self.announce(
+            "plugin.installed",
+            plugin,
+            json!({"name": plugin, "plugin_name": plugin, "version": version}),
+        );
+    }
+
+    /// Tells the platform that a plugin was uninstalled.
+    pub(crate) fn announce_uninstalled(&self, plugin: &str, version: &str) {
+        self.announce(
+            "plugin.uninstalled",
+            plugin,
+            json!({"name": plugin, "plugin_name": plugin, "version": version}),
+        );
+    }
+
+    /// Emits an event of the host about a plugin.
+    pub(crate) fn announce(&self, topic: &str, plugin: &str, data: serde_json::Value) {
+        let event = NewEvent {
+            topic,
+            source: "streamspace".into(),
+            subject: plugin,
+            time_us: None,
+            data: Bytes::from(data.to_string()),
+            attributes: Bytes::new(),
+        };
+        if let Err(why) = self.services.bus.emit(event) {
+            error!(self.services.logs.logger(), "An event of the host was not emitted."; "error" => %why, "topic" => topic);
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<String, Slot>> {
+        // No plugin code runs under this lock.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

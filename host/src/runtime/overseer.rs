@@ -1,0 +1,96 @@
+//! Looks after consumers: reports the ones that hang or lag, and asks long calls to make room.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    thread,
+    time::Duration,
+};
+
+use serde_json::json;
+use slog::{error, warn};
+
+use super::Runtime;
+use crate::events::Consumer;
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// A call that runs longer than this is asked to end after the event it is at, so that its progress can be seen.
+const LONG_CALL: Duration = Duration::from_millis(100);
+
+#[derive(Default)]
+struct Seen {
+    dropped: u64,
+    hanging: bool,
+}
+
+/// Starts looking, until the runtime is gone.
+pub(super) fn start(runtime: &Arc<Runtime>) -> std::io::Result<()> {
+    let runtime = Arc::downgrade(runtime);
+    thread::Builder::new().name("ss:consumers".to_owned()).spawn(move || look(&runtime)).map(drop)
+}
+
+fn look(runtime: &Weak<Runtime>) {
+    let mut seen: HashMap<(Arc<str>, String), Seen> = HashMap::new();
+    while let Some(runtime) = runtime.upgrade() {
+        let consumers = runtime.bus().consumers();
+        for consumer in &consumers {
+            let key = (Arc::clone(consumer.plugin()), consumer.options().name.clone());
+            check(&runtime, consumer, seen.entry(key).or_default());
+        }
+        drop(runtime);
+        thread::sleep(TICK);
+    }
+}
+
+fn check(runtime: &Runtime, consumer: &Consumer, seen: &mut Seen) {
+    let (plugin, name) = (&**consumer.plugin(), consumer.options().name.as_str());
+    let logger = runtime.logs().logger();
+
+    let running = consumer.running_for();
+    if running.is_some_and(|time| time > LONG_CALL) {
+        consumer.ask_to_yield();
+    }
+    let hanging = running.filter(|time| *time > consumer.options().deadline);
+    match hanging {
+        Some(time) if !seen.hanging => {
+            error!(
+                logger, "A handler hangs.";
+                "seconds" => time.as_secs(), "deadline_secs" => consumer.options().deadline.as_secs(),
+                "consumer" => name, "plugin" => plugin
+            );
+            runtime.announce(
+                "plugin.hanging",
+                plugin,
+                json!({"name": plugin, "plugin_name": plugin, "consumer": name, "seconds": time.as_secs()}),
+            );
+        }
+        _ => {}
+    }
+    seen.hanging = hanging.is_some();
+
+    let counts = consumer.counts();
+    if counts.dropped > seen.dropped {
+        warn!(
+            logger, "A consumer lags: events were dropped.";
+            "dropped" => counts.dropped - seen.dropped, "dropped_in_all" => counts.dropped,
+            "pending" => counts.pending, "max_pending" => consumer.options().max_pending,
+            "topic" => "plugin.lagging", "consumer" => name, "plugin" => plugin
+        );
+        // A lagging consumer of this very event must not be fed by its own lag for ever: its own report is the one
+        // thing that it does not get told about.
+        if !consumer
+            .filters()
+            .iter()
+            .any(|filter| filter == ">" || filter.starts_with("plugin.") || filter.starts_with("*."))
+        {
+            runtime.announce(
+                "plugin.lagging",
+                plugin,
+                json!({"name": plugin, "plugin_name": plugin, "consumer": name,
+                       "dropped": counts.dropped - seen.dropped, "dropped_in_all": counts.dropped}),
+            );
+        }
+    }
+    seen.dropped = counts.dropped;
+}

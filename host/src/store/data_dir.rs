@@ -1,0 +1,199 @@
+//! The data folder, and who owns it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Why the data folder is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// A file or folder in it cannot be used.
+    #[error("cannot {what} {}: {source}. Check who owns the data folder (`data_dir`)", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another host runs on it.
+    #[error("another host runs on the data folder {}: stop it first, or choose another `data_dir`", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file in it does not hold what it should.
+    #[error("{} is damaged: {reason}. Delete it; a running host writes it anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Where a running host is to be reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    /// Address and port.
+    pub address: std::net::SocketAddr,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// The data folder.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+/// Held while a host, or a command that changes something, owns the folder.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "kept for its drop, which releases the lock")] File);
+
+impl DataDir {
+    /// Makes the folder if it is not there, readable by its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        make_private_dir(path).map_err(failed("make the folder", path))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes the folder for this process, until the lock is dropped. `None` if another process has it.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when the lock file cannot be used.
+    pub fn try_lock(&self) -> Result<Option<Lock>, DataDirError> {
+        let path = self.0.join("streamspace.lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(why)) => Err(failed("lock", &path)(why)),
+        }
+    }
+
+    /// The administrator's token: 64 hexadecimal digits, made at the first start.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError`] when it cannot be read or made.
+    pub fn admin_token(&self) -> Result<String, DataDirError> {
+        let path = self.0.join("admin.token");
+        match fs::read_to_string(&path) {
+            Ok(token) if token.trim().len() == 64 => return Ok(token.trim().to_owned()),
+            Ok(_) => {
+                return Err(DataDirError::Damaged {
+                    path,
+                    reason: "expected 64 hexadecimal digits".to_owned(),
+                });
+            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            Err(why) => return Err(failed("read", &path)(why)),
+        }
+        let mut random = [0_u8; 32];
+        getrandom::fill(&mut random)
+            .map_err(|why| failed("make random bytes for", &path)(io::Error::other(why.to_string())))?;
+        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_private(&path, token.as_bytes()).map_err(failed("write", &path))?;
+        Ok(token)
+    }
+
+    /// The token of a host that runs or ran here.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when it cannot be read.
+    pub fn read_admin_token(&self) -> Result<String, DataDirError> {
+        let path = self.0.join("admin.token");
+        fs::read_to_string(&path).map(|token| token.trim().to_owned()).map_err(failed("read", &path))
+    }
+
+    /// Writes down where this host listens.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when it cannot be written.
+    pub fn write_server(&self, server: &Server) -> Result<(), DataDirError> {
+        let path = self.0.join("server.json");
+        let text = serde_json::to_vec(server).unwrap_or_default();
+        write_private(&path, &text).map_err(failed("write", &path))
+    }
+
+    /// Where the host that runs here listens, if it has written it down.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError`] when it is there and cannot be read.
+    pub fn read_server(&self) -> Result<Option<Server>, DataDirError> {
+        let path = self.0.join("server.json");
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|why| DataDirError::Damaged { path, reason: why.to_string() }),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(failed("read", &path)(why)),
+        }
+    }
+
+    /// Forgets where this host listened.
+    pub fn remove_server(&self) {
+        // A file that stays behind is told from a running host by the lock.
+        let _ = fs::remove_file(self.0.join("server.json"));
+    }
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Io { what, path, source }
+}
+
+/// Makes a folder and its parents; the folder itself is its owner's alone.
+pub(super) fn make_private_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    match builder.create(path) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    // Temporary files are made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|why| why.error)?;
+    // The rename itself survives a power cut once the folder is written.
+    File::open(parent)?.sync_all()
+}

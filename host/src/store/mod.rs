@@ -1,0 +1,19 @@
+//! What is kept on disk: the data folder, and in it the installed plugins.
+//!
+//! ```text
+//! data/                     mode 0700
+//!   streamspace.lock        held by a running host
+//!   server.json             where it listens, while it runs
+//!   admin.token             mode 0600
+//!   plugins/NAME/
+//!     record.json           mode 0600: state and configuration, secrets included
+//!     HASH/                 one version's files, never written to again
+//! ```
+
+mod data_dir;
+mod plugins;
+
+pub use self::{
+    data_dir::{DataDir, DataDirError, Lock, Server},
+    plugins::{Installed, Record, Store, StoreError},
+};

@@ -1,0 +1,376 @@
+//! The installed plugins: their files and their records.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Component, Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use streamspace_plugin::manifest::{Manifest, ManifestError};
+
+use super::{
+    DataDir,
+    data_dir::{make_private_dir, write_private},
+};
+
+/// The largest library that is installed, in bytes.
+const MAX_LIBRARY_BYTES: u64 = 512 * 1024 * 1024;
+/// The largest other file that is installed, in bytes.
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Why the store did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file cannot be used.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The manifest is not one.
+    #[error("{}: {source}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ManifestError,
+    },
+    /// The library is not where it should be.
+    #[error(
+        "the plugin's library is missing: expected {}. Build it, or name it in the manifest's `entrypoints.library`",
+        path.display()
+    )]
+    NoLibrary {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file is not acceptable.
+    #[error("{} is not acceptable: expected {expected}, found {found}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A record is damaged.
+    #[error("{} is damaged: {reason}. Restore it from a backup, or uninstall the plugin", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What is known of an installed plugin.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The folder of its files: the SHA-256 of manifest and library, in hexadecimal.
+    pub content: String,
+    /// The file name of its library.
+    pub library: String,
+    /// Whether it is to run.
+    pub enabled: bool,
+    /// What the operator configured; defaults are not in it, secrets are.
+    pub config: Map<String, Value>,
+    /// When it was installed, RFC 3339.
+    pub installed_at: String,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The configuration holds secrets.
+        f.debug_struct("Record")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An installed plugin: its record and what its files say.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// The record.
+    pub record: Record,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The library's path.
+    pub library: PathBuf,
+}
+
+/// The installed plugins of one data folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store of a data folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when its folder cannot be made.
+    pub fn open(data: &DataDir) -> Result<Self, StoreError> {
+        let root = data.path().join("plugins");
+        make_private_dir(&root).map_err(failed("make the folder", &root))?;
+        Ok(Self { root })
+    }
+
+    /// Reads the manifest of a plugin's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is not there or not one.
+    pub fn read_manifest(folder: &Path) -> Result<Manifest, StoreError> {
+        let path = folder.join("manifest.json");
+        let text = read_bounded(&path, streamspace_plugin::manifest::MAX_BYTES as u64)?;
+        Manifest::parse(&text).map_err(|source| StoreError::Manifest { path, source })
+    }
+
+    /// Copies the files of a plugin's folder into the store. The plugin is not installed before its record is
+    /// [saved](Self::save).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] says which file, expected and found.
+    pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<Record, StoreError> {
+        let library = library_name(manifest)?;
+        let source = folder.join(&library);
+        if !source.exists() {
+            return Err(StoreError::NoLibrary { path: source });
+        }
+        let home = self.root.join(manifest.name.as_str());
+        make_private_dir(&home).map_err(failed("make the folder", &home))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".staging-")
+            .tempdir_in(&home)
+            .map_err(failed("make a folder in", &home))?;
+
+        let mut hash = Sha256::new();
+        copy(
+            &folder.join("manifest.json"),
+            &staging.path().join("manifest.json"),
+            MAX_FILE_BYTES,
+            &mut hash,
+        )?;
+        copy(&source, &staging.path().join(&library), MAX_LIBRARY_BYTES, &mut hash)?;
+        let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
+        for extra in ["README.md"].into_iter().chain(icon) {
+            let path = folder.join(extra);
+            if path.is_file() {
+                // They are for people: the plugin is the same without them.
+                copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
+            }
+        }
+        let content: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let target = home.join(&content);
+        // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
+        if !target.exists() {
+            let staged = staging.keep();
+            fs::rename(&staged, &target).map_err(failed("move into place", &target))?;
+            sync_folder(&home)?;
+        }
+        Ok(Record {
+            name: manifest.name.to_string(),
+            version: manifest.version.to_string(),
+            content,
+            library,
+            enabled: true,
+            config: Map::new(),
+            installed_at: jiff::Timestamp::now().to_string(),
+        })
+    }
+
+    /// Writes a record down. With the first one, the plugin is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when it cannot be written.
+    pub fn save(&self, record: &Record) -> Result<(), StoreError> {
+        let path = self.record_path(&record.name);
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|why| StoreError::Damaged { path: path.clone(), reason: why.to_string() })?;
+        write_private(&path, &text).map_err(failed("write", &path))
+    }
+
+    /// The installed plugins, by name. What is damaged is an error of its own and hides no other.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Result<Installed, StoreError>>, StoreError> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(failed("read", &self.root))? {
+            let entry = entry.map_err(failed("read", &self.root))?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names.iter().filter_map(|name| self.get(name).transpose()).collect())
+    }
+
+    /// An installed plugin; `None` if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is damaged.
+    pub fn get(&self, name: &str) -> Result<Option<Installed>, StoreError> {
+        // A name from outside becomes a path here.
+        if !is_file_name(name) {
+            return Ok(None);
+        }
+        let path = self.record_path(name);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = read_bounded(&path, MAX_FILE_BYTES)?;
+        let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
+        let record: Record = serde_json::from_slice(&text).map_err(|why| damaged(why.to_string()))?;
+        if record.name != name || !is_file_name(&record.content) || !is_file_name(&record.library) {
+            return Err(damaged("its names are not those of this folder".to_owned()));
+        }
+        let folder = self.root.join(name).join(&record.content);
+        let manifest = Self::read_manifest(&folder)?;
+        let library = folder.join(&record.library);
+        Ok(Some(Installed { record, manifest, library }))
+    }
+
+    /// Removes a plugin: its record first, then its files. A library that is loaded stays mapped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when something cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        if !is_file_name(name) {
+            return Ok(());
+        }
+        let record = self.record_path(name);
+        fs::remove_file(&record).map_err(failed("remove", &record))?;
+        let home = self.root.join(name);
+        fs::remove_dir_all(&home).map_err(failed("remove", &home))
+    }
+
+    fn record_path(&self, name: &str) -> PathBuf {
+        self.root.join(name).join("record.json")
+    }
+}
+
+/// The file name of a plugin's library on this operating system.
+fn library_name(manifest: &Manifest) -> Result<String, StoreError> {
+    let stem = match &manifest.entrypoints.library {
+        Some(name) if !is_file_name(name) => {
+            return Err(StoreError::File {
+                path: PathBuf::from(name),
+                expected: "a file name in `entrypoints.library`".to_owned(),
+                found: "a path".to_owned(),
+            });
+        }
+        Some(name) if name.ends_with(std::env::consts::DLL_SUFFIX) => return Ok(name.clone()),
+        Some(stem) => stem.clone(),
+        None => manifest.name.replace('-', "_"),
+    };
+    Ok(format!("{}{stem}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+/// Whether `name` is the name of one file and no way to another folder.
+fn is_file_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
+        && !name.contains(['\\', '\0'])
+}
+
+/// Reads a regular file of at most `limit` bytes.
+fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let file = open_regular(path, limit)?;
+    let mut content = Vec::new();
+    file.take(limit + 1).read_to_end(&mut content).map_err(failed("read", path))?;
+    if content.len() as u64 > limit {
+        return Err(too_large(path, limit, "more"));
+    }
+    Ok(content)
+}
+
+/// Copies a regular file of at most `limit` bytes to a new, read-only one, and hashes it on the way.
+fn copy(from: &Path, to: &Path, limit: u64, hash: &mut Sha256) -> Result<(), StoreError> {
+    let mut source = open_regular(from, limit)?.take(limit + 1);
+    let mut target = File::create_new(to).map_err(failed("write", to))?;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut copied = 0;
+    loop {
+        let count = source.read(&mut buffer).map_err(failed("read", from))?;
+        let Some(part) = buffer.get(..count).filter(|part| !part.is_empty()) else { break };
+        copied += count as u64;
+        if copied > limit {
+            return Err(too_large(from, limit, "more"));
+        }
+        hash.update(part);
+        target.write_all(part).map_err(failed("write", to))?;
+    }
+    target.sync_all().map_err(failed("write", to))?;
+    let mut permissions = target.metadata().map_err(failed("read", to))?.permissions();
+    permissions.set_readonly(true);
+    target.set_permissions(permissions).map_err(failed("protect", to))
+}
+
+fn open_regular(path: &Path, limit: u64) -> Result<File, StoreError> {
+    // Before opening: opening a FIFO would wait for its writer.
+    let metadata = fs::metadata(path).map_err(failed("read", path))?;
+    if !metadata.is_file() {
+        return Err(StoreError::File {
+            path: path.to_owned(),
+            expected: "a regular file".to_owned(),
+            found: "something else".to_owned(),
+        });
+    }
+    if metadata.len() > limit {
+        return Err(too_large(path, limit, &metadata.len().to_string()));
+    }
+    File::open(path).map_err(failed("read", path))
+}
+
+fn too_large(path: &Path, limit: u64, found: &str) -> StoreError {
+    StoreError::File {
+        path: path.to_owned(),
+        expected: format!("at most {limit} bytes"),
+        found: found.to_owned(),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("write", path))
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_no_file_name() {
+        for name in ["a", "a.so", "lib-a_1.so"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "/a", "a/", "./a", "a\\b", "a\0"] {
+            assert!(!is_file_name(name), "{name}");
+        }
+    }
+}
