@@ -2,9 +2,12 @@
 //!
 //! See `ARCHITECTURE.md` for the floors of this house and how data flows through it.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod events;
 mod handles;
+pub mod http;
 pub mod install;
 pub mod loader;
 pub mod log;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `streamspace`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    streamspace_host::cli::run()
+}

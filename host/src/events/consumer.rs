@@ -67,6 +67,9 @@ pub trait Target: Send + Sync {
     /// Hands a batch to consumer number `consumer` of the plugin and waits until it is done.
     fn deliver(&self, consumer: u32, batch: Batch<'_>) -> Progress;
 
+    /// `text`, which the plugin said, without the plugin's secrets.
+    fn redact(&self, text: &str) -> String;
+
     /// Tells that an event was refused.
     fn refused(&self, consumer: &Consumer, refused: &Refused<'_>);
 }
@@ -80,7 +83,7 @@ pub struct Refused<'a> {
     pub attempt: u32,
     /// What the handler said.
     pub verdict: Verdict,
-    /// Why.
+    /// Why, without secrets.
     pub reason: &'a str,
     /// What becomes of it.
     pub fate: Fate,
@@ -447,9 +450,10 @@ impl Consumer {
     fn refuse(&self, target: &dyn Target, delivery: &Delivery, refusal: &Refusal) -> bool {
         let Delivery { event, attempt } = delivery;
         let fate = self.fate(*attempt, refusal);
+        let reason = target.redact(&refusal.reason);
         target.refused(
             self,
-            &Refused { event, attempt: *attempt, verdict: refusal.verdict, reason: &refusal.reason, fate },
+            &Refused { event, attempt: *attempt, verdict: refusal.verdict, reason: &reason, fate },
         );
         match fate {
             Fate::Retry(after) => {
@@ -472,7 +476,7 @@ impl Consumer {
                 queue.dead_letters.push_back(DeadLetter {
                     event: Arc::clone(event),
                     attempts: *attempt,
-                    reason: refusal.reason.to_string(),
+                    reason,
                     time_us: super::unix_time_us(),
                 });
                 true

@@ -248,15 +248,18 @@ impl Target for Deliverer {
         self.consumers.table.deliver()(self.consumers.handle, consumer, batch)
     }
 
+    fn redact(&self, text: &str) -> String {
+        self.log.redact(text)
+    }
+
     fn refused(&self, consumer: &Consumer, refused: &Refused<'_>) {
-        let reason = self.log.redact(refused.reason);
         let event = refused.event;
         let after_secs = match refused.fate {
             Fate::Retry(after) => Some(after.as_secs_f64()),
             Fate::DeadLetter | Fate::Dropped => None,
         };
         let fields = slog::o!(
-            "after_secs" => after_secs, "attempt" => refused.attempt, "reason" => reason.clone(),
+            "after_secs" => after_secs, "attempt" => refused.attempt, "reason" => refused.reason.to_owned(),
             "event_id" => event.id.to_string(), "topic" => event.topic.to_string(),
             "consumer" => consumer.options().name.clone(), "plugin" => consumer.plugin().to_string(),
         );
@@ -276,7 +279,7 @@ impl Target for Deliverer {
         if refused.verdict == Verdict::PANICKED
             && let Some(runtime) = self.runtime.upgrade()
         {
-            runtime.note_panic(consumer.plugin(), &reason);
+            runtime.note_panic(consumer.plugin(), refused.reason);
         }
     }
 }

@@ -4,8 +4,9 @@
 //! into a plugin's life has a deadline; a plugin that does not answer by it is left where it hangs and marked as failed.
 
 mod instance;
-mod overseer;
+
 mod state;
+mod watch;
 mod workers;
 
 use std::{
@@ -133,7 +134,7 @@ impl Runtime {
     ///
     /// When the operating system gives no thread.
     pub fn look_after_consumers(self: &Arc<Self>) -> std::io::Result<()> {
-        overseer::start(self)
+        watch::start(self)
     }
 
     /// The bus.

@@ -27,7 +27,7 @@ struct Seen {
 /// Starts looking, until the runtime is gone.
 pub(super) fn start(runtime: &Arc<Runtime>) -> std::io::Result<()> {
     let runtime = Arc::downgrade(runtime);
-    thread::Builder::new().name("ss:consumers".to_owned()).spawn(move || look(&runtime)).map(drop)
+    thread::Builder::new().name("ss:watch".to_owned()).spawn(move || look(&runtime)).map(drop)
 }
 
 fn look(runtime: &Weak<Runtime>) {

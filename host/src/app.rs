@@ -1,0 +1,171 @@
+//! The composition root: builds everything, in order, and takes it down in reverse.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use serde_json::json;
+use slog::{error, info, warn};
+use streamspace_plugin::abi;
+
+use crate::{
+    config::{self, Config},
+    events::{Bus, Limits, Scheduler},
+    http::{self, Edge, Ready},
+    install::Plugins,
+    log::{Format, Logs},
+    outbound::Outbound,
+    runtime::{Runtime, Services, Workers},
+    store::{DataDir, DataDirError, Server, Store},
+};
+
+/// Runs the host until it is told to stop by SIGINT or SIGTERM.
+///
+/// # Errors
+///
+/// Whatever keeps it from starting.
+pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let data = DataDir::open(&config.data_dir)?;
+    let Some(lock) = data.try_lock()? else {
+        return Err(DataDirError::InUse { path: config.data_dir.clone() }.into());
+    };
+    let (logs, log_guard) = Logs::to_stdout(
+        config.log.format.into(),
+        config.log.level.into(),
+        config.log.plugins.iter().map(|(plugin, level)| (plugin.clone(), (*level).into())).collect(),
+    );
+    let logger = logs.logger().clone();
+    abi::on_stray_panic({
+        let logger = logger.clone();
+        move |said| error!(logger, "{}", said)
+    });
+    let token = data.admin_token()?;
+
+    let network = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("ss:network")
+        .enable_all()
+        .build()
+        .context("cannot start the threads for outbound HTTP")?;
+    let outbound = Arc::new(Outbound::new(&config.outbound)?);
+    if !outbound.has_roots() {
+        warn!(
+            logger,
+            "No root certificates were found: every https request of a plugin will fail. Install the system's \
+             (`ca-certificates`), or set `outbound.ca_file`."
+        );
+    }
+    let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
+    let bus = Arc::new(Bus::new(Limits {
+        max_data_bytes: config.events.max_data_bytes,
+        max_pending: config.events.max_pending,
+    }));
+    bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let runtime = Runtime::new(
+        Services {
+            bus: Arc::clone(&bus),
+            logs: logs.clone(),
+            outbound,
+            network: network.handle().clone(),
+            lines_per_second: config.log.plugin_lines_per_second,
+        },
+        config.plugins.clone(),
+    );
+    runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
+    let plugins = Arc::new(Plugins::running(Store::open(&data)?, Arc::clone(&runtime)));
+    let ready = Arc::new(Ready::default());
+
+    let edge = Edge {
+        bus,
+        plugins: Arc::clone(&plugins),
+        runtime: Arc::clone(&runtime),
+        ready: Arc::clone(&ready),
+        max_body_bytes: config.server.max_body_bytes,
+    };
+    let result = actix_web::rt::System::new().block_on(async {
+        let (server, address) = http::listen(
+            edge,
+            &token,
+            config.server.address,
+            config.server.workers,
+            config.server.shutdown_deadline_secs,
+        )
+        .with_context(|| format!("cannot listen on {} (`server.address`)", config.server.address))?;
+        data.write_server(&Server { address, pid: std::process::id() })?;
+        let starting = {
+            let (plugins, runtime, ready) = (Arc::clone(&plugins), Arc::clone(&runtime), Arc::clone(&ready));
+            std::thread::Builder::new().name("ss:starting".to_owned()).spawn(move || {
+                plugins.start_all();
+                runtime.announce("system.startup", "", json!({"version": env!("CARGO_PKG_VERSION")}));
+                ready.set(true);
+            })
+        };
+        starting.context("cannot start the thread that starts the plugins")?;
+        info!(logger, "Listening."; "address" => address.to_string(), "version" => env!("CARGO_PKG_VERSION"));
+
+        let handle = server.handle();
+        let server = actix_web::rt::spawn(server);
+        let signal = stop_signal().await?;
+        info!(logger, "Stopping."; "signal" => signal, "deadline_secs" => config.server.shutdown_deadline_secs);
+        ready.set(false);
+        handle.stop(true).await;
+        server.await.context("the server ended in a panic")?.context("the server failed")
+    });
+
+    // In reverse: no request comes in any more; then the plugins, then what they stood on.
+    runtime.announce("system.shutdown", "", json!({"version": env!("CARGO_PKG_VERSION")}));
+    runtime.stop_all();
+    let busy = workers.stop(Instant::now() + Duration::from_secs(1));
+    if busy > 0 {
+        warn!(logger, "Handlers that did not end were left behind."; "threads" => busy);
+    }
+    network.shutdown_timeout(Duration::from_secs(1));
+    data.remove_server();
+    info!(logger, "Stopped.");
+    drop((logger, runtime, plugins, logs, log_guard, lock));
+    result
+}
+
+/// Waits for SIGINT or SIGTERM and says which it was.
+async fn stop_signal() -> anyhow::Result<&'static str> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        tokio::select! {
+            _ = terminate.recv() => Ok("SIGTERM"),
+            _ = interrupt.recv() => Ok("SIGINT"),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
+        Ok("Ctrl-C")
+    }
+}
+
+impl From<config::Level> for slog::Level {
+    fn from(level: config::Level) -> Self {
+        match level {
+            config::Level::Trace => Self::Trace,
+            config::Level::Debug => Self::Debug,
+            config::Level::Info => Self::Info,
+            config::Level::Warning => Self::Warning,
+            config::Level::Error => Self::Error,
+            config::Level::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<config::Format> for Format {
+    fn from(format: config::Format) -> Self {
+        match format {
+            config::Format::Auto => Self::Auto,
+            config::Format::Json => Self::Json,
+            config::Format::Text => Self::Text,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The command line: one file a verb.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line answers on the standard streams"
+)]
+
+mod config;
+mod emit;
+mod manifest;
+mod plugin;
+mod serve;
+mod target;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+
+/// The StreamSpace plugin host.
+#[derive(Debug, Parser)]
+#[command(name = "streamspace", version, about, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// The configuration file [default: STREAMSPACE_CONFIG, else ./streamspace.toml if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder, instead of the configured one
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the host until SIGINT or SIGTERM
+    Serve(serve::Serve),
+    /// Emit an event into a running host
+    Emit(emit::Emit),
+    /// Install, look at, configure and remove plugins
+    #[command(subcommand)]
+    Plugin(plugin::Verb),
+    /// Look at the host's own configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Look at a plugin's manifest
+    #[command(subcommand)]
+    Manifest(manifest::Verb),
+}
+
+/// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.verb {
+        Verb::Serve(serve) => serve.run(&cli.global),
+        Verb::Emit(emit) => emit.run(&cli.global),
+        Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Config(verb) => verb.run(&cli.global),
+        Verb::Manifest(verb) => verb.run(&cli.global),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Global {
+    /// The host's configuration, with the flags over it.
+    fn load(&self, mut overrides: Overrides) -> anyhow::Result<Config> {
+        overrides.data_dir.clone_from(&self.data_dir);
+        Ok(Config::load(self.config.as_deref(), std::env::vars(), &overrides)?)
+    }
+
+    /// Answers in JSON if that was asked for, else in words.
+    fn answer<T: serde::Serialize>(&self, value: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string_pretty(value)? } else { words(value) };
+        println!("{}", text.trim_end());
+        Ok(())
+    }
+}

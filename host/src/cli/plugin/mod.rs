@@ -1,0 +1,60 @@
+//! `streamspace plugin …`
+
+mod config;
+mod disable;
+mod enable;
+mod install;
+mod list;
+mod show;
+mod uninstall;
+
+use anyhow::bail;
+use clap::Subcommand;
+
+use super::{Global, target::Target};
+use crate::{config::Overrides, install::PluginView};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Install a plugin from a folder with its manifest.json and library
+    Install(install::Install),
+    /// List the installed plugins
+    List(list::List),
+    /// Show a plugin, its consumers and its dead letters
+    Show(show::Show),
+    /// Have a plugin run
+    Enable(enable::Enable),
+    /// Have a plugin not run
+    Disable(disable::Disable),
+    /// Look at and change a plugin's configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Stop and remove a plugin
+    Uninstall(uninstall::Uninstall),
+}
+
+impl Verb {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
+        let target = Target::find(&global.load(Overrides::default())?)?;
+        match self {
+            Self::Install(verb) => verb.run(global, &target),
+            Self::List(verb) => verb.run(global, &target),
+            Self::Show(verb) => verb.run(global, &target),
+            Self::Enable(verb) => verb.run(global, &target),
+            Self::Disable(verb) => verb.run(global, &target),
+            Self::Config(verb) => verb.run(global, &target),
+            Self::Uninstall(verb) => verb.run(global, &target),
+        }
+    }
+}
+
+/// Says how a plugin is after it was changed; one that should run and does not is a failure.
+fn answer(global: &Global, done: &str, plugin: &PluginView) -> anyhow::Result<()> {
+    global.answer(plugin, |plugin| {
+        format!("{} {} is {done}; it is {}.", plugin.name, plugin.version, plugin.state)
+    })?;
+    match &plugin.reason {
+        Some(reason) => bail!("{} {} is {}: {reason}", plugin.name, plugin.version, plugin.state),
+        None => Ok(()),
+    }
+}

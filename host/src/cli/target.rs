@@ -1,0 +1,215 @@
+//! The host that a command is about: one that runs, over its HTTP interface, or the data folder of one that does not.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::{
+    config::Config,
+    http::Problem,
+    install::{PluginView, Plugins},
+    store::{DataDir, Lock, Store},
+};
+
+/// How long a host that is starting may take to say where it listens.
+const STARTING: Duration = Duration::from_secs(5);
+/// How long an answer may take: longer than a plugin may take to start and to stop.
+const ANSWER: Duration = Duration::from_secs(150);
+
+/// What a command works on.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A host that runs.
+    Running(Client),
+    /// The data folder of a host that does not, locked for as long as the command takes.
+    Stopped {
+        plugins: Plugins,
+        #[expect(dead_code, reason = "kept for its drop")]
+        lock: Lock,
+    },
+}
+
+impl Target {
+    /// Finds out which. `STREAMSPACE_URL` and `STREAMSPACE_TOKEN` name a host elsewhere.
+    pub(super) fn find(config: &Config) -> anyhow::Result<Self> {
+        if let Some(url) = variable("STREAMSPACE_URL") {
+            let token = match variable("STREAMSPACE_TOKEN") {
+                Some(token) => token,
+                None => DataDir::open(&config.data_dir)?.read_admin_token()?,
+            };
+            return Ok(Self::Running(Client::new(url, token)?));
+        }
+        let data = DataDir::open(&config.data_dir)?;
+        let waiting_until = Instant::now() + STARTING;
+        loop {
+            if let Some(lock) = data.try_lock()? {
+                return Ok(Self::Stopped { plugins: Plugins::stopped(Store::open(&data)?), lock });
+            }
+            if let Some(server) = data.read_server()? {
+                let client = Client::new(format!("http://{}", server.address), data.read_admin_token()?)?;
+                return Ok(Self::Running(client));
+            }
+            if Instant::now() > waiting_until {
+                bail!(
+                    "a host or another command holds the data folder {} and does not say where it listens: try again",
+                    data.path().display()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(super) fn install(&self, folder: &Path) -> anyhow::Result<PluginView> {
+        let folder =
+            folder.canonicalize().with_context(|| format!("cannot find the folder {}", folder.display()))?;
+        match self {
+            Self::Running(client) => client.call(Method::Post, &["plugins"], Some(json!({"path": folder}))),
+            Self::Stopped { plugins, .. } => Ok(plugins.install(&folder)?),
+        }
+    }
+
+    pub(super) fn list(&self) -> anyhow::Result<Vec<PluginView>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["plugins"], None)?;
+                Ok(serde_json::from_value(answer["plugins"].take())?)
+            }
+            Self::Stopped { plugins, .. } => Ok(plugins.list()?),
+        }
+    }
+
+    pub(super) fn show(&self, name: &str) -> anyhow::Result<PluginView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name], None),
+            Self::Stopped { plugins, .. } => Ok(plugins.show(name)?),
+        }
+    }
+
+    pub(super) fn enable(&self, name: &str) -> anyhow::Result<PluginView> {
+        match self {
+            Self::Running(client) => client.call(Method::Post, &["plugins", name, "enable"], None),
+            Self::Stopped { plugins, .. } => Ok(plugins.enable(name)?),
+        }
+    }
+
+    pub(super) fn disable(&self, name: &str) -> anyhow::Result<PluginView> {
+        match self {
+            Self::Running(client) => client.call(Method::Post, &["plugins", name, "disable"], None),
+            Self::Stopped { plugins, .. } => Ok(plugins.disable(name)?),
+        }
+    }
+
+    pub(super) fn config(&self, name: &str) -> anyhow::Result<Value> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "config"], None),
+            Self::Stopped { plugins, .. } => Ok(plugins.config(name)?),
+        }
+    }
+
+    pub(super) fn set_config(&self, name: &str, patch: Value) -> anyhow::Result<PluginView> {
+        match self {
+            Self::Running(client) => client.call(Method::Patch, &["plugins", name, "config"], Some(patch)),
+            Self::Stopped { plugins, .. } => Ok(plugins.set_config(name, patch)?),
+        }
+    }
+
+    pub(super) fn uninstall(&self, name: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Running(client) => client.call::<Value>(Method::Delete, &["plugins", name], None).map(drop),
+            Self::Stopped { plugins, .. } => Ok(plugins.uninstall(name)?),
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Method {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// Talks to a host that runs.
+#[derive(Debug)]
+pub(super) struct Client {
+    base: url::Url,
+    token: String,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    fn new(base: String, token: String) -> anyhow::Result<Self> {
+        Ok(Self {
+            base: base.parse().with_context(|| format!("`{base}` is not a URL"))?,
+            token,
+            client: reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        })
+    }
+
+    pub(super) fn post_event(&self, event: &Value) -> anyhow::Result<Value> {
+        let request = self
+            .client
+            .post(self.url(&["events"])?)
+            .header("Content-Type", "application/cloudevents+json")
+            .body(event.to_string());
+        self.send(request)
+    }
+
+    fn call<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<Value>,
+    ) -> anyhow::Result<T> {
+        let url = self.url(path)?;
+        let mut request = match method {
+            Method::Get => self.client.get(url),
+            Method::Post => self.client.post(url),
+            Method::Patch => self.client.patch(url),
+            Method::Delete => self.client.delete(url),
+        };
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
+        }
+        Ok(serde_json::from_value(self.send(request)?)?)
+    }
+
+    fn url(&self, path: &[&str]) -> anyhow::Result<url::Url> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            // Segment by segment, so that a name with a slash in it stays one name.
+            Ok(mut segments) => segments.pop_if_empty().extend(["api", "v1"]).extend(path),
+            Err(()) => bail!("`{}` is not the URL of a host", self.base),
+        };
+        Ok(url)
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let request = request.bearer_auth(&self.token);
+        let (status, body) = self
+            .runtime
+            .block_on(async {
+                let response = request.send().await?;
+                let status = response.status();
+                Ok::<_, reqwest::Error>((status, response.bytes().await?))
+            })
+            .with_context(|| format!("the host at {} does not answer", self.base))?;
+        if status.is_success() {
+            return if body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&body)?) };
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => bail!("{problem}"),
+            Err(_) => bail!("the host at {} answered with status {status} and no explanation", self.base),
+        }
+    }
+}

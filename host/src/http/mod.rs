@@ -1,0 +1,111 @@
+//! The edge: the only place with types of the web server.
+
+mod auth;
+mod body;
+mod cloud_events;
+mod events;
+mod health;
+mod plugins;
+mod problem;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use actix_web::{App, HttpServer, dev::Server, web};
+
+use self::auth::AdminToken;
+pub use self::problem::Problem;
+use crate::{events::Bus, install::Plugins, runtime::Runtime};
+
+/// What the handlers use.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// The bus.
+    pub bus: Arc<Bus>,
+    /// Administration of plugins.
+    pub plugins: Arc<Plugins>,
+    /// Plugins' lives.
+    pub runtime: Arc<Runtime>,
+    /// Whether the host has started and is not stopping.
+    pub ready: Arc<Ready>,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+}
+
+/// Whether the host has started and is not stopping.
+#[derive(Debug, Default)]
+pub struct Ready(AtomicBool);
+
+impl Ready {
+    /// Says so.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// Asks.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts to listen. `workers` is the number of threads, 0 for one per core. Signals are the caller's.
+///
+/// # Errors
+///
+/// When the address cannot be used.
+pub fn listen(
+    edge: Edge,
+    token: &str,
+    address: SocketAddr,
+    workers: usize,
+    shutdown_secs: u64,
+) -> std::io::Result<(Server, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    let bound = listener.local_addr()?;
+    let edge = web::Data::new(edge);
+    let token = web::Data::new(AdminToken::new(token));
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(edge.clone())
+            .app_data(token.clone())
+            .configure(routes)
+            .default_service(web::to(problem::not_found))
+    })
+    .disable_signals()
+    .shutdown_timeout(shutdown_secs);
+    if workers > 0 {
+        server = server.workers(workers);
+    }
+    Ok((server.listen(listener)?.run(), bound))
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    let resource = |path: &str| web::resource(path).default_service(web::to(problem::method_not_allowed));
+    app.service(resource("/healthz").route(web::get().to(health::healthz)))
+        .service(resource("/readyz").route(web::get().to(health::readyz)))
+        .service(resource("/api/v1/events").route(web::post().to(events::post)))
+        .service(
+            resource("/api/v1/plugins")
+                .route(web::get().to(plugins::list))
+                .route(web::post().to(plugins::install)),
+        )
+        .service(
+            resource("/api/v1/plugins/{name}")
+                .route(web::get().to(plugins::show))
+                .route(web::delete().to(plugins::uninstall)),
+        )
+        .service(resource("/api/v1/plugins/{name}/enable").route(web::post().to(plugins::enable)))
+        .service(resource("/api/v1/plugins/{name}/disable").route(web::post().to(plugins::disable)))
+        .service(
+            resource("/api/v1/plugins/{name}/config")
+                .route(web::get().to(plugins::config))
+                .route(web::patch().to(plugins::set_config)),
+        )
+        .service(resource("/api/v1/plugins/{name}/log-level").route(web::put().to(plugins::set_log_level)));
+}

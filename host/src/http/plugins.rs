@@ -1,0 +1,130 @@
+//! Administration of plugins: `/api/v1/plugins…`.
+
+use std::path::PathBuf;
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Edge, Problem, auth::Admin, body};
+use crate::{config::Level, install::InstallError, install::Plugins};
+
+/// Runs an operation on the threads for blocking ones: it waits for plugins, disks and locks.
+async fn blocking<T: Send + 'static>(
+    edge: &web::Data<Edge>,
+    operation: impl FnOnce(&Plugins) -> Result<T, InstallError> + Send + 'static,
+) -> Result<T, Problem> {
+    let plugins = edge.plugins.clone();
+    match web::block(move || operation(&plugins)).await {
+        Ok(result) => result.map_err(Problem::from),
+        Err(why) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why)),
+    }
+}
+
+/// `GET /api/v1/plugins`
+pub(super) async fn list(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    let plugins = blocking(&edge, |plugins| plugins.list()).await?;
+    Ok(HttpResponse::Ok().json(json!({"plugins": plugins})))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Install {
+    /// A folder on the host's machine.
+    path: PathBuf,
+}
+
+/// `POST /api/v1/plugins` with `{"path": FOLDER}`, a folder on the host's machine.
+pub(super) async fn install(
+    _admin: Admin,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let Install { path } = body::json(payload, edge.max_body_bytes).await?;
+    if !path.is_absolute() {
+        return Err(Problem::bad_request(
+            "SSP-API-003",
+            "`path`: expected an absolute path on the host's machine",
+        ));
+    }
+    let plugin = blocking(&edge, move |plugins| plugins.install(&path)).await?;
+    Ok(HttpResponse::Created().json(plugin))
+}
+
+/// `GET /api/v1/plugins/{name}`
+pub(super) async fn show(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.show(&name)).await?))
+}
+
+/// `DELETE /api/v1/plugins/{name}`
+pub(super) async fn uninstall(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    blocking(&edge, move |plugins| plugins.uninstall(&name)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/plugins/{name}/enable`
+pub(super) async fn enable(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.enable(&name)).await?))
+}
+
+/// `POST /api/v1/plugins/{name}/disable`
+pub(super) async fn disable(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.disable(&name)).await?))
+}
+
+/// `GET /api/v1/plugins/{name}/config`: with the defaults, without the secrets.
+pub(super) async fn config(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.config(&name)).await?))
+}
+
+/// `PATCH /api/v1/plugins/{name}/config`: a JSON merge patch (RFC 7396).
+pub(super) async fn set_config(
+    _admin: Admin,
+    name: web::Path<String>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let patch: Value = body::json(payload, edge.max_body_bytes).await?;
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.set_config(&name, patch)).await?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogLevel {
+    /// `null` for the host's own.
+    level: Option<Level>,
+}
+
+/// `PUT /api/v1/plugins/{name}/log-level` with `{"level": "debug"}`, until the host stops.
+pub(super) async fn set_log_level(
+    _admin: Admin,
+    name: web::Path<String>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let LogLevel { level } = body::json(payload, edge.max_body_bytes).await?;
+    let plugin = name.clone();
+    blocking(&edge, move |plugins| plugins.show(&plugin)).await?;
+    edge.runtime.logs().set_level_of(&name, level.map(Into::into));
+    Ok(HttpResponse::Ok().json(json!({"level": edge.runtime.logs().level_of(&name).as_str().to_lowercase()})))
+}

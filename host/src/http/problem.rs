@@ -1,0 +1,103 @@
+//! Errors on the wire: problem documents (RFC 9457) with a stable code.
+
+use std::fmt;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::{events::EmitError, install::InstallError, plugin_config::ConfigError, runtime::RuntimeError};
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:streamspace:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The status.
+    pub status: u16,
+    /// What happened, to what, expected and found, and what to do.
+    pub detail: String,
+    /// Stable; what a program matches on.
+    pub code: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &str, detail: impl fmt::Display) -> Self {
+        Self {
+            kind: format!("urn:streamspace:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.to_string(),
+            code: code.to_owned(),
+        }
+    }
+
+    pub(super) fn bad_request(code: &str, detail: impl fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.detail, self.code)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status == 401 {
+            response.insert_header(("WWW-Authenticate", "Bearer"));
+        }
+        let body = serde_json::to_string(self).unwrap_or_default();
+        response.content_type("application/problem+json").body(body)
+    }
+}
+
+impl From<EmitError> for Problem {
+    fn from(error: EmitError) -> Self {
+        match error {
+            EmitError::Topic(_) => Self::bad_request("SSP-EVT-001", error),
+            EmitError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SSP-EVT-002", error),
+        }
+    }
+}
+
+impl From<InstallError> for Problem {
+    fn from(error: InstallError) -> Self {
+        use crate::store::StoreError;
+        let status = match &error {
+            InstallError::NotInstalled { .. } => StatusCode::NOT_FOUND,
+            InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
+                StatusCode::CONFLICT
+            }
+            InstallError::Config { source: ConfigError::Invalid(_), .. }
+            | InstallError::NotAnObject { .. }
+            | InstallError::Config { .. }
+            | InstallError::Store(
+                StoreError::Manifest { .. } | StoreError::NoLibrary { .. } | StoreError::File { .. },
+            ) => StatusCode::UNPROCESSABLE_ENTITY,
+            InstallError::Store(StoreError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            InstallError::Store(_) | InstallError::Runtime(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.code(), &error)
+    }
+}
+
+pub(super) async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(StatusCode::NOT_FOUND, "SSP-API-404", "there is nothing at this path"))
+}
+
+pub(super) async fn method_not_allowed() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", "this path does not take this method"))
+}
