@@ -110,19 +110,20 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Notification, DecodeErro
 
 /// Whether a key's name says that its value is nobody's business. Rather one too many than one too few.
 fn is_secret(key: &str) -> bool {
-    let mut words = vec![String::new()];
+    // `apiKey2`, `API-Key` and `api_key` become `api key2`, `api key` and `api key`.
+    let mut words = String::with_capacity(key.len() + 4);
     let mut after_lower = false;
     for c in key.chars() {
         if !c.is_alphanumeric() || (c.is_uppercase() && after_lower) {
-            words.push(String::new());
+            words.push(' ');
         }
         if c.is_alphanumeric() {
-            words.last_mut().expect("starts with one word").extend(c.to_lowercase());
+            words.extend(c.to_lowercase());
         }
         after_lower = c.is_lowercase() || c.is_numeric();
     }
-    let whole = words.concat();
-    words.iter().any(|word| SECRET_WORDS.contains(&word.trim_end_matches(char::is_numeric)))
+    let whole = words.replace(' ', "");
+    words.split(' ').any(|word| SECRET_WORDS.contains(&word.trim_end_matches(char::is_numeric)))
         || SECRET_PARTS.iter().any(|part| whole.contains(part))
 }
 

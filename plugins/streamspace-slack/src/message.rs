@@ -259,9 +259,16 @@ impl Fields {
 }
 
 impl About {
-    pub(crate) fn of<const U: usize, const T: usize>(users: [String; U], templates: [String; T]) -> Self {
-        let given = |names: &mut dyn Iterator<Item = String>| names.filter(|name| !name.is_empty()).collect();
-        Self { users: given(&mut users.into_iter()), templates: given(&mut templates.into_iter()) }
+    /// Of these names, those that are given.
+    pub(crate) fn of(
+        users: impl IntoIterator<Item = String>,
+        templates: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let is_given = |name: &String| !name.is_empty();
+        Self {
+            users: users.into_iter().filter(is_given).collect(),
+            templates: templates.into_iter().filter(is_given).collect(),
+        }
     }
 }
 
