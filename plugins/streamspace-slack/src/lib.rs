@@ -1,7 +1,7 @@
 //! Sends session, user and quota events to Slack through incoming webhooks.
 //!
-//! An event's way: [`message`] says it in plain text, [`routing`] decides whether the destination wants it,
-//! [`destination`] whether it may go now, [`render`] writes it as Slack wants it, [`verdict`] reads the answer.
+//! An event's way: `message` says it in plain text, `routing` decides whether the destination wants it, `destination`
+//! whether it may go now, `render` writes it as Slack wants it, `verdict` reads the answer.
 #![forbid(unsafe_code)]
 
 mod config;
