@@ -77,7 +77,7 @@ fn a_handler_that_hangs_does_not_hold_it() {
 }
 
 #[test]
-fn it_leaves_nothing_that_says_it_runs_and_starts_again() {
+fn it_says_where_it_runs_and_starts_again() {
     let host = Installation::new().plugin(COUNTER, &json!({})).start();
     let file = host.data().join("server.json");
     let server: serde_json::Value =
