@@ -1,0 +1,119 @@
+//! The release builds of the host and of every plugin that the suites use.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+
+/// The packages and the folders, from the workspace, that their manifests are in.
+const PLUGINS: [(&str, &str); 5] = [
+    ("streamspace-slack", "plugins/streamspace-slack"),
+    ("fixture-counter", "tests/fixtures/fixture-counter"),
+    ("fixture-panics", "tests/fixtures/fixture-panics"),
+    ("fixture-outbound", "tests/fixtures/fixture-outbound"),
+    ("fixture-logger", "tests/fixtures/fixture-logger"),
+];
+
+/// What lies beside a plugin's library, where it exists.
+const BESIDE: [&str; 4] = ["manifest.json", "README.md", "icon.svg", "icon.png"];
+
+/// Where the builds are.
+#[derive(Debug)]
+pub struct Builds {
+    /// The host's binary.
+    pub host: PathBuf,
+    plugins: HashMap<&'static str, PathBuf>,
+}
+
+impl Builds {
+    /// The directory of the plugin `name`, as an operator gives it to `plugin install`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such plugin.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> &Path {
+        self.plugins.get(name).unwrap_or_else(|| panic!("there is no plugin `{name}` among the builds"))
+    }
+}
+
+/// The workspace's directory.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Builds everything the first time it is called in a process.
+pub fn builds() -> &'static Builds {
+    static BUILDS: OnceLock<Builds> = OnceLock::new();
+    BUILDS.get_or_init(build)
+}
+
+fn build() -> Builds {
+    let artifacts = cargo_build();
+    let artifact = |target: &str| {
+        artifacts.get(target).unwrap_or_else(|| panic!("the build has no artifact of the target `{target}`"))
+    };
+    let host = artifact("streamspace").clone();
+    // <target>/release/streamspace
+    let target = host.parent().and_then(Path::parent).unwrap();
+    let plugins = PLUGINS
+        .into_iter()
+        .map(|(name, source)| {
+            let directory = target.join("tests-plugins").join(name);
+            assemble(&workspace().join(source), artifact(&name.replace('-', "_")), &directory);
+            (name, directory)
+        })
+        .collect();
+    Builds { host, plugins }
+}
+
+/// Runs the build and answers with the file of each target: the executable, or the dynamic library.
+fn cargo_build() -> HashMap<String, PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .args(["-p", "streamspace-host"])
+        .args(PLUGINS.iter().flat_map(|(name, _)| ["-p", name]))
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the release build failed: {}", output.status);
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter_map(|message| {
+            let libraries = message["filenames"].as_array().into_iter().flatten();
+            let file = message["executable"].as_str().or_else(|| {
+                libraries.filter_map(Value::as_str).find(|file| file.ends_with(env::consts::DLL_SUFFIX))
+            })?;
+            Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(file)))
+        })
+        .collect()
+}
+
+/// Puts a plugin's files into `directory`. Each file is replaced as a whole, since other test processes may be
+/// installing from there.
+fn assemble(source: &Path, library: &Path, directory: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    let beside = BESIDE.iter().map(|name| source.join(name)).filter(|file| file.exists());
+    for file in beside.chain([library.to_owned()]) {
+        let fresh = tempfile::NamedTempFile::new_in(target_of(directory)).unwrap();
+        fs::copy(&file, fresh.path()).unwrap();
+        fresh.persist(directory.join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+/// The folder above the plugin's: on the same file system, and not part of the plugin.
+fn target_of(directory: &Path) -> &Path {
+    directory.parent().unwrap()
+}

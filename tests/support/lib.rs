@@ -1,0 +1,28 @@
+//! What the suites stand on: the release builds, a host in a directory of its own, and a provider to send to.
+//!
+//! A suite knows the host only as an operator does: by its command line, its HTTP interface, its log and its files.
+//! Every wait has a deadline and a name, so that a test that fails says what did not come about.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod api;
+mod builds;
+mod events;
+mod host;
+mod installation;
+mod log;
+mod process;
+mod provider;
+mod wait;
+
+pub use self::{
+    api::{Answer, Api},
+    builds::{Builds, builds, workspace},
+    events::{Emitter, cloud_event},
+    host::{Host, Stopped},
+    installation::{Installation, Output},
+    log::{Log, LogLine},
+    process::Process,
+    provider::{Provider, Reply, Request},
+    wait::{DEADLINE, wait_for},
+};
