@@ -116,6 +116,10 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
 
     // In reverse: no request comes in any more; then the plugins, then what they stood on.
     runtime.announce("system.shutdown", "", json!({"version": env!("CARGO_PKG_VERSION")}));
+    // Events live in memory: what was accepted is delivered now, or not at all.
+    if !runtime.bus().drain(Instant::now() + Duration::from_secs(config.plugins.drain_deadline_secs)) {
+        warn!(logger, "Events that were accepted were not delivered in time and are lost.");
+    }
     runtime.stop_all();
     let busy = workers.stop(Instant::now() + Duration::from_secs(1));
     if busy > 0 {

@@ -55,7 +55,8 @@ pub fn builds() -> &'static Builds {
 }
 
 fn build() -> Builds {
-    let artifacts = cargo_build();
+    let mut artifacts = cargo_build("release", &["streamspace-host"]);
+    artifacts.extend(cargo_build("plugin", &PLUGINS.map(|(name, _)| name)));
     let artifact = |target: &str| {
         artifacts.get(target).unwrap_or_else(|| panic!("the build has no artifact of the target `{target}`"))
     };
@@ -74,18 +75,17 @@ fn build() -> Builds {
 }
 
 /// Runs the build and answers with the file of each target: the executable, or the dynamic library.
-fn cargo_build() -> HashMap<String, PathBuf> {
+fn cargo_build(profile: &str, packages: &[&str]) -> HashMap<String, PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--message-format=json-render-diagnostics"])
-        .args(["-p", "streamspace-host"])
-        .args(PLUGINS.iter().flat_map(|(name, _)| ["-p", name]))
+        .args(["build", "--profile", profile, "--message-format=json-render-diagnostics"])
+        .args(packages.iter().flat_map(|name| ["-p", name]))
         .current_dir(workspace())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "the release build failed: {}", output.status);
+    assert!(output.status.success(), "the build failed: {}", output.status);
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()

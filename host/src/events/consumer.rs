@@ -314,6 +314,19 @@ impl Consumer {
         waiting && !std::mem::replace(&mut queue.scheduled, true)
     }
 
+    /// Waits until everything that waits now, except for a next try, was handed to the plugin. Answers whether it was.
+    pub(super) fn drain(&self, deadline: Instant) -> bool {
+        let mut queue = self.queue();
+        while queue.running || (!queue.pending.is_empty() && !queue.paused && queue.target.is_some()) {
+            let Some(wait) = deadline.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+            else {
+                return false;
+            };
+            queue = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     /// Hands no more events to the plugin, and waits until the call that is running is over. Answers whether it is.
     pub(super) fn pause(&self, deadline: Instant) -> bool {
         let mut queue = self.queue();

@@ -209,11 +209,27 @@ impl Bus {
                 all.retain(|consumer| &**consumer.plugin() != plugin || consumer.options().durable)
             });
         }
-        // All are told to stop before the first is waited for.
-        for consumer in durable.iter().chain(&ephemeral) {
+        // All are told to stop before the first is waited for. What an ephemeral one has accepted would be lost: half
+        // of the time is for that.
+        for consumer in &durable {
             consumer.ask_to_yield();
         }
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        for consumer in &ephemeral {
+            consumer.drain(half);
+        }
         durable.into_iter().chain(ephemeral).filter(|consumer| !consumer.close(deadline)).collect()
+    }
+
+    /// Waits until every event that was accepted was handed to its plugins, those that wait for a next try apart.
+    /// Answers whether that is so.
+    #[must_use]
+    pub fn drain(&self, deadline: Instant) -> bool {
+        self.index
+            .load()
+            .consumers()
+            .iter()
+            .fold(true, |drained, consumer| consumer.drain(deadline) && drained)
     }
 
     /// Forgets a plugin's consumers, durable ones and what they hold included.
