@@ -56,6 +56,7 @@
 pub mod abi;
 pub mod config;
 mod context;
+mod decode;
 mod error;
 pub mod events;
 mod facts;

@@ -29,7 +29,8 @@ impl Emit {
             Target::Running(client) => client,
             Target::Stopped { .. } => {
                 bail!(
-                    "no host runs on this data folder, and events are not kept while none runs: start it with `streamspace serve`"
+                    "no host is running on this data folder, and events are not kept while none is: start it with \
+                     `streamspace serve`"
                 )
             }
         };

@@ -10,6 +10,7 @@ mod config;
 mod emit;
 mod manifest;
 mod plugin;
+mod probe;
 mod serve;
 mod target;
 
@@ -54,6 +55,8 @@ enum Verb {
     /// Look at the host's own configuration
     #[command(subcommand)]
     Config(config::Verb),
+    #[command(hide = true)]
+    Probe(probe::Probe),
     /// Look at a plugin's manifest
     #[command(subcommand)]
     Manifest(manifest::Verb),
@@ -68,6 +71,10 @@ pub fn run() -> ExitCode {
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
+        Verb::Probe(probe) => {
+            probe.run();
+            Ok(())
+        }
         Verb::Manifest(verb) => verb.run(&cli.global),
     };
     match result {

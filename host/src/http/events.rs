@@ -3,8 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::json;
 
-use super::{Edge, Problem, auth::Admin, body, cloud_events};
-use crate::events::{EmitError, NewEvent, check_topic};
+use super::{
+    Edge, Problem,
+    auth::Admin,
+    body,
+    cloud_events::{self, Incoming},
+};
+use crate::events::{EmitError, Limits, NewEvent, check_topic};
 
 /// Takes one CloudEvent, or a batch, and answers 202 with the ids the host gave them. Of a batch all are accepted, or
 /// none.
@@ -16,23 +21,14 @@ pub(super) async fn post(
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(payload, edge.max_body_bytes).await?;
     let events = cloud_events::parse(request.headers(), &body)?;
-    let limits = edge.bus.limits();
-    for event in &events {
-        check_topic(&event.topic).map_err(EmitError::from)?;
-        if event.data.len() > limits.max_data_bytes {
-            let (found, limit) = (event.data.len(), limits.max_data_bytes);
-            return Err(EmitError::TooLarge { found, limit }.into());
-        }
-        if matches!(event.topic.split('.').next(), Some("plugin" | "system")) {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "SSP-EVT-003",
-                format_args!(
-                    "the topic `{}` is the host's own: `plugin.` and `system.` are not to be emitted from outside",
-                    event.topic
-                ),
-            ));
-        }
+    let many = events.len() > 1;
+    for (position, event) in events.iter().enumerate() {
+        check(event, edge.bus.limits()).map_err(|mut problem| {
+            if many {
+                problem.detail = format!("event {position} of the batch: {}", problem.detail);
+            }
+            problem
+        })?;
     }
     let mut ids = Vec::with_capacity(events.len());
     for event in events {
@@ -48,4 +44,24 @@ pub(super) async fn post(
     }
     // Says what being accepted is worth: until events are written to disk, they live as long as the host does.
     Ok(HttpResponse::Accepted().json(json!({"ids": ids, "durability": "memory"})))
+}
+
+/// Checks all that the bus would refuse, so that of a batch nothing is emitted before the last event was looked at.
+fn check(event: &Incoming, limits: Limits) -> Result<(), Problem> {
+    check_topic(&event.topic).map_err(EmitError::from)?;
+    let (found, limit) = (event.data.len(), limits.max_data_bytes);
+    if found > limit {
+        return Err(EmitError::TooLarge { found, limit }.into());
+    }
+    if matches!(event.topic.split('.').next(), Some("plugin" | "system")) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "SSP-EVT-003",
+            format_args!(
+                "the topic `{}` is the host's own: `plugin.` and `system.` are not to be emitted from outside",
+                event.topic
+            ),
+        ));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::{events::EmitError, install::InstallError, plugin_config::ConfigError, runtime::RuntimeError};
+use crate::{events::EmitError, install::InstallError, runtime::RuntimeError};
 
 /// A problem document.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,9 +77,10 @@ impl From<InstallError> for Problem {
             InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
                 StatusCode::CONFLICT
             }
-            InstallError::Config { source: ConfigError::Invalid(_), .. }
+            InstallError::Config { .. }
             | InstallError::NotAnObject { .. }
-            | InstallError::Config { .. }
+            | InstallError::Library { .. }
+            | InstallError::OtherPlugin { .. }
             | InstallError::Store(
                 StoreError::Manifest { .. } | StoreError::NoLibrary { .. } | StoreError::File { .. },
             ) => StatusCode::UNPROCESSABLE_ENTITY,

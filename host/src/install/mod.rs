@@ -11,12 +11,14 @@ use std::{
 
 use serde_json::Value;
 use slog::{error, warn};
+use streamspace_plugin::manifest::Manifest;
 
 pub use self::{
     error::InstallError,
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
+    loader::probe,
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, State},
     store::{Installed, Record, Store},
@@ -105,7 +107,11 @@ impl Plugins {
             if let Some(before) = self.store.get(&name)? {
                 return Err(InstallError::AlreadyInstalled { plugin: name, version: before.record.version });
             }
-            let record = self.store.import(folder, &manifest)?;
+            let (record, library) = self.store.import(folder, &manifest)?;
+            if let Err(why) = check(&manifest, &library) {
+                self.store.discard(&record)?;
+                return Err(why);
+            }
             self.store.save(&record)?;
             self.installed(&name)?
         };
@@ -264,6 +270,18 @@ impl Plugins {
     fn records(&self) -> MutexGuard<'_, ()> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tries a library before its plugin is installed: it must load, and be the plugin that the manifest speaks of.
+fn check(manifest: &Manifest, library: &Path) -> Result<(), InstallError> {
+    let plugin = || manifest.name.to_string();
+    let facts = probe(library).map_err(|source| InstallError::Library { plugin: plugin(), source })?;
+    let expected = format!("{} {}", manifest.name.as_str(), manifest.version);
+    let found = format!("{} {}", facts.name, facts.version);
+    if found == expected {
+        return Ok(());
+    }
+    Err(InstallError::OtherPlugin { plugin: plugin(), expected, found })
 }
 
 /// The state of a plugin that does not run.

@@ -1,5 +1,9 @@
 //! From a file to a plugin's root.
 
 mod library;
+mod probe;
 
-pub use self::library::{Library, LoadError};
+pub use self::{
+    library::{Library, LoadError},
+    probe::{ProbeError, probe, probed},
+};

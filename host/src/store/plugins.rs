@@ -141,13 +141,14 @@ impl Store {
         Manifest::parse(&text).map_err(|source| StoreError::Manifest { path, source })
     }
 
-    /// Copies the files of a plugin's folder into the store. The plugin is not installed before its record is
+    /// Copies the files of a plugin's folder into the store and answers with the record to save and the path of the
+    /// library. The plugin is not installed before its record is
     /// [saved](Self::save).
     ///
     /// # Errors
     ///
     /// [`StoreError`] says which file, expected and found.
-    pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<Record, StoreError> {
+    pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<(Record, PathBuf), StoreError> {
         let library = library_name(manifest)?;
         let source = folder.join(&library);
         if !source.exists() {
@@ -184,7 +185,8 @@ impl Store {
             fs::rename(&staged, &target).map_err(failed("move into place", &target))?;
             sync_folder(&home)?;
         }
-        Ok(Record {
+        let path = target.join(&library);
+        let record = Record {
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
             content,
@@ -192,7 +194,22 @@ impl Store {
             enabled: true,
             config: Map::new(),
             installed_at: jiff::Timestamp::now().to_string(),
-        })
+        };
+        Ok((record, path))
+    }
+
+    /// Removes what was imported and is not to be installed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when it cannot be removed.
+    pub fn discard(&self, record: &Record) -> Result<(), StoreError> {
+        let home = self.root.join(&record.name);
+        let files = home.join(&record.content);
+        fs::remove_dir_all(&files).map_err(failed("remove", &files))?;
+        // It stays if another version is in it.
+        let _ = fs::remove_dir(&home);
+        Ok(())
     }
 
     /// Writes a record down. With the first one, the plugin is installed.

@@ -5,7 +5,10 @@ mod table;
 use serde::de::DeserializeOwned;
 
 pub use self::table::{ConfigSink, ConfigSinkRef, ConfigSource, ConfigSourceRef, ID};
-use crate::{Context, Error, Result};
+use crate::{
+    Context, Error, Result,
+    decode::{Mismatch, decode},
+};
 
 /// Asks the host for the configuration and reads it as a `T`.
 pub(crate) fn read<T: DeserializeOwned>(context: &Context) -> Result<T> {
@@ -15,33 +18,15 @@ pub(crate) fn read<T: DeserializeOwned>(context: &Context) -> Result<T> {
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut json)
-        .or_else(|why| {
-            // `()` is written `null`, and a plugin without a configuration says `()`.
-            serde_json::from_str("null").map_err(|_| why)
-        })
-        .map_err(|why| {
-            // The value itself may be a secret, so of the message only what is about types is kept.
-            let place = why.path().to_string();
-            let reason = why.into_inner();
+    decode(text.as_bytes())
+        // `()` is written `null`, and a plugin without a configuration says `()`.
+        .or_else(|why| decode(b"null").map_err(|_| why))
+        .map_err(|Mismatch { path, reason }| {
             Error::new(format!(
-                "the plugin's own type does not take the configuration at `{place}` (line {}): {}. The manifest's \
-                 configSchema allows what the plugin's code does not",
-                reason.line(),
-                without_values(&reason.to_string()),
+                "the plugin's own type does not take the configuration at `{path}`: {reason}. The manifest's \
+                 configSchema allows what the plugin's code does not"
             ))
         })
-}
-
-/// serde says "invalid type: string \"…\", expected u16": drops the value.
-fn without_values(message: &str) -> String {
-    match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}…{}", &message[..first], &message[last + 1..])
-        }
-        _ => message.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::EventView;
+use crate::decode::{Mismatch, decode};
 
 /// An event, borrowed from the host for the call of the handler.
 #[derive(Clone, Copy)]
@@ -76,11 +77,10 @@ impl<'a> Event<'a> {
     ///
     /// [`DecodeError`] when it is not of that shape. Returned from a handler with `?`, it rejects the event.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let mut json = serde_json::Deserializer::from_slice(self.data());
-        serde_path_to_error::deserialize(&mut json).map_err(|why| DecodeError {
+        decode(self.data()).map_err(|Mismatch { path, reason }| DecodeError {
             topic: self.topic().to_owned(),
-            path: why.path().to_string(),
-            reason: why.into_inner().to_string(),
+            path,
+            reason,
         })
     }
 }
@@ -95,7 +95,7 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// An event's payload is not of the shape that the plugin reads it as.
+/// An event's payload is not of the shape that the plugin reads it as. Says where, and not what stood there.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the payload of `{topic}` does not have the expected shape at `{path}`: {reason}")]
 pub struct DecodeError {

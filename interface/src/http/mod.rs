@@ -177,6 +177,19 @@ impl fmt::Debug for Request {
 pub struct Response(Answer);
 
 impl Response {
+    /// An answer as the host would give it, for tests of a plugin.
+    pub fn new<'a>(
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| OwnedHeader {
+            name: name.to_ascii_lowercase().into(),
+            value: value.as_bytes().to_vec().into(),
+        });
+        Self(Answer { status, headers: headers.collect(), body: body.into().into() })
+    }
+
     /// The status, 200–599.
     #[must_use]
     pub fn status(&self) -> u16 {
