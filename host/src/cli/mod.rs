@@ -80,10 +80,22 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("error: {why:#}");
+            eprintln!("error: {}", told(&why));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes in one line. Many errors tell their cause themselves; it is not told again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 impl Global {

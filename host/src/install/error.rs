@@ -36,10 +36,12 @@ pub enum InstallError {
         plugin: String,
     },
     /// The library is not a plugin.
-    #[error("the library of `{plugin}` is refused: {source}")]
+    #[error("the library {library} of `{plugin}` is refused: {source}")]
     Library {
         /// The plugin.
         plugin: String,
+        /// The file's name.
+        library: String,
         /// Why.
         source: ProbeError,
     },

@@ -275,7 +275,11 @@ impl Plugins {
 /// Tries a library before its plugin is installed: it must load, and be the plugin that the manifest speaks of.
 fn check(manifest: &Manifest, library: &Path) -> Result<(), InstallError> {
     let plugin = || manifest.name.to_string();
-    let facts = probe(library).map_err(|source| InstallError::Library { plugin: plugin(), source })?;
+    let facts = probe(library).map_err(|source| InstallError::Library {
+        plugin: plugin(),
+        library: library.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        source,
+    })?;
     let expected = format!("{} {}", manifest.name.as_str(), manifest.version);
     let found = format!("{} {}", facts.name, facts.version);
     if found == expected {
