@@ -61,6 +61,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let bus = Arc::new(Bus::new(Limits {
         max_data_bytes: config.events.max_data_bytes,
         max_pending: config.events.max_pending,
+        handler_deadline: Duration::from_secs(config.plugins.handler_deadline_secs),
     }));
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
     let runtime = Runtime::new(

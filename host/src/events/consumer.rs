@@ -101,7 +101,7 @@ pub enum Fate {
 }
 
 /// What a consumer is to be scheduled for next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Next {
     /// There is more to deliver.
     Again,
@@ -109,6 +109,8 @@ pub enum Next {
     At(Instant),
     /// Nothing until an event arrives.
     Nothing,
+    /// Another consumer took over, and has something to deliver.
+    Successor(Arc<Consumer>),
 }
 
 /// An event that will never be delivered, and why.
@@ -166,6 +168,8 @@ pub struct Consumer {
 struct Queue {
     target: Option<Arc<dyn Target>>,
     paused: bool,
+    /// The consumer that took over, for whoever still holds this one.
+    successor: Option<Arc<Consumer>>,
     /// Whether the consumer is in the hands of the workers: waiting for one, or running.
     scheduled: bool,
     pending: VecDeque<Delivery>,
@@ -286,10 +290,12 @@ impl Consumer {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Takes over what `before` held: a plugin that comes back goes on where it was.
-    pub(super) fn inherit(&self, before: &Self) {
+    /// Takes over what `before` holds and will be offered: a plugin that comes back goes on where it was. To be called
+    /// before anybody offers events to this one.
+    pub(super) fn take_over(self: &Arc<Self>, before: &Self) {
         let mut from = before.queue();
         let mut to = self.queue();
+        from.successor = Some(Arc::clone(self));
         to.pending = std::mem::take(&mut from.pending);
         to.parked = std::mem::take(&mut from.parked);
         to.dead_letters = std::mem::take(&mut from.dead_letters);
@@ -303,6 +309,17 @@ impl Consumer {
         ] {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
+    }
+
+    /// Takes back events that were on their way when this consumer took over. Answers whether it must be handed to
+    /// the workers now.
+    fn take_back(&self, unhandled: &mut Vec<Delivery>) -> bool {
+        let mut queue = self.queue();
+        for delivery in unhandled.drain(..).rev() {
+            queue.pending.push_front(delivery);
+        }
+        let blocked = queue.paused || queue.target.is_none();
+        !blocked && !queue.pending.is_empty() && !std::mem::replace(&mut queue.scheduled, true)
     }
 
     /// Lets events flow to `target`. Answers whether there is something to deliver now.
@@ -356,27 +373,31 @@ impl Consumer {
         true
     }
 
-    /// Queues an event. Answers whether the consumer must be handed to the workers now.
-    pub(super) fn offer(&self, event: &Arc<Event>) -> bool {
+    /// Queues an event. Answers the consumer that must be handed to the workers now, which is this one or the one that
+    /// took over from it.
+    pub(super) fn offer(self: &Arc<Self>, event: &Arc<Event>) -> Option<Arc<Self>> {
         // The one lock on an event's way to a consumer. It is held for a push on this side and for moving a batch out
         // on the other, and a lock-free queue costs the reader a contended exchange per event instead of one lock per
         // batch.
         let mut queue = self.queue();
+        if let Some(successor) = &queue.successor {
+            let successor = Arc::clone(successor);
+            drop(queue);
+            return successor.offer(event);
+        }
         if queue.target.is_none() && !self.options.durable {
-            return false;
+            return None;
         }
         if queue.held() >= self.options.max_pending {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            if queue.pending.pop_front().is_none() {
-                // All that is held is being handled or waits for its next try.
-                return false;
-            }
+            // If there is none to drop, all that is held is being handled or waits for its next try.
+            queue.pending.pop_front()?;
         }
         queue.pending.push_back(Delivery { event: Arc::clone(event), attempt: 1 });
         queue.high_water = queue.high_water.max(queue.held());
         let blocked =
             queue.paused || queue.target.is_none() || queue.parked.len() >= self.options.max_in_flight;
-        !blocked && !std::mem::replace(&mut queue.scheduled, true)
+        (!blocked && !std::mem::replace(&mut queue.scheduled, true)).then(|| Arc::clone(self))
     }
 
     /// Delivers one batch. Called by a worker, by one at a time.
@@ -528,6 +549,18 @@ impl Consumer {
         let mut unhandled = batch.split_off(handled.min(batch.len()));
         let next = {
             let mut queue = self.queue();
+            if let Some(successor) = queue.successor.clone() {
+                queue.in_flight = 0;
+                queue.running = false;
+                self.done.notify_all();
+                drop(queue);
+                batch.clear();
+                return if successor.take_back(&mut unhandled) {
+                    Next::Successor(successor)
+                } else {
+                    Next::Nothing
+                };
+            }
             for delivery in unhandled.drain(..).rev() {
                 queue.pending.push_front(delivery);
             }

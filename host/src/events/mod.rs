@@ -7,11 +7,13 @@ mod consumer;
 mod emitter;
 mod event;
 mod index;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -41,6 +43,8 @@ pub struct Limits {
     pub max_data_bytes: usize,
     /// The most events in memory for one consumer.
     pub max_pending: usize,
+    /// After what time a call of a handler is reported as hanging, at the latest.
+    pub handler_deadline: Duration,
 }
 
 /// Why an event was not accepted.
@@ -135,7 +139,7 @@ impl Bus {
         });
         // All queues first, so that the first consumer to run does not delay the push to the last.
         let ready: SmallVec<[Arc<Consumer>; 16]> =
-            audience.consumers.iter().filter(|consumer| consumer.offer(&event)).map(Arc::clone).collect();
+            audience.consumers.iter().filter_map(|consumer| consumer.offer(&event)).collect();
         self.schedule(&ready);
         Ok(id)
     }
@@ -167,7 +171,7 @@ impl Bus {
                         && before.options().durable
                         && consumer.options().durable
                 }) {
-                    consumer.inherit(before);
+                    consumer.take_over(before);
                 }
             }
             all.retain(|consumer| consumer.plugin() != plugin);
@@ -280,14 +284,14 @@ impl Bus {
             backoff: if spec.backoff_ms.is_empty() {
                 defaults.backoff
             } else {
-                spec.backoff_ms.iter().map(|ms| std::time::Duration::from_millis(*ms)).collect()
+                spec.backoff_ms.iter().map(|ms| Duration::from_millis(*ms)).collect()
             },
             max_in_flight: or(spec.max_in_flight, 1).min(max_pending),
             batch: or(spec.batch, defaults.batch).min(4096).min(max_pending),
             max_pending,
             deadline: match spec.deadline_ms {
-                0 => defaults.deadline,
-                ms => std::time::Duration::from_millis(ms),
+                0 => self.limits.handler_deadline,
+                ms => Duration::from_millis(ms).min(self.limits.handler_deadline),
             },
             name: defaults.name,
         })

@@ -1,16 +1,30 @@
 //! Reading a request's body, within bounds.
 
+use std::time::Duration;
+
 use actix_web::{
     http::StatusCode,
+    rt::time::timeout,
     web::{Bytes, Payload},
 };
 use serde::de::DeserializeOwned;
 
 use super::Problem;
 
+/// How long a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// The whole body.
 pub(super) async fn read(payload: Payload, limit: usize) -> Result<Bytes, Problem> {
-    match payload.to_bytes_limited(limit).await {
+    let arriving = timeout(DEADLINE, payload.to_bytes_limited(limit));
+    let Ok(body) = arriving.await else {
+        return Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "SSP-API-408",
+            format_args!("the body did not arrive within {} s", DEADLINE.as_secs()),
+        ));
+    };
+    match body {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(why)) => {
             Err(Problem::bad_request("SSP-API-001", format_args!("the body did not arrive whole: {why}")))

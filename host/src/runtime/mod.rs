@@ -190,6 +190,13 @@ impl Runtime {
                 instance: None,
                 panics: VecDeque::new(),
             });
+            if slot.state == State::Running {
+                return Err(RuntimeError::State {
+                    plugin: name,
+                    state: slot.state.name(),
+                    what: "starting it",
+                });
+            }
             slot.version = version;
             slot.panics.clear();
         }

@@ -38,6 +38,9 @@ fn look(runtime: &Weak<Runtime>) {
             let key = (Arc::clone(consumer.plugin()), consumer.options().name.clone());
             check(&runtime, consumer, seen.entry(key).or_default());
         }
+        seen.retain(|(plugin, name), _| {
+            consumers.iter().any(|consumer| consumer.plugin() == plugin && consumer.options().name == *name)
+        });
         drop(runtime);
         thread::sleep(TICK);
     }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use slog::{Logger, error};
+use streamspace_plugin::abi;
 
 use crate::events::{Consumer, Next, Scheduler, Scratch};
 
@@ -158,7 +159,10 @@ impl Scheduler for Workers {
 fn spawn_worker(pool: &Arc<Pool>) -> std::io::Result<()> {
     let worker = Arc::clone(pool);
     let spawned = thread::Builder::new().name("ss:idle".to_owned()).spawn(move || {
-        worker.work();
+        // Plugins' panics do not come this far; one of the host's own must not cost it a thread.
+        while let Err(why) = abi::guard("a worker", || worker.work()) {
+            error!(worker.logger, "A worker failed; its consumer is stuck until its plugin is started anew."; "error" => %why);
+        }
         worker.state().threads -= 1;
         worker.ended.notify_all();
     });
@@ -215,6 +219,7 @@ impl Pool {
                         }
                     }
                     Next::Nothing => {}
+                    Next::Successor(successor) => state.ready.push_back(successor),
                 }
                 self.hint(&state);
                 continue;

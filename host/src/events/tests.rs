@@ -1,0 +1,307 @@
+//! The rules of delivery, without threads: each test runs the consumers itself.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+};
+
+use streamspace_plugin::{
+    abi::{ROption, RString},
+    events::{Batch, ConsumerSpec, Progress, Refusal, Verdict},
+};
+
+use super::*;
+
+/// A plugin that answers as it is told to, event by event, and acknowledges where it is told nothing.
+#[derive(Default)]
+struct Plugin {
+    answers: Mutex<HashMap<String, VecDeque<Refusal>>>,
+    seen: Mutex<Vec<(String, u32)>>,
+    fates: Mutex<Vec<Fate>>,
+}
+
+impl Plugin {
+    fn refuse(self, data: &str, answers: impl IntoIterator<Item = (Verdict, u64)>) -> Self {
+        let answers =
+            answers.into_iter().map(|(verdict, after_ms)| Refusal { verdict, after_ms, reason: "no".into() });
+        self.answers.lock().expect("a lock").insert(data.to_owned(), answers.collect());
+        self
+    }
+
+    fn seen(&self) -> Vec<(String, u32)> {
+        self.seen.lock().expect("a lock").clone()
+    }
+
+    fn data(&self) -> Vec<String> {
+        self.seen().into_iter().map(|(data, _)| data).collect()
+    }
+}
+
+impl Target for Plugin {
+    fn deliver(&self, _: u32, batch: Batch<'_>) -> Progress {
+        for (number, event) in (0..).zip(batch.events.iter()) {
+            let data = String::from_utf8_lossy(&event.data).into_owned();
+            self.seen.lock().expect("a lock").push((data.clone(), event.attempt));
+            let refusal = self.answers.lock().expect("a lock").get_mut(&data).and_then(VecDeque::pop_front);
+            if let Some(refusal) = refusal {
+                return Progress { acknowledged: number, stopped_at: ROption::RSome(refusal) };
+            }
+        }
+        Progress { acknowledged: batch.events.len() as u64, stopped_at: ROption::RNone }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn refused(&self, _: &Consumer, refused: &Refused<'_>) {
+        self.fates.lock().expect("a lock").push(refused.fate);
+    }
+}
+
+#[derive(Default)]
+struct ByHand(Mutex<Vec<Arc<Consumer>>>);
+
+impl Scheduler for ByHand {
+    fn ready(&self, consumers: &[Arc<Consumer>]) {
+        self.0.lock().expect("a lock").extend(consumers.iter().cloned());
+    }
+}
+
+impl ByHand {
+    /// Runs what is ready, waiting for tries that are due within a second.
+    fn run(&self) {
+        let mut scratch = Scratch::default();
+        loop {
+            let Some(consumer) = self.0.lock().expect("a lock").pop() else { return };
+            match consumer.run(&mut scratch) {
+                Next::Again => self.ready(&[consumer]),
+                Next::At(due) if due < Instant::now() + Duration::from_secs(1) => {
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    self.ready(&[consumer]);
+                }
+                Next::At(_) | Next::Nothing => {}
+                Next::Successor(successor) => self.ready(&[successor]),
+            }
+        }
+    }
+}
+
+struct House {
+    bus: Bus,
+    hand: Arc<ByHand>,
+}
+
+impl House {
+    fn new() -> Self {
+        let bus = Bus::new(Limits {
+            max_data_bytes: 100,
+            max_pending: 1000,
+            handler_deadline: Duration::from_secs(60),
+        });
+        let hand = Arc::new(ByHand::default());
+        bus.run_on(Arc::clone(&hand) as Arc<dyn Scheduler>);
+        Self { bus, hand }
+    }
+
+    fn plugin(&self, spec: ConsumerSpec, plugin: Plugin) -> (Vec<Arc<Consumer>>, Arc<Plugin>) {
+        let consumers = self.bus.subscribe(&"p".into(), &[spec]).expect("a good consumer");
+        let plugin = Arc::new(plugin);
+        self.bus.resume(&consumers, &(Arc::clone(&plugin) as Arc<dyn Target>));
+        (consumers, plugin)
+    }
+
+    fn emit(&self, topic: &str, data: &str) {
+        let event = NewEvent {
+            topic,
+            source: "test".into(),
+            subject: "",
+            time_us: None,
+            data: Bytes::copy_from_slice(data.as_bytes()),
+            attributes: Bytes::new(),
+        };
+        self.bus.emit(event).expect("accepted");
+    }
+
+    fn emit_all(&self, data: &str) {
+        for data in data.split(' ') {
+            self.emit("t.x", data);
+        }
+    }
+}
+
+fn spec(durable: bool) -> ConsumerSpec {
+    ConsumerSpec {
+        name: RString::from("c"),
+        filters: vec![RString::from("t.*")].into(),
+        durable,
+        from_start: false,
+        max_deliver: 3,
+        backoff_ms: vec![1].into(),
+        max_in_flight: 1,
+        batch: 0,
+        max_pending: 0,
+        deadline_ms: 0,
+    }
+}
+
+use bytes::Bytes;
+
+const BACKOFF: u64 = Refusal::BACKOFF;
+
+#[test]
+fn a_retry_keeps_the_order_and_counts_its_tries() {
+    let house = House::new();
+    let plugin = Plugin::default().refuse("b", [(Verdict::RETRY, BACKOFF), (Verdict::RETRY, 2)]);
+    let (consumers, plugin) = house.plugin(spec(true), plugin);
+    house.emit_all("a b c");
+    house.hand.run();
+    let expected =
+        [("a", 1), ("b", 1), ("b", 2), ("b", 3), ("c", 1)].map(|(data, attempt)| (data.to_owned(), attempt));
+    assert_eq!(plugin.seen(), expected);
+    let counts = consumers[0].counts();
+    assert_eq!((counts.delivered, counts.retried, counts.pending), (3, 2, 0));
+}
+
+#[test]
+fn with_room_in_flight_others_pass_an_event_that_waits() {
+    let house = House::new();
+    let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 30)]);
+    let (_, plugin) = house.plugin(ConsumerSpec { max_in_flight: 2, ..spec(true) }, plugin);
+    house.emit_all("a b c");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["a", "b", "c", "a"]);
+}
+
+#[test]
+fn what_fails_too_often_becomes_a_dead_letter_and_frees_the_way() {
+    let house = House::new();
+    let plugin =
+        Plugin::default().refuse("a", [(Verdict::RETRY, 1), (Verdict::PANICKED, 1), (Verdict::RETRY, 1)]);
+    let (consumers, plugin) = house.plugin(spec(true), plugin);
+    house.emit_all("a b");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["a", "a", "a", "b"]);
+    let letters = consumers[0].dead_letters();
+    assert_eq!((letters.len(), letters[0].attempts, letters[0].reason.as_str()), (1, 3, "no"));
+    assert_eq!(plugin.fates.lock().expect("a lock").last(), Some(&Fate::DeadLetter));
+}
+
+#[test]
+fn a_reject_is_final_and_a_deferral_costs_no_try() {
+    let house = House::new();
+    let plugin = Plugin::default()
+        .refuse("a", [(Verdict::REJECT, 0)])
+        .refuse("b", [(Verdict::DEFER, 1), (Verdict::DEFER, 1), (Verdict::DEFER, 1), (Verdict::DEFER, 1)]);
+    let (consumers, plugin) = house.plugin(spec(true), plugin);
+    house.emit_all("a b");
+    house.hand.run();
+    let attempts: Vec<u32> = plugin.seen().into_iter().map(|(_, attempt)| attempt).collect();
+    assert_eq!(attempts, [1; 6]);
+    let counts = consumers[0].counts();
+    assert_eq!((counts.dead, counts.delivered), (1, 1));
+}
+
+#[test]
+fn a_verdict_from_the_future_is_a_retry() {
+    let house = House::new();
+    let plugin = Plugin::default().refuse("a", [(Verdict(77), 1)]);
+    let (consumers, plugin) = house.plugin(spec(true), plugin);
+    house.emit_all("a");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["a", "a"]);
+    assert_eq!(consumers[0].counts().delivered, 1);
+}
+
+#[test]
+fn an_ephemeral_consumer_gets_each_event_at_most_once() {
+    let house = House::new();
+    let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 1)]);
+    let (consumers, plugin) = house.plugin(spec(false), plugin);
+    house.emit_all("a b");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["a", "b"]);
+    let counts = consumers[0].counts();
+    assert_eq!((counts.failed, counts.delivered, counts.dead), (1, 1, 0));
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_and_counts_it() {
+    let house = House::new();
+    let (consumers, plugin) = house.plugin(ConsumerSpec { max_pending: 2, ..spec(false) }, Plugin::default());
+    house.emit_all("a b c d");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["c", "d"]);
+    let counts = consumers[0].counts();
+    assert_eq!((counts.dropped, counts.high_water), (2, 2));
+}
+
+#[test]
+fn a_durable_consumer_waits_while_its_plugin_is_away_and_an_ephemeral_one_misses() {
+    for (durable, expected) in [(true, vec!["a", "b", "c"]), (false, vec!["c"])] {
+        let house = House::new();
+        let (_, first) = house.plugin(spec(durable), Plugin::default());
+        assert!(house.bus.detach("p", Instant::now() + Duration::from_secs(5)).is_empty());
+        house.emit_all("a b");
+        house.hand.run();
+        assert_eq!(first.data(), Vec::<String>::new());
+        let (_, second) = house.plugin(spec(durable), Plugin::default());
+        house.emit_all("c");
+        house.hand.run();
+        assert_eq!(second.data(), expected, "durable: {durable}");
+    }
+}
+
+#[test]
+fn what_is_offered_to_a_consumer_that_was_replaced_reaches_the_new_one() {
+    let house = House::new();
+    let (old, _) = house.plugin(spec(true), Plugin::default());
+    let (new, plugin) = house.plugin(spec(true), Plugin::default());
+    // An emitter that looked up the old one just before it was replaced.
+    let event = Arc::new(Event {
+        id: Uuid::now_v7(),
+        time_us: 0,
+        topic: "t.x".into(),
+        source: "test".into(),
+        subject: "".into(),
+        data: Bytes::from_static(b"late"),
+        attributes: Bytes::new(),
+    });
+    let ready = old[0].offer(&event).expect("the new one is ready");
+    assert!(Arc::ptr_eq(&ready, &new[0]));
+    house.hand.ready(&[ready]);
+    house.hand.run();
+    assert_eq!(plugin.data(), ["late"]);
+}
+
+#[test]
+fn what_is_too_large_or_has_no_topic_is_refused() {
+    let house = House::new();
+    let event = |topic, bytes| NewEvent {
+        topic,
+        source: "test".into(),
+        subject: "",
+        time_us: None,
+        data: Bytes::from(vec![b'1'; bytes]),
+        attributes: Bytes::new(),
+    };
+    assert_eq!(house.bus.emit(event("t", 101)), Err(EmitError::TooLarge { found: 101, limit: 100 }));
+    assert!(matches!(house.bus.emit(event("t..x", 1)), Err(EmitError::Topic(_))));
+    assert!(house.bus.emit(event("t", 100)).is_ok());
+}
+
+#[test]
+fn consumers_that_are_none_are_refused() {
+    let house = House::new();
+    let subscribe = |specs: &[ConsumerSpec]| house.bus.subscribe(&"p".into(), specs).expect_err("refused");
+    assert!(matches!(
+        subscribe(&[ConsumerSpec { name: "A b".into(), ..spec(true) }]),
+        SubscribeError::Name(_)
+    ));
+    assert!(matches!(subscribe(&[spec(true), spec(true)]), SubscribeError::Duplicate(_)));
+    let none = ConsumerSpec { filters: Vec::new().into(), ..spec(true) };
+    assert!(matches!(subscribe(&[none]), SubscribeError::NoFilter(_)));
+    let wrong = ConsumerSpec { filters: vec!["t.>.x".into()].into(), ..spec(true) };
+    assert!(matches!(subscribe(&[wrong]), SubscribeError::Filter { .. }));
+    assert!(house.bus.consumers().is_empty());
+}
