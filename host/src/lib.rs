@@ -2,6 +2,8 @@
 //!
 //! See `ARCHITECTURE.md` for the floors of this house and how data flows through it.
 
+#![warn(missing_docs)]
+
 pub mod app;
 pub mod cli;
 pub mod config;

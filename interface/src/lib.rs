@@ -53,6 +53,8 @@
 //! Nothing of a plugin runs on a thread of the host's network loop, and no future, runtime handle or logger type
 //! crosses the interface: what the plugin uses inside is its own affair.
 
+#![warn(missing_docs)]
+
 pub mod abi;
 pub mod config;
 mod context;
@@ -75,12 +77,15 @@ pub use self::{
     registrar::Registrar,
 };
 
+/// The logger that [`Context::logger`] answers with.
+pub use slog::Logger;
+
 /// Everything a plugin's source usually needs: `use streamspace_plugin::prelude::*;`.
 pub mod prelude {
     pub use slog::{crit, debug, error, info, trace, warn};
 
     pub use crate::{
-        Context, Error, Event, Plugin, Registrar, Result,
+        Context, Error, Event, Logger, Plugin, Registrar, Result,
         events::{Handled, payload},
         http::{HttpError, Request, Response},
     };

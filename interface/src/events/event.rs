@@ -12,6 +12,25 @@ use super::EventView;
 use crate::decode::{Mismatch, decode};
 
 /// An event, borrowed from the host for the call of the handler.
+///
+/// ```
+/// # use streamspace_plugin::{abi::{RSlice, RStr}, events::EventView, prelude::*};
+/// // What a test of a plugin makes, and the host otherwise.
+/// let event = Event::new(EventView {
+///     id: [0; 16],
+///     time_us: 1_767_323_045_000_000,
+///     attempt: 1,
+///     topic: RStr::from_str("session.created"),
+///     source: RStr::from_str("/streamspace/sessions"),
+///     subject: RStr::from_str("s1"),
+///     data: RSlice::from_slice(br#"{"id": "s1", "user_id": "ada"}"#),
+///     attributes: RSlice::from_slice(b""),
+/// });
+///
+/// let session: payload::Session = event.decode()?;
+/// assert_eq!((event.subject(), session.user.as_str()), (Some("s1"), "ada"));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Event<'a>(EventView<'a>);

@@ -7,6 +7,22 @@ use crate::Error;
 
 /// What is to become of an event that a handler was given. Reasons go to the log and to the dead-letter list: put no
 /// secret into them.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use streamspace_plugin::prelude::*;
+/// fn verdict(status: u16, retry_after: Option<u64>) -> Handled {
+///     match status {
+///         200..=299 => Handled::Ack,
+///         429 => Handled::retry_after(Duration::from_secs(retry_after.unwrap_or(30)), "the provider is busy"),
+///         500..=599 => Handled::retry(format!("the provider answered {status}")),
+///         _ => Handled::reject(format!("the provider answered {status}")),
+///     }
+/// }
+///
+/// assert_eq!(verdict(204, None), Handled::Ack);
+/// assert!(matches!(verdict(404, None), Handled::Reject { .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handled {
     /// Done.
@@ -73,7 +89,20 @@ impl From<Error> for Handled {
     }
 }
 
-/// What a handler may return: nothing, [`Handled`], or a `Result` of either. An `Err` is a retry, or a reject if the
+/// What a handler may return.
+///
+/// ```
+/// # use streamspace_plugin::{events::IntoHandled, prelude::*};
+/// fn nothing() {}
+/// fn failing() -> Result<()> { Err(Error::new("not yet")) }
+/// fn hopeless() -> Result<()> { Err(Error::permanent("never")) }
+///
+/// assert_eq!(nothing().into_handled(), Handled::Ack);
+/// assert_eq!(failing().into_handled(), Handled::retry("not yet"));
+/// assert_eq!(hopeless().into_handled(), Handled::reject("never"));
+/// ```
+///
+/// That is: nothing, [`Handled`], or a `Result` of either. An `Err` is a retry, or a reject if the
 /// error is [permanent](Error::permanent).
 pub trait IntoHandled {
     /// What is to become of the event.

@@ -3,6 +3,14 @@
 //! Emitters of the platform write the same thing under two names (`user` and `user_id`, `template` and
 //! `template_name`, `id` and `session_id`). Reading takes either; writing writes both, so that every consumer finds
 //! the one it knows. Unknown keys are ignored.
+//!
+//! ```
+//! use streamspace_plugin::prelude::*;
+//!
+//! let session: payload::Session = serde_json::from_str(r#"{"session_id": "s1", "user": "ada"}"#)?;
+//! assert_eq!((session.id.as_str(), session.user.as_str()), ("s1", "ada"));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -65,7 +65,19 @@ impl Http {
     }
 }
 
-/// A request to be sent. Its `Debug` form shows neither path nor headers nor body: any of them may be a secret.
+/// A request to be sent.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use streamspace_plugin::prelude::*;
+/// let request = Request::get("https://api.example.com/v1/status")
+///     .header("Authorization", "Bearer …")
+///     .timeout(Duration::from_secs(3))
+///     .max_response_bytes(64 * 1024);
+/// assert!(!format!("{request:?}").contains("Bearer"));
+/// ```
+///
+/// Its `Debug` form shows neither path nor headers nor body: any of them may be a secret.
 #[derive(Clone)]
 pub struct Request {
     method: &'static str,
@@ -173,6 +185,13 @@ impl fmt::Debug for Request {
 }
 
 /// An answer, whole.
+///
+/// ```
+/// # use streamspace_plugin::prelude::*;
+/// // What a test of a plugin makes, and the host otherwise.
+/// let response = Response::new(429, [("Retry-After", "7")], "slow down");
+/// assert_eq!((response.status(), response.header("retry-after")), (429, Some("7")));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Response(Answer);
 
@@ -229,6 +248,18 @@ impl Response {
 }
 
 /// Why no answer came. The messages name the host, never the rest of the URL.
+///
+/// ```
+/// # use streamspace_plugin::prelude::*;
+/// fn handled(error: HttpError) -> Handled {
+///     match error {
+///         HttpError::PermissionDenied(why) => Handled::reject(format!("ask the operator: {why}")),
+///         error if error.is_transient() => Handled::retry(error.to_string()),
+///         error => Handled::reject(error.to_string()),
+///     }
+/// }
+/// # assert!(matches!(handled(HttpError::Unavailable), Handled::Reject { .. }));
+/// ```
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpError {
