@@ -21,7 +21,7 @@ pub enum InstallError {
     },
     /// The configuration, or the schema that it is held against, is not valid.
     #[error(
-        "the configuration of `{plugin}`: {source} Set it with `streamspace plugin config set {plugin} FILE`"
+        "the plugin `{plugin}` cannot use its configuration. {source} Set it with `streamspace plugin config set {plugin} FILE`."
     )]
     Config {
         /// The plugin.

@@ -58,7 +58,7 @@ pub enum ConfigError {
     )]
     TooManyDefaults,
     /// The configuration breaks the schema.
-    #[error("The configuration breaks {} of its schema: {}", rules(.0.len()), joined(.0))]
+    #[error("The configuration breaks {} of its schema: {}.", rules(.0.len()), joined(.0))]
     Invalid(Vec<Violation>),
 }
 

@@ -203,13 +203,32 @@ fn expected(kind: &Kind) -> String {
         Kind::Pattern { pattern } => format!("text that matches `{pattern}`"),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::PropertyNames { error } => format!("keys of which each is {}", expected(error.kind())),
-        Kind::AnyOf { context } => format!("a value that fits one of {} alternatives", context.len()),
-        Kind::OneOfNotValid { context } => format!("a value that fits one of {} alternatives", context.len()),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context),
         Kind::OneOfMultipleValid { context } => {
             format!("a value that fits exactly one of {} alternatives", context.len())
         }
         Kind::FalseSchema => "nothing here".to_owned(),
         other => format!("a value that keeps the schema's rule `{}`", other.keyword()),
+    }
+}
+
+/// What each of a few alternatives asks for that is not there.
+fn alternatives(context: &[Vec<ValidationError<'_>>]) -> String {
+    const TOLD: usize = 4;
+    if context.len() > TOLD {
+        return format!("a value that fits one of {} alternatives", context.len());
+    }
+    let told =
+        context.iter().map(|errors| errors.iter().take(TOLD).map(lacking).collect::<Vec<_>>().join(" and "));
+    told.collect::<Vec<_>>().join(", or ")
+}
+
+fn lacking(error: &ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");
+    match error.kind() {
+        Kind::Required { property } => format!("the key {property}"),
+        kind if place.is_empty() => expected(kind),
+        kind => format!("in `{place}` {}", expected(kind)),
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{super::target::Target, Global, answer};
+use super::{super::target::Target, Global, answer_running};
 
 /// The largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -38,7 +38,9 @@ impl Verb {
                 let config = target.config(name)?;
                 global.answer(&config, |config| serde_json::to_string_pretty(config).unwrap_or_default())
             }
-            Self::Set { name, file } => answer(global, "configured", &target.set_config(name, read(file)?)?),
+            Self::Set { name, file } => {
+                answer_running(global, "configured", &target.set_config(name, read(file)?)?)
+            }
         }
     }
 }

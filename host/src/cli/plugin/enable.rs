@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{super::target::Target, Global, answer};
+use super::{super::target::Target, Global, answer_running};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Enable {
@@ -12,6 +12,6 @@ pub(in crate::cli) struct Enable {
 
 impl Enable {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
-        answer(global, "enabled", &target.enable(&self.name)?)
+        answer_running(global, "enabled", &target.enable(&self.name)?)
     }
 }

@@ -14,6 +14,12 @@ pub(in crate::cli) struct Install {
 
 impl Install {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
-        answer(global, "installed", &target.install(&self.dir)?)
+        let plugin = target.install(&self.dir)?;
+        answer(global, "installed", &plugin)?;
+        if let Some(reason) = &plugin.reason {
+            // It is installed, which is what was asked for: most often it only wants a configuration yet.
+            eprintln!("It does not run yet: {reason}");
+        }
+        Ok(())
     }
 }

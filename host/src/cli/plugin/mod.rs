@@ -48,11 +48,16 @@ impl Verb {
     }
 }
 
-/// Says how a plugin is after it was changed; one that should run and does not is a failure.
+/// Says how a plugin is after it was changed.
 fn answer(global: &Global, done: &str, plugin: &PluginView) -> anyhow::Result<()> {
     global.answer(plugin, |plugin| {
         format!("{} {} is {done}; it is {}.", plugin.name, plugin.version, plugin.state)
-    })?;
+    })
+}
+
+/// As [`answer`], for a change after which the plugin should run: one that does not is a failure.
+fn answer_running(global: &Global, done: &str, plugin: &PluginView) -> anyhow::Result<()> {
+    answer(global, done, plugin)?;
     match &plugin.reason {
         Some(reason) => bail!("{} {} is {}: {reason}", plugin.name, plugin.version, plugin.state),
         None => Ok(()),
