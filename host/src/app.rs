@@ -1,6 +1,7 @@
 //! The composition root: builds everything, in order, and takes it down in reverse.
 
 use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     runtime::{Runtime, Services, Workers},
-    store::{DataDir, DataDirError, Server, Store},
+    store::{DataDir, DataDirError, Lock, Server, Store},
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -28,9 +29,9 @@ use crate::{
 /// Whatever keeps it from starting.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     let data = DataDir::open(&config.data_dir)?;
-    let Some(lock) = data.try_lock()? else {
-        return Err(DataDirError::InUse { path: config.data_dir.clone() }.into());
-    };
+    let lock = own(&data)?;
+    // Of a host that was killed.
+    data.remove_server();
     let (logs, log_guard) = Logs::to_stdout(
         config.log.format.into(),
         config.log.level.into(),
@@ -94,7 +95,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             config.server.shutdown_deadline_secs,
         )
         .with_context(|| format!("cannot listen on {} (`server.address`)", config.server.address))?;
-        data.write_server(&Server { address, pid: std::process::id() })?;
+        data.write_server(&Server { address: reachable(address), pid: std::process::id() })?;
         let starting = {
             let (plugins, runtime, ready) = (Arc::clone(&plugins), Arc::clone(&runtime), Arc::clone(&ready));
             std::thread::Builder::new().name("ss:starting".to_owned()).spawn(move || {
@@ -119,9 +120,13 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     runtime.announce("system.shutdown", "", json!({"version": env!("CARGO_PKG_VERSION")}));
     // Events live in memory: what was accepted is delivered now, or not at all.
     if !runtime.bus().drain(Instant::now() + Duration::from_secs(config.plugins.drain_deadline_secs)) {
-        warn!(logger, "Events that were accepted were not delivered in time and are lost.");
+        warn!(logger, "Not all handlers were done in time.");
     }
     runtime.stop_all();
+    let lost: u64 = runtime.bus().consumers().iter().map(|consumer| consumer.counts().pending).sum();
+    if lost > 0 {
+        warn!(logger, "Events that wait for a plugin or for their next try end with the host."; "events" => lost);
+    }
     let busy = workers.stop(Instant::now() + Duration::from_secs(1));
     if busy > 0 {
         warn!(logger, "Handlers that did not end were left behind."; "threads" => busy);
@@ -131,6 +136,28 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     info!(logger, "Stopped.");
     drop((logger, runtime, plugins, logs, log_guard, lock));
     result
+}
+
+/// Takes the data folder. A command that holds it lets it go in a moment; another host does not.
+fn own(data: &DataDir) -> Result<Lock, DataDirError> {
+    let until = Instant::now() + Duration::from_secs(3);
+    loop {
+        match data.try_lock()? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() < until => std::thread::sleep(Duration::from_millis(50)),
+            None => return Err(DataDirError::InUse { path: data.path().to_owned() }),
+        }
+    }
+}
+
+/// Where commands on this machine reach a host that listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback =
+            if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    address
 }
 
 /// Waits for SIGINT or SIGTERM and says which it was.

@@ -138,12 +138,18 @@ enum Method {
 }
 
 /// Talks to a host that runs.
-#[derive(Debug)]
 pub(super) struct Client {
     base: url::Url,
     token: String,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token is a secret.
+        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
 }
 
 impl Client {

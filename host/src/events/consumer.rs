@@ -17,6 +17,7 @@ use streamspace_plugin::{
 };
 
 use super::Event;
+use crate::clock;
 
 /// How many dead letters a consumer keeps; the oldest goes first.
 const DEAD_LETTERS_KEPT: usize = 1000;
@@ -105,7 +106,7 @@ pub enum Fate {
 pub enum Next {
     /// There is more to deliver.
     Again,
-    /// The next event is due then.
+    /// The next event is due then: call [`Consumer::wake`].
     At(Instant),
     /// Nothing until an event arrives.
     Nothing,
@@ -174,6 +175,8 @@ struct Queue {
     scheduled: bool,
     pending: VecDeque<Delivery>,
     parked: Vec<Parked>,
+    /// When the workers will wake this consumer.
+    timer: Option<Instant>,
     /// Whether the handler is being called.
     running: bool,
     /// Events of the running call that are not settled yet.
@@ -195,6 +198,22 @@ struct Parked {
 impl Queue {
     fn held(&self) -> usize {
         self.pending.len() + self.parked.len() + self.in_flight
+    }
+
+    fn is_open(&self) -> bool {
+        !self.paused && self.target.is_some()
+    }
+
+    /// Leaves the hands of the workers, and asks them for a timer if an event waits for its next try and none is set.
+    fn rest(&mut self) -> Next {
+        self.scheduled = false;
+        match self.parked.iter().map(|parked| parked.due).min() {
+            Some(due) if self.is_open() && self.timer.is_none_or(|timer| due < timer) => {
+                self.timer = Some(due);
+                Next::At(due)
+            }
+            _ => Next::Nothing,
+        }
     }
 }
 
@@ -318,8 +337,7 @@ impl Consumer {
         for delivery in unhandled.drain(..).rev() {
             queue.pending.push_front(delivery);
         }
-        let blocked = queue.paused || queue.target.is_none();
-        !blocked && !queue.pending.is_empty() && !std::mem::replace(&mut queue.scheduled, true)
+        queue.is_open() && !queue.pending.is_empty() && !std::mem::replace(&mut queue.scheduled, true)
     }
 
     /// Lets events flow to `target`. Answers whether there is something to deliver now.
@@ -462,22 +480,19 @@ impl Consumer {
 
     fn next_when_idle(&self) -> Next {
         let mut queue = self.queue();
-        queue.scheduled = false;
-        if queue.paused || queue.target.is_none() {
-            return Next::Nothing;
-        }
         // What arrived between `take` and here.
-        if !queue.pending.is_empty() && queue.parked.len() < self.options.max_in_flight {
-            queue.scheduled = true;
+        if queue.is_open() && !queue.pending.is_empty() && queue.parked.len() < self.options.max_in_flight {
             return Next::Again;
         }
-        match queue.parked.iter().map(|parked| parked.due).min() {
-            Some(due) => {
-                queue.scheduled = true;
-                Next::At(due)
-            }
-            None => Next::Nothing,
-        }
+        queue.rest()
+    }
+
+    /// The time of [`Next::At`] has come. Answers whether the consumer must be handed to the workers now.
+    #[must_use]
+    pub fn wake(&self) -> bool {
+        let mut queue = self.queue();
+        queue.timer = None;
+        queue.is_open() && !std::mem::replace(&mut queue.scheduled, true)
     }
 
     /// Decides about an event that was not acknowledged. Answers whether events behind it may go on.
@@ -511,7 +526,7 @@ impl Consumer {
                     event: Arc::clone(event),
                     attempts: *attempt,
                     reason,
-                    time_us: super::unix_time_us(),
+                    time_us: clock::unix_time_us(),
                 });
                 true
             }
@@ -568,17 +583,7 @@ impl Consumer {
             queue.running = false;
             self.done.notify_all();
             let blocked = queue.parked.len() >= self.options.max_in_flight;
-            if queue.paused || queue.target.is_none() {
-                queue.scheduled = false;
-                Next::Nothing
-            } else if !queue.pending.is_empty() && !blocked {
-                Next::Again
-            } else if let Some(due) = queue.parked.iter().map(|parked| parked.due).min() {
-                Next::At(due)
-            } else {
-                queue.scheduled = false;
-                Next::Nothing
-            }
+            if queue.is_open() && !queue.pending.is_empty() && !blocked { Next::Again } else { queue.rest() }
         };
         // Outside of the lock: the last holder of an event frees it.
         batch.clear();

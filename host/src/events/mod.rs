@@ -13,7 +13,7 @@ mod topic;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -28,6 +28,7 @@ pub use self::{
     event::{Event, NewEvent},
     topic::{InvalidTopic, check_filter, check_topic},
 };
+use crate::clock;
 
 /// Runs consumers that have something to deliver.
 pub trait Scheduler: Send + Sync {
@@ -130,7 +131,7 @@ impl Bus {
         }
         let event = Arc::new(Event {
             id,
-            time_us: new.time_us.unwrap_or_else(unix_time_us),
+            time_us: new.time_us.unwrap_or_else(clock::unix_time_us),
             topic: Arc::clone(&audience.topic),
             source: new.source,
             subject: new.subject.into(),
@@ -240,6 +241,13 @@ impl Bus {
         self.change(|all| all.retain(|consumer| &**consumer.plugin() != plugin));
     }
 
+    /// Whether an event of `topic` reaches `consumer`.
+    #[must_use]
+    pub fn reaches(&self, topic: &str, consumer: &Consumer) -> bool {
+        let audience = self.index.load().audience(topic);
+        audience.is_ok_and(|audience| audience.consumers.iter().any(|other| std::ptr::eq(&**other, consumer)))
+    }
+
     /// All consumers.
     #[must_use]
     pub fn consumers(&self) -> Vec<Arc<Consumer>> {
@@ -277,6 +285,8 @@ impl Bus {
         let defaults = Options::named(name);
         let or = |asked: u32, default: usize| if asked == 0 { default } else { asked as usize };
         let max_pending = or(spec.max_pending, defaults.max_pending).min(self.limits.max_pending);
+        // `from_start` asks for the oldest event that the host still has. It keeps none that was delivered, so the
+        // oldest is the next one.
         Ok(Options {
             filters: spec.filters.iter().map(|filter| filter.to_string()).collect(),
             durable: spec.durable,
@@ -302,11 +312,4 @@ impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bus").field("consumers", &self.index.load().consumers().len()).finish_non_exhaustive()
     }
-}
-
-/// Microseconds since 1970-01-01 UTC.
-pub(crate) fn unix_time_us() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }

@@ -5,6 +5,7 @@ use std::{
     sync::Mutex,
 };
 
+use bytes::Bytes;
 use streamspace_plugin::{
     abi::{ROption, RString},
     events::{Batch, ConsumerSpec, Progress, Refusal, Verdict},
@@ -78,7 +79,9 @@ impl ByHand {
                 Next::Again => self.ready(&[consumer]),
                 Next::At(due) if due < Instant::now() + Duration::from_secs(1) => {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                    self.ready(&[consumer]);
+                    if consumer.wake() {
+                        self.ready(&[consumer]);
+                    }
                 }
                 Next::At(_) | Next::Nothing => {}
                 Next::Successor(successor) => self.ready(&[successor]),
@@ -145,8 +148,6 @@ fn spec(durable: bool) -> ConsumerSpec {
     }
 }
 
-use bytes::Bytes;
-
 const BACKOFF: u64 = Refusal::BACKOFF;
 
 #[test]
@@ -171,6 +172,18 @@ fn with_room_in_flight_others_pass_an_event_that_waits() {
     house.emit_all("a b c");
     house.hand.run();
     assert_eq!(plugin.data(), ["a", "b", "c", "a"]);
+}
+
+#[test]
+fn with_room_in_flight_later_events_do_not_wait_for_the_next_try() {
+    let house = House::new();
+    let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 60_000)]);
+    let (_, plugin) = house.plugin(ConsumerSpec { max_in_flight: 2, ..spec(true) }, plugin);
+    house.emit_all("a");
+    house.hand.run();
+    house.emit_all("b");
+    house.hand.run();
+    assert_eq!(plugin.data(), ["a", "b"], "`a` waits for a minute");
 }
 
 #[test]

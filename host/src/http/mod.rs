@@ -86,26 +86,38 @@ pub fn listen(
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str| web::resource(path).default_service(web::to(problem::method_not_allowed));
-    app.service(resource("/healthz").route(web::get().to(health::healthz)))
-        .service(resource("/readyz").route(web::get().to(health::readyz)))
-        .service(resource("/api/v1/events").route(web::post().to(events::post)))
-        .service(
-            resource("/api/v1/plugins")
-                .route(web::get().to(plugins::list))
-                .route(web::post().to(plugins::install)),
-        )
-        .service(
-            resource("/api/v1/plugins/{name}")
-                .route(web::get().to(plugins::show))
-                .route(web::delete().to(plugins::uninstall)),
-        )
-        .service(resource("/api/v1/plugins/{name}/enable").route(web::post().to(plugins::enable)))
-        .service(resource("/api/v1/plugins/{name}/disable").route(web::post().to(plugins::disable)))
-        .service(
-            resource("/api/v1/plugins/{name}/config")
-                .route(web::get().to(plugins::config))
-                .route(web::patch().to(plugins::set_config)),
-        )
-        .service(resource("/api/v1/plugins/{name}/log-level").route(web::put().to(plugins::set_log_level)));
+    let resource = |path: &str, methods: &'static str| {
+        web::resource(path).default_service(web::to(move || problem::method_not_allowed(methods)))
+    };
+    app.service(
+        resource("/healthz", "GET, HEAD")
+            .route(web::get().to(health::healthz))
+            .route(web::head().to(health::healthz)),
+    )
+    .service(
+        resource("/readyz", "GET, HEAD")
+            .route(web::get().to(health::readyz))
+            .route(web::head().to(health::readyz)),
+    )
+    .service(resource("/api/v1/events", "POST").route(web::post().to(events::post)))
+    .service(
+        resource("/api/v1/plugins", "GET, POST")
+            .route(web::get().to(plugins::list))
+            .route(web::post().to(plugins::install)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}", "GET, DELETE")
+            .route(web::get().to(plugins::show))
+            .route(web::delete().to(plugins::uninstall)),
+    )
+    .service(resource("/api/v1/plugins/{name}/enable", "POST").route(web::post().to(plugins::enable)))
+    .service(resource("/api/v1/plugins/{name}/disable", "POST").route(web::post().to(plugins::disable)))
+    .service(
+        resource("/api/v1/plugins/{name}/config", "GET, PATCH")
+            .route(web::get().to(plugins::config))
+            .route(web::patch().to(plugins::set_config)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}/log-level", "PUT").route(web::put().to(plugins::set_log_level)),
+    );
 }

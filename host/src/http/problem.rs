@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderValue},
+    },
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{events::EmitError, install::InstallError, runtime::RuntimeError};
@@ -99,6 +105,10 @@ pub(super) async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "SSP-API-404", "there is nothing at this path"))
 }
 
-pub(super) async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", "this path does not take this method"))
+pub(super) async fn method_not_allowed(methods: &'static str) -> HttpResponse {
+    let detail = format!("this path takes {methods}");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", detail);
+    let mut response = problem.error_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }

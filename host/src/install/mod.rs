@@ -21,7 +21,7 @@ use crate::{
     loader::probe,
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, State},
-    store::{Installed, Record, Store},
+    store::{Installed, Listed, Record, Store, StoreError},
 };
 
 /// The installed plugins and, on a running host, their lives. Everything here blocks.
@@ -59,7 +59,7 @@ impl Plugins {
             }
         };
         std::thread::scope(|scope| {
-            for plugin in installed {
+            for Listed { name, plugin } in installed {
                 match plugin {
                     Ok(plugin) => {
                         let record = &plugin.record;
@@ -69,7 +69,10 @@ impl Plugins {
                         }
                     }
                     Err(why) => {
-                        error!(logger, "An installed plugin is damaged and is left out."; "error" => %why)
+                        error!(
+                            logger, "An installed plugin is damaged and is left out.";
+                            "error" => %why, "plugin" => name
+                        );
                     }
                 }
             }
@@ -130,8 +133,11 @@ impl Plugins {
     /// [`InstallError`] when the store cannot be read.
     pub fn list(&self) -> Result<Vec<PluginView>, InstallError> {
         let mut views = Vec::new();
-        for plugin in self.store.list()? {
-            views.push(self.view(&plugin?));
+        for Listed { name, plugin } in self.store.list()? {
+            views.push(match plugin {
+                Ok(plugin) => self.view(&plugin),
+                Err(why) => PluginView::damaged(name, why.to_string()),
+            });
         }
         Ok(views)
     }
@@ -232,11 +238,16 @@ impl Plugins {
     ///
     /// [`InstallError`], also when it does not stop in time; it is installed still then.
     pub fn uninstall(&self, name: &str) -> Result<(), InstallError> {
-        let plugin = self.installed(name)?;
-        if let Some(runtime) = &self.runtime {
+        match self.installed(name) {
+            // What is damaged is to be got rid of too.
+            Ok(_) | Err(InstallError::Store(StoreError::Damaged { .. } | StoreError::Manifest { .. })) => {}
+            Err(why) => return Err(why),
+        }
+        if let Some(runtime) = &self.runtime
+            && runtime.state(name).is_some()
+        {
             runtime.stop(name, State::Installed)?;
             runtime.remove(name)?;
-            runtime.announce_uninstalled(name, &plugin.record.version);
         }
         let _records = self.records();
         Ok(self.store.remove(name)?)

@@ -95,6 +95,26 @@ impl PluginView {
     }
 }
 
+impl PluginView {
+    /// What is shown of a plugin whose files cannot be read.
+    pub(super) fn damaged(name: String, reason: String) -> Self {
+        Self {
+            display_name: name.clone(),
+            name,
+            version: String::new(),
+            description: String::new(),
+            state: State::Failed(String::new()).name().to_owned(),
+            reason: Some(reason),
+            enabled: false,
+            installed_at: String::new(),
+            permissions: Vec::new(),
+            warnings: Vec::new(),
+            consumers: Vec::new(),
+            dead_letters: None,
+        }
+    }
+}
+
 impl ConsumerView {
     fn new(consumer: &Consumer) -> Self {
         let options = consumer.options();

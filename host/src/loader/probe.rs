@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -55,11 +55,15 @@ const MARK: &str = "streamspace-probe:";
 ///
 /// [`ProbeError`] says why it is not a plugin.
 pub fn probe(path: &Path) -> Result<Facts, ProbeError> {
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut command = Command::new(this_program()?);
+    // The child has no business with what this process knows, but must find the same libraries.
+    command.env_clear();
+    command.envs(
+        ["PATH", "LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))),
+    );
+    let mut child = command
         .arg("probe")
         .arg(path)
-        // The child has no business with what this process knows.
-        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -75,6 +79,11 @@ pub fn probe(path: &Path) -> Result<Facts, ProbeError> {
         (_, Some(Answer::Refused(why))) => Err(ProbeError::Refused(why)),
         (status, None) => Err(ProbeError::Crashed(status)),
     }
+}
+
+/// This very program, also when its file was replaced since it was started.
+fn this_program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 fn wait(child: &mut Child) -> Result<(ExitStatus, Option<Answer>), ProbeError> {

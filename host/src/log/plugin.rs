@@ -13,7 +13,10 @@ use streamspace_plugin::{
 };
 
 use super::{Redactor, drain::PASSED};
-use crate::handles::{Handles, Opened};
+use crate::{
+    clock,
+    handles::{Handles, Opened},
+};
 
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
 const MAX_FIELDS: usize = 64;
@@ -98,7 +101,7 @@ impl PluginLog {
 
     /// Counts a record against the limit.
     fn admit(&self) -> Admitted {
-        let second = (crate::events::unix_time_us() / 1_000_000) & 0xffff_ffff;
+        let second = (clock::unix_time_us() / 1_000_000) & 0xffff_ffff;
         let before = self
             .window
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {

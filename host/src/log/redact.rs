@@ -8,16 +8,15 @@ use aho_corasick::AhoCorasick;
 const MASK: &str = "[secret]";
 
 /// Parts of field names whose values are never written.
-const SECRET_NAMES: [&str; 10] = [
+const SECRET_NAMES: [&str; 9] = [
     "password",
     "passwd",
     "secret",
     "token",
-    "api_key",
     "apikey",
     "authorization",
     "credential",
-    "private_key",
+    "privatekey",
     "webhookurl",
 ];
 
@@ -71,7 +70,7 @@ impl Redactor {
     /// The value of a field, masked as a whole if the field's name says that it is a secret.
     #[must_use]
     pub fn field<'a>(&self, key: &str, value: &'a str) -> Cow<'a, str> {
-        let key = key.to_ascii_lowercase().replace('-', "_");
+        let key = key.to_ascii_lowercase().replace(['-', '_', '.'], "");
         if SECRET_NAMES.iter().any(|name| key.contains(name)) {
             return Cow::Borrowed(MASK);
         }
@@ -106,6 +105,7 @@ mod tests {
         let redactor = Redactor::default();
         assert_eq!(redactor.field("Api-Key", "abc"), "[secret]");
         assert_eq!(redactor.field("slackWebhookUrl", "abc"), "[secret]");
+        assert_eq!(redactor.field("webhook_url", "abc"), "[secret]");
         assert_eq!(redactor.field("user", "ada"), "ada");
     }
 }

@@ -7,9 +7,12 @@ use std::{
 
 use slog::{debug, error, warn};
 use streamspace_plugin::{
-    abi::{Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, Table},
+    abi::{
+        Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, RVec,
+        Table,
+    },
     config, events,
-    events::{Batch, ConsumersRef, Progress, Verdict},
+    events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
     log,
@@ -56,9 +59,6 @@ pub enum StartError {
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
-    /// Its consumers are not acceptable.
-    #[error(transparent)]
-    Subscribe(#[from] SubscribeError),
 }
 
 /// A plugin that was started.
@@ -69,6 +69,8 @@ pub(super) struct Instance {
     config_sink: Option<Bound<config::ConfigSinkRef>>,
     pub(super) config: Arc<PluginConfig>,
     pub(super) log: Arc<PluginLog>,
+    /// The consumers that it asks for.
+    wanted: RVec<ConsumerSpec>,
     pub(super) consumers: Vec<Arc<Consumer>>,
     target: Option<Arc<Deliverer>>,
     /// Closes the plugin's handles when the instance is dropped.
@@ -90,8 +92,9 @@ extern "C" fn lookup(host: Handle, id: RStr<'_>) -> ROption<Capability> {
 }
 
 impl Instance {
-    /// Loads the library and the plugin in it, and registers its consumers. `[setup]`: runs plugin code.
-    pub(super) fn start(
+    /// Loads the library and the plugin in it. Registers nothing yet: if this takes too long it is given up, and what
+    /// was given up must not come back later. `[setup]`: runs plugin code.
+    pub(super) fn load(
         spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
@@ -138,14 +141,15 @@ impl Instance {
         let mut instance = Self {
             name,
             lifecycle: needed(plugin, lifecycle::ID)?,
-            config_sink: optional(plugin, config::ID)?,
+            config_sink: None,
             config: plugin_config,
             log,
+            wanted: RVec::new(),
             consumers: Vec::new(),
             target: None,
             grants: vec![host, log_handle, config_handle, events_handle, http_handle],
         };
-        match instance.load(plugin, services, runtime) {
+        match instance.fill(plugin, services, runtime) {
             Ok(()) => Ok(instance),
             Err(why) => {
                 instance.release(services);
@@ -154,19 +158,25 @@ impl Instance {
         }
     }
 
-    fn load(&mut self, plugin: Peer, services: &Services, runtime: &Weak<Runtime>) -> Result<(), StartError> {
+    fn fill(&mut self, plugin: Peer, services: &Services, runtime: &Weak<Runtime>) -> Result<(), StartError> {
+        self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
-        let specs = consumers.table.list()(consumers.handle).into_result().map_err(StartError::Plugin)?;
-        self.consumers = services.bus.subscribe(&self.name, &specs)?;
+        self.wanted = consumers.table.list()(consumers.handle).into_result().map_err(StartError::Plugin)?;
         self.target = Some(Arc::new(Deliverer {
             consumers,
             log: Arc::clone(&self.log),
             logger: services.logs.logger().clone(),
             runtime: Weak::clone(runtime),
         }));
+        Ok(())
+    }
+
+    /// Registers the consumers. Runs no plugin code.
+    pub(super) fn register(&mut self, services: &Services) -> Result<(), SubscribeError> {
+        self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         Ok(())
     }
 

@@ -212,10 +212,16 @@ impl Runtime {
         let this = Weak::clone(&self.this);
         let started = self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || {
             let secrets = Redactor::new(&spec.secrets);
-            Instance::start(&spec, &services, &this)
-                .map_err(|why| secrets.text(&why.to_string()).into_owned())
+            Instance::load(&spec, &services, &this).map_err(|why| secrets.text(&why.to_string()).into_owned())
         });
-        match started.and_then(|instance| self.enable(&name, instance)) {
+        let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
+            Ok(()) => self.enable(&name, instance),
+            Err(why) => {
+                let left = self.bring_down(&name, instance);
+                Err(left.err().map_or(why.to_string(), |hanging| format!("{why}; and {hanging}")))
+            }
+        });
+        match enabled {
             Ok(instance) => self.running(&name, instance),
             Err(reason) => {
                 if !known {
@@ -301,6 +307,8 @@ impl Runtime {
             Ok(Some(instance)) => self.running(&spec.name, instance),
             Ok(None) => self.start_loading(spec),
             Err(reason) => {
+                // What hangs keeps hanging; nothing more is queued for it.
+                self.services.bus.detach(&spec.name, Instant::now());
                 self.fail(&spec.name, &reason);
                 Err(RuntimeError::Start { plugin: spec.name, reason })
             }
@@ -338,7 +346,11 @@ impl Runtime {
 
     /// Stops all plugins at once, each with its own deadline. Blocks.
     pub fn stop_all(&self) {
-        let running: Vec<String> = self.slots().keys().cloned().collect();
+        let running: Vec<String> = {
+            let slots = self.slots();
+            let running = slots.iter().filter(|(_, slot)| slot.state == State::Running);
+            running.map(|(plugin, _)| plugin.clone()).collect()
+        };
         thread::scope(|scope| {
             for plugin in &running {
                 scope.spawn(move || {
@@ -360,7 +372,12 @@ impl Runtime {
     /// [`RuntimeError::State`] if it runs.
     pub fn remove(&self, plugin: &str) -> Result<(), RuntimeError> {
         self.set_state(plugin, State::Gone, "removing it")?;
-        self.slots().remove(plugin);
+        let version = self.slots().remove(plugin).map(|slot| slot.version).unwrap_or_default();
+        self.announce(
+            "plugin.uninstalled",
+            plugin,
+            json!({"name": plugin, "plugin_name": plugin, "version": version}),
+        );
         self.services.bus.forget(plugin);
         Ok(())
     }
@@ -490,15 +507,6 @@ impl Runtime {
     pub(crate) fn announce_installed(&self, plugin: &str, version: &str) {
         self.announce(
             "plugin.installed",
-            plugin,
-            json!({"name": plugin, "plugin_name": plugin, "version": version}),
-        );
-    }
-
-    /// Tells the platform that a plugin was uninstalled.
-    pub(crate) fn announce_uninstalled(&self, plugin: &str, version: &str) {
-        self.announce(
-            "plugin.uninstalled",
             plugin,
             json!({"name": plugin, "plugin_name": plugin, "version": version}),
         );

@@ -80,13 +80,8 @@ fn check(runtime: &Runtime, consumer: &Consumer, seen: &mut Seen) {
             "pending" => counts.pending, "max_pending" => consumer.options().max_pending,
             "topic" => "plugin.lagging", "consumer" => name, "plugin" => plugin
         );
-        // A lagging consumer of this very event must not be fed by its own lag for ever: its own report is the one
-        // thing that it does not get told about.
-        if !consumer
-            .filters()
-            .iter()
-            .any(|filter| filter == ">" || filter.starts_with("plugin.") || filter.starts_with("*."))
-        {
+        // A consumer of this very event is not told of its own lag: that would feed it.
+        if !runtime.bus().reaches("plugin.lagging", consumer) {
             runtime.announce(
                 "plugin.lagging",
                 plugin,

@@ -312,7 +312,9 @@ impl State {
         let now = Instant::now();
         let before = self.ready.len();
         while self.timers.peek().is_some_and(|timer| timer.due <= now) {
-            if let Some(timer) = self.timers.pop() {
+            if let Some(timer) = self.timers.pop()
+                && timer.consumer.wake()
+            {
                 self.ready.push_back(timer.consumer);
             }
         }

@@ -15,5 +15,5 @@ mod plugins;
 
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
-    plugins::{Installed, Record, Store, StoreError},
+    plugins::{Installed, Listed, Record, Store, StoreError},
 };

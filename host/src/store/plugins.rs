@@ -112,6 +112,15 @@ pub struct Installed {
     pub library: PathBuf,
 }
 
+/// One plugin of a list.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What is known of it, or why nothing is.
+    pub plugin: Result<Installed, StoreError>,
+}
+
 /// The installed plugins of one data folder.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -229,7 +238,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Io`] when the folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Result<Installed, StoreError>>, StoreError> {
+    pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(failed("read", &self.root))? {
             let entry = entry.map_err(failed("read", &self.root))?;
@@ -238,7 +247,11 @@ impl Store {
             }
         }
         names.sort();
-        Ok(names.iter().filter_map(|name| self.get(name).transpose()).collect())
+        let plugins = names.into_iter().filter_map(|name| {
+            let plugin = self.get(&name).transpose()?;
+            Some(Listed { name, plugin })
+        });
+        Ok(plugins.collect())
     }
 
     /// An installed plugin; `None` if there is none of this name.
