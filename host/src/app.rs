@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -109,7 +110,14 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
 
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
-        let signal = stop_signal().await?;
+        let mut server = pin!(server);
+        let signal = tokio::select! {
+            signal = stop_signal() => signal?,
+            ended = &mut server => {
+                ended.context("the server ended in a panic")?.context("the server failed")?;
+                anyhow::bail!("the server ended by itself");
+            }
+        };
         info!(logger, "Stopping."; "signal" => signal, "deadline_secs" => config.server.shutdown_deadline_secs);
         ready.set(false);
         handle.stop(true).await;
@@ -117,6 +125,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     });
 
     // In reverse: no request comes in any more; then the plugins, then what they stood on.
+    runtime.settle(Instant::now() + Duration::from_secs(config.server.shutdown_deadline_secs));
     runtime.announce("system.shutdown", "", json!({"version": env!("CARGO_PKG_VERSION")}));
     // Events live in memory: what was accepted is delivered now, or not at all.
     if !runtime.bus().drain(Instant::now() + Duration::from_secs(config.plugins.drain_deadline_secs)) {

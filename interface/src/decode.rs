@@ -20,12 +20,40 @@ pub(crate) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, Mismatch> {
     Ok(value)
 }
 
-/// serde says `invalid type: string "…", expected u16`: drops the value.
+/// serde says ``invalid type: string "…", expected u16`` or ``unknown variant `…`, expected …``: drops the value.
 fn without_values(message: &str) -> String {
-    match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}…{}", &message[..first], &message[last + 1..])
+    let (found, expected) = match message.split_once(", expected") {
+        Some((found, expected)) => (found, format!(", expected{expected}")),
+        None => (message, String::new()),
+    };
+    let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("{kind}{expected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_is_told() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Choice {
+            One,
         }
-        _ => message.to_owned(),
+        for (text, expected) in [
+            (r#""hunter2""#, "u8"),
+            ("123456789", "u8"),
+            ("true", "u8"),
+            ("1.25", "u8"),
+            (r#""\"s3\"""#, "u8"),
+        ] {
+            let why = decode::<u8>(text.as_bytes()).expect_err("not a u8").reason;
+            assert!(why.contains(expected), "{why}");
+            assert!(!why.contains("hunter2") && !why.contains("1234") && !why.contains("true"), "{why}");
+            assert!(!why.contains("1.25") && !why.contains("s3"), "{why}");
+        }
+        let why = decode::<Choice>(br#""s3cret""#).expect_err("no choice").reason;
+        assert!(!why.contains("s3cret") && why.contains("expected"), "{why}");
     }
 }

@@ -37,16 +37,18 @@ impl Target {
     /// Finds out which. `STREAMSPACE_URL` and `STREAMSPACE_TOKEN` name a host elsewhere.
     pub(super) fn find(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = variable("STREAMSPACE_URL") {
-            let token = match variable("STREAMSPACE_TOKEN") {
-                Some(token) => token,
-                None => DataDir::open(&config.data_dir)?.read_admin_token()?,
-            };
+            // Never the token of this machine's data folder: it is not that host's business.
+            let token = variable("STREAMSPACE_TOKEN").context(
+                "STREAMSPACE_URL names a host, and STREAMSPACE_TOKEN, its administrator's token, is missing",
+            )?;
             return Ok(Self::Running(Client::new(url, token)?));
         }
         let data = DataDir::open(&config.data_dir)?;
         let waiting_until = Instant::now() + STARTING;
         loop {
             if let Some(lock) = data.try_lock()? {
+                // What a host that was killed left behind would lead others astray.
+                data.remove_server();
                 return Ok(Self::Stopped { plugins: Plugins::stopped(Store::open(&data)?), lock });
             }
             if let Some(server) = data.read_server()? {

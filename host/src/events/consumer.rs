@@ -19,6 +19,9 @@ use streamspace_plugin::{
 use super::Event;
 use crate::clock;
 
+/// The longest wait for a next try, so that a nonsense number does not park an event for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// How many dead letters a consumer keeps; the oldest goes first.
 const DEAD_LETTERS_KEPT: usize = 1000;
 
@@ -195,6 +198,13 @@ struct Parked {
     delivery: Delivery,
 }
 
+/// What a consumer that was replaced still had in its hands.
+struct Left {
+    unhandled: Vec<Delivery>,
+    parked: Vec<Parked>,
+    dead_letters: VecDeque<DeadLetter>,
+}
+
 impl Queue {
     fn held(&self) -> usize {
         self.pending.len() + self.parked.len() + self.in_flight
@@ -330,14 +340,22 @@ impl Consumer {
         }
     }
 
-    /// Takes back events that were on their way when this consumer took over. Answers whether it must be handed to
-    /// the workers now.
-    fn take_back(&self, unhandled: &mut Vec<Delivery>) -> bool {
+    /// Takes back what was on its way when this consumer took over. Answers the consumer that must be handed to the
+    /// workers now, which is this one or the one that took over from it.
+    fn take_back(self: &Arc<Self>, left: &mut Left) -> Option<Arc<Self>> {
         let mut queue = self.queue();
-        for delivery in unhandled.drain(..).rev() {
+        if let Some(successor) = queue.successor.clone() {
+            drop(queue);
+            return successor.take_back(left);
+        }
+        for delivery in left.unhandled.drain(..).rev() {
             queue.pending.push_front(delivery);
         }
-        queue.is_open() && !queue.pending.is_empty() && !std::mem::replace(&mut queue.scheduled, true)
+        queue.parked.append(&mut left.parked);
+        queue.dead_letters.append(&mut left.dead_letters);
+        let waiting = !queue.pending.is_empty() || !queue.parked.is_empty();
+        (waiting && queue.is_open() && !std::mem::replace(&mut queue.scheduled, true))
+            .then(|| Arc::clone(self))
     }
 
     /// Lets events flow to `target`. Answers whether there is something to deliver now.
@@ -352,7 +370,11 @@ impl Consumer {
     /// Waits until everything that waits now, except for a next try, was handed to the plugin. Answers whether it was.
     pub(super) fn drain(&self, deadline: Instant) -> bool {
         let mut queue = self.queue();
-        while queue.running || (!queue.pending.is_empty() && !queue.paused && queue.target.is_some()) {
+        let moves = |queue: &Queue| {
+            let blocked = queue.parked.len() >= self.options.max_in_flight;
+            queue.running || (queue.is_open() && !queue.pending.is_empty() && !blocked)
+        };
+        while moves(&queue) {
             let Some(wait) = deadline.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
             else {
                 return false;
@@ -360,6 +382,13 @@ impl Consumer {
             queue = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Hands no more events to the plugin.
+    pub(super) fn hold(&self) {
+        let mut queue = self.queue();
+        queue.paused = true;
+        self.ask_to_yield();
     }
 
     /// Hands no more events to the plugin, and waits until the call that is running is over. Answers whether it is.
@@ -406,16 +435,21 @@ impl Consumer {
         if queue.target.is_none() && !self.options.durable {
             return None;
         }
+        // Freed after the lock is released.
+        let mut dropped = None;
         if queue.held() >= self.options.max_pending {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             // If there is none to drop, all that is held is being handled or waits for its next try.
-            queue.pending.pop_front()?;
+            dropped = Some(queue.pending.pop_front()?);
         }
         queue.pending.push_back(Delivery { event: Arc::clone(event), attempt: 1 });
         queue.high_water = queue.high_water.max(queue.held());
         let blocked =
             queue.paused || queue.target.is_none() || queue.parked.len() >= self.options.max_in_flight;
-        (!blocked && !std::mem::replace(&mut queue.scheduled, true)).then(|| Arc::clone(self))
+        let ready = !blocked && !std::mem::replace(&mut queue.scheduled, true);
+        drop(queue);
+        drop(dropped);
+        ready.then(|| Arc::clone(self))
     }
 
     /// Delivers one batch. Called by a worker, by one at a time.
@@ -440,7 +474,8 @@ impl Consumer {
             let Some(delivery) = scratch.batch.get(at) else { break };
             let may_go_on = self.refuse(&*target, delivery, &refusal);
             at += 1;
-            if !may_go_on {
+            // The plugin looks at `stop` within a call; between two calls that is up to this side.
+            if !may_go_on || self.stop.load(Ordering::Relaxed) {
                 break;
             }
         }
@@ -538,8 +573,6 @@ impl Consumer {
     }
 
     fn fate(&self, attempt: u32, refusal: &Refusal) -> Fate {
-        // A wait is bounded, so that a nonsense number does not park an event for ever.
-        const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
         let asked = (refusal.after_ms != Refusal::BACKOFF)
             .then(|| Duration::from_millis(refusal.after_ms).min(LONGEST_WAIT));
         match refusal.verdict {
@@ -555,7 +588,7 @@ impl Consumer {
     fn backoff(&self, attempt: u32) -> Duration {
         let last = self.options.backoff.len().saturating_sub(1);
         let position = usize::try_from(attempt).unwrap_or(usize::MAX).saturating_sub(1).min(last);
-        self.options.backoff.get(position).copied().unwrap_or(Duration::from_secs(1))
+        self.options.backoff.get(position).copied().unwrap_or(Duration::from_secs(1)).min(LONGEST_WAIT)
     }
 
     /// Ends a batch of which the first `handled` events are settled; the others go back to the front.
@@ -568,13 +601,14 @@ impl Consumer {
                 queue.in_flight = 0;
                 queue.running = false;
                 self.done.notify_all();
+                let mut left = Left {
+                    unhandled,
+                    parked: std::mem::take(&mut queue.parked),
+                    dead_letters: std::mem::take(&mut queue.dead_letters),
+                };
                 drop(queue);
                 batch.clear();
-                return if successor.take_back(&mut unhandled) {
-                    Next::Successor(successor)
-                } else {
-                    Next::Nothing
-                };
+                return successor.take_back(&mut left).map_or(Next::Nothing, Next::Successor);
             }
             for delivery in unhandled.drain(..).rev() {
                 queue.pending.push_front(delivery);

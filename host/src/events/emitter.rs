@@ -53,8 +53,14 @@ impl PluginEmitter {
             ));
         }
         let data = emission.data.as_slice();
+        let (found, limit) = (data.len(), self.bus.limits().max_data_bytes);
+        if found > limit {
+            return Err(Fault::new(FaultKind::TOO_LARGE, EmitError::TooLarge { found, limit }));
+        }
         // The payload goes to other plugins as JSON; what is not JSON stops here.
-        serde_json::from_slice::<serde::de::IgnoredAny>(data)
+        let text = std::str::from_utf8(data)
+            .map_err(|why| Fault::new(FaultKind::INVALID, format_args!("the payload is not UTF-8: {why}")))?;
+        serde_json::from_str::<serde::de::IgnoredAny>(text)
             .map_err(|why| Fault::new(FaultKind::INVALID, format_args!("the payload is not JSON: {why}")))?;
         let event = NewEvent {
             topic,

@@ -145,8 +145,8 @@ impl Bus {
         Ok(id)
     }
 
-    /// Registers the consumers of a plugin. They hold what is meant for them, but nothing is delivered before
-    /// [`resume`](Self::resume). A durable consumer that is known goes on where it was.
+    /// Registers the consumers of a plugin. Nothing is delivered before [`resume`](Self::resume); until then the durable
+    /// ones hold what is meant for them. A durable consumer that is known goes on where it was.
     ///
     /// # Errors
     ///
@@ -193,31 +193,28 @@ impl Bus {
     #[must_use]
     pub fn pause(&self, consumers: &[Arc<Consumer>], deadline: Instant) -> bool {
         for consumer in consumers {
-            consumer.ask_to_yield();
+            consumer.hold();
         }
-        consumers.iter().all(|consumer| consumer.pause(deadline))
+        // Every one is waited for, also behind one that hangs.
+        let hanging = consumers.iter().filter(|consumer| !consumer.pause(deadline)).count();
+        hanging == 0
     }
 
-    /// Delivers nothing more to a plugin and waits until its handlers are done. What its durable consumers are meant
-    /// to get waits for it from now on; its ephemeral ones are gone. Answers the consumers whose handler did not end
-    /// in time.
-    pub fn detach(&self, plugin: &str, deadline: Instant) -> Vec<Arc<Consumer>> {
-        let index = self.index.load_full();
-        let (durable, ephemeral): (Vec<_>, Vec<_>) = index
-            .consumers()
-            .iter()
-            .filter(|consumer| &**consumer.plugin() == plugin)
-            .cloned()
-            .partition(|consumer| consumer.options().durable);
+    /// Delivers nothing more to these consumers of a plugin and waits until their handlers are done. What the durable
+    /// ones are meant to get waits for them from now on; the ephemeral ones are gone. Answers those whose handler did
+    /// not end in time.
+    pub fn detach(&self, consumers: &[Arc<Consumer>], deadline: Instant) -> Vec<Arc<Consumer>> {
+        let (durable, ephemeral): (Vec<_>, Vec<_>) =
+            consumers.iter().cloned().partition(|consumer| consumer.options().durable);
         if !ephemeral.is_empty() {
             self.change(|all| {
-                all.retain(|consumer| &**consumer.plugin() != plugin || consumer.options().durable)
+                all.retain(|consumer| !ephemeral.iter().any(|gone| Arc::ptr_eq(gone, consumer)))
             });
         }
         // All are told to stop before the first is waited for. What an ephemeral one has accepted would be lost: half
         // of the time is for that.
         for consumer in &durable {
-            consumer.ask_to_yield();
+            consumer.hold();
         }
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         for consumer in &ephemeral {

@@ -253,8 +253,8 @@ fn a_full_queue_drops_the_oldest_and_counts_it() {
 fn a_durable_consumer_waits_while_its_plugin_is_away_and_an_ephemeral_one_misses() {
     for (durable, expected) in [(true, vec!["a", "b", "c"]), (false, vec!["c"])] {
         let house = House::new();
-        let (_, first) = house.plugin(spec(durable), Plugin::default());
-        assert!(house.bus.detach("p", Instant::now() + Duration::from_secs(5)).is_empty());
+        let (consumers, first) = house.plugin(spec(durable), Plugin::default());
+        assert!(house.bus.detach(&consumers, Instant::now() + Duration::from_secs(5)).is_empty());
         house.emit_all("a b");
         house.hand.run();
         assert_eq!(first.data(), Vec::<String>::new());

@@ -177,7 +177,13 @@ fn check_media_type(media_type: &str) -> Result<(), Problem> {
 }
 
 fn check_json(data: &[u8]) -> Result<(), Problem> {
-    serde_json::from_slice::<IgnoredAny>(data).map(drop).map_err(|why| not_json("payload", &why))
+    let text = std::str::from_utf8(data).map_err(|why| {
+        Problem::bad_request(
+            "SSP-EVT-004",
+            format_args!("the payload is not UTF-8, which JSON is written in: {why}"),
+        )
+    })?;
+    serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|why| not_json("payload", &why))
 }
 
 fn not_json(what: &str, why: &serde_json::Error) -> Problem {

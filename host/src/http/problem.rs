@@ -83,6 +83,7 @@ impl From<InstallError> for Problem {
             InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
                 StatusCode::CONFLICT
             }
+            InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             InstallError::Config { .. }
             | InstallError::NotAnObject { .. }
             | InstallError::Library { .. }

@@ -83,6 +83,7 @@ impl InstallError {
             Self::Library { .. } => "SSP-PLG-010",
             Self::OtherPlugin { .. } => "SSP-PLG-011",
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",
+            Self::Runtime(RuntimeError::Stopping { .. }) => "SSP-PLG-012",
             Self::Runtime(RuntimeError::Start { .. }) => "SSP-PLG-008",
             Self::Runtime(RuntimeError::Stop { .. }) => "SSP-PLG-009",
         }

@@ -20,7 +20,7 @@ pub use self::{
 use crate::{
     loader::probe,
     plugin_config::{ConfigSchema, merge_patch},
-    runtime::{PluginSpec, Runtime, State},
+    runtime::{PluginSpec, Runtime, RuntimeError, State},
     store::{Installed, Listed, Record, Store, StoreError},
 };
 
@@ -65,7 +65,12 @@ impl Plugins {
                         let record = &plugin.record;
                         runtime.add(&record.name, &record.version, at_rest(record));
                         if record.enabled {
-                            scope.spawn(move || self.start(runtime, &plugin));
+                            scope.spawn(move || {
+                                if let Err(why) = self.start(runtime, &plugin) {
+                                    // Somebody else was quicker.
+                                    warn!(runtime.logs().logger(), "A plugin was not started."; "error" => %why);
+                                }
+                            });
                         }
                     }
                     Err(why) => {
@@ -79,18 +84,20 @@ impl Plugins {
         });
     }
 
-    /// Starts a plugin. Whether it could is told by its state.
-    fn start(&self, runtime: &Runtime, plugin: &Installed) {
+    /// Starts a plugin. That it does not start is no error here: its state says why.
+    fn start(&self, runtime: &Runtime, plugin: &Installed) -> Result<(), InstallError> {
         for warning in plugin.manifest.warnings() {
             warn!(runtime.logs().logger(), "A manifest has a flaw."; "warning" => %warning, "plugin" => &plugin.record.name);
         }
-        let started = match spec(plugin) {
-            Ok(spec) => runtime.start(spec).map_err(InstallError::from),
-            Err(why) => Err(why),
-        };
-        if let Err(why @ InstallError::Config { .. }) = started {
-            // Its state says why it does not run.
-            let _ = runtime.set_state(&plugin.record.name, State::Failed(why.to_string()), "starting it");
+        match spec(plugin) {
+            Ok(spec) => match runtime.start(spec) {
+                Ok(()) | Err(RuntimeError::Start { .. }) => Ok(()),
+                Err(why) => Err(why.into()),
+            },
+            Err(why) => {
+                runtime.refuse(&plugin.record.name, &why.to_string());
+                Ok(())
+            }
         }
     }
 
@@ -105,23 +112,29 @@ impl Plugins {
         let name = manifest.name.to_string();
         ConfigSchema::compile(&manifest)
             .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
+        let refuse_twice = |before: Option<Installed>| match before {
+            Some(before) => {
+                Err(InstallError::AlreadyInstalled { plugin: name.clone(), version: before.record.version })
+            }
+            None => Ok(()),
+        };
+        refuse_twice(self.store.get(&name)?)?;
+        let (record, library) = self.store.import(folder, &manifest)?;
+        if let Err(why) = check(&manifest, &library) {
+            self.store.discard(&record)?;
+            return Err(why);
+        }
         let plugin = {
+            // Copying and trying take long: only what decides is done under the lock.
             let _records = self.records();
-            if let Some(before) = self.store.get(&name)? {
-                return Err(InstallError::AlreadyInstalled { plugin: name, version: before.record.version });
-            }
-            let (record, library) = self.store.import(folder, &manifest)?;
-            if let Err(why) = check(&manifest, &library) {
-                self.store.discard(&record)?;
-                return Err(why);
-            }
+            refuse_twice(self.store.get(&name)?)?;
             self.store.save(&record)?;
             self.installed(&name)?
         };
         if let Some(runtime) = &self.runtime {
             runtime.add(&name, &plugin.record.version, State::Installed);
             runtime.announce_installed(&name, &plugin.record.version);
-            self.start(runtime, &plugin);
+            self.start(runtime, &plugin)?;
         }
         Ok(self.view(&plugin))
     }
@@ -162,11 +175,14 @@ impl Plugins {
     ///
     /// [`InstallError`]. A plugin that does not start is no error: its view says why.
     pub fn enable(&self, name: &str) -> Result<PluginView, InstallError> {
-        let plugin = self.change(name, |record| record.enabled = true)?;
+        let plugin = self.change(name, |plugin| {
+            plugin.record.enabled = true;
+            Ok(())
+        })?;
         if let Some(runtime) = &self.runtime
             && runtime.state(name) != Some(State::Running)
         {
-            self.start(runtime, &plugin);
+            self.start(runtime, &plugin)?;
         }
         Ok(self.view(&plugin))
     }
@@ -177,7 +193,10 @@ impl Plugins {
     ///
     /// [`InstallError`], also when it does not stop in time.
     pub fn disable(&self, name: &str) -> Result<PluginView, InstallError> {
-        let plugin = self.change(name, |record| record.enabled = false)?;
+        let plugin = self.change(name, |plugin| {
+            plugin.record.enabled = false;
+            Ok(())
+        })?;
         if let Some(runtime) = &self.runtime {
             runtime.stop(name, State::Disabled)?;
         }
@@ -210,22 +229,25 @@ impl Plugins {
         if !patch.is_object() {
             return Err(InstallError::NotAnObject { plugin: name.to_owned() });
         }
-        let before = self.installed(name)?;
-        let schema = schema(&before)?;
-        let old = Value::Object(before.record.config.clone());
-        let mut new = old.clone();
-        merge_patch(&mut new, patch);
-        let Value::Object(new) = schema.unredact(new, &old) else {
-            return Err(InstallError::NotAnObject { plugin: name.to_owned() });
-        };
-        schema.effective(&new).map_err(|source| InstallError::Config { plugin: name.to_owned(), source })?;
-        let plugin = self.change(name, |record| record.config = new)?;
+        let plugin = self.change(name, |plugin| {
+            let schema = schema(plugin)?;
+            let old = Value::Object(plugin.record.config.clone());
+            let mut new = old.clone();
+            merge_patch(&mut new, patch);
+            let Value::Object(new) = schema.unredact(new, &old) else {
+                return Err(InstallError::NotAnObject { plugin: name.to_owned() });
+            };
+            let effective = schema.effective(&new);
+            effective.map_err(|source| InstallError::Config { plugin: name.to_owned(), source })?;
+            plugin.record.config = new;
+            Ok(())
+        })?;
         if let Some(runtime) = &self.runtime
             && plugin.record.enabled
         {
             match runtime.configure(spec(&plugin)?) {
                 // Its state says why it does not run.
-                Ok(()) | Err(crate::runtime::RuntimeError::Start { .. }) => {}
+                Ok(()) | Err(RuntimeError::Start { .. }) => {}
                 Err(why) => return Err(why.into()),
             }
         }
@@ -253,10 +275,22 @@ impl Plugins {
         Ok(self.store.remove(name)?)
     }
 
-    fn change(&self, name: &str, change: impl FnOnce(&mut Record)) -> Result<Installed, InstallError> {
+    /// Changes a record, unless its plugin is on its way up or down: what is written down is what will be done.
+    fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Installed) -> Result<(), InstallError>,
+    ) -> Result<Installed, InstallError> {
         let _records = self.records();
         let mut plugin = self.installed(name)?;
-        change(&mut plugin.record);
+        if let Some(state) = self.runtime.as_ref().and_then(|runtime| runtime.state(name))
+            && !state.is_at_rest()
+            && state != State::Running
+        {
+            let (plugin, what) = (name.to_owned(), "changing it");
+            return Err(RuntimeError::State { plugin, state: state.name(), what }.into());
+        }
+        change(&mut plugin)?;
         self.store.save(&plugin.record)?;
         Ok(plugin)
     }

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 use slog::{Key, Level, Logger, Serializer};
 use streamspace_plugin::{
     abi::{Capability, Handle, IntoTable, guard},
@@ -19,6 +20,7 @@ use crate::{
 };
 
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+const MAX_FIELD_BYTES: usize = 2 * 1024;
 const MAX_FIELDS: usize = 64;
 
 /// One plugin's way into the log.
@@ -86,7 +88,9 @@ impl PluginLog {
             Admitted::No => return,
         }
         let redactor = self.redactor.load();
-        let message = redactor.text(cut(record.message.as_str(), MAX_MESSAGE_BYTES));
+        // Redacted before it is cut, so that no half of a secret is left at the end.
+        let message = redactor.text(cut(record.message.as_str(), 2 * MAX_MESSAGE_BYTES));
+        let message = cut(&message, MAX_MESSAGE_BYTES);
         let fields = Fields {
             plugin: &self.plugin,
             module: record.module.as_str(),
@@ -139,11 +143,13 @@ impl slog::KV for Fields<'_> {
     fn serialize(&self, _: &slog::Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
         for field in self.fields {
             let key = Key::from(cut(field.key.as_str(), 64).to_owned());
-            let value = field.value.as_str();
-            let masked = self.redactor.field(field.key.as_str(), cut(value, MAX_MESSAGE_BYTES));
+            let value = cut(field.value.as_str(), 2 * MAX_MESSAGE_BYTES);
+            let masked = self.redactor.field(field.key.as_str(), value);
+            let literal =
+                if field.literal && *masked == *value { serde_json::from_str(value).ok() } else { None };
             // A literal that was masked, or that is not one, is written as a text.
-            match serde_json::from_str::<serde_json::Value>(value) {
-                Ok(serde_json::Value::Number(number)) if field.literal && *masked == *value => {
+            match literal {
+                Some(Value::Number(number)) => {
                     if let Some(number) = number.as_i64() {
                         serializer.emit_i64(key, number)?;
                     } else if let Some(number) = number.as_u64() {
@@ -152,13 +158,13 @@ impl slog::KV for Fields<'_> {
                         serializer.emit_f64(key, number.as_f64().unwrap_or_default())?;
                     }
                 }
-                Ok(serde_json::Value::Bool(value)) if field.literal => serializer.emit_bool(key, value)?,
-                Ok(serde_json::Value::Null) if field.literal => serializer.emit_none(key)?,
-                _ => serializer.emit_str(key, &masked)?,
+                Some(Value::Bool(value)) => serializer.emit_bool(key, value)?,
+                Some(Value::Null) => serializer.emit_none(key)?,
+                _ => serializer.emit_str(key, cut(&masked, MAX_FIELD_BYTES))?,
             }
         }
         if !self.module.is_empty() {
-            serializer.emit_str("module".into(), self.module)?;
+            serializer.emit_str("module".into(), cut(self.module, 256))?;
         }
         serializer.emit_str("plugin".into(), self.plugin)
     }

@@ -64,7 +64,7 @@ pub enum StartError {
 /// A plugin that was started.
 #[derive(Debug)]
 pub(super) struct Instance {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     lifecycle: Bound<LifecycleRef>,
     config_sink: Option<Bound<config::ConfigSinkRef>>,
     pub(super) config: Arc<PluginConfig>,

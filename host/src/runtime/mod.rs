@@ -12,7 +12,11 @@ mod workers;
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -86,6 +90,12 @@ pub enum RuntimeError {
         /// What was asked for.
         what: &'static str,
     },
+    /// The host is stopping.
+    #[error("the host is stopping: the plugin `{plugin}` is not started any more")]
+    Stopping {
+        /// The plugin.
+        plugin: String,
+    },
     /// It did not start. It is `failed` now, with this reason.
     #[error("the plugin `{plugin}` did not start: {reason}")]
     Start {
@@ -110,6 +120,8 @@ pub struct Runtime {
     services: Services,
     limits: config::Plugins,
     slots: Mutex<BTreeMap<String, Slot>>,
+    /// Whether the host is stopping.
+    stopping: AtomicBool,
     this: Weak<Self>,
 }
 
@@ -125,7 +137,13 @@ impl Runtime {
     /// A runtime without plugins.
     #[must_use]
     pub fn new(services: Services, limits: config::Plugins) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self { services, limits, slots: Mutex::default(), this: Weak::clone(this) })
+        Arc::new_cyclic(|this| Self {
+            services,
+            limits,
+            slots: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            this: Weak::clone(this),
+        })
     }
 
     /// Starts to look after the consumers of all plugins, until the runtime is dropped.
@@ -149,10 +167,10 @@ impl Runtime {
         &self.services.logs
     }
 
-    /// Makes a plugin known without starting it.
+    /// Makes a plugin known without starting it. One that is known stays as it is.
     pub fn add(&self, name: &str, version: &str, state: State) {
         let slot = Slot { version: version.to_owned(), state, instance: None, panics: VecDeque::new() };
-        self.slots().insert(name.to_owned(), slot);
+        self.slots().entry(name.to_owned()).or_insert(slot);
     }
 
     /// A plugin's state, if it is known.
@@ -190,17 +208,15 @@ impl Runtime {
                 instance: None,
                 panics: VecDeque::new(),
             });
-            if slot.state == State::Running {
-                return Err(RuntimeError::State {
-                    plugin: name,
-                    state: slot.state.name(),
-                    what: "starting it",
-                });
-            }
             slot.version = version;
+        }
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(RuntimeError::Stopping { plugin: name });
+        }
+        self.change(&name, State::is_at_rest, State::Loading, "starting it")?;
+        if let Some(slot) = self.slots().get_mut(&name) {
             slot.panics.clear();
         }
-        self.set_state(&name, State::Loading, "starting it")?;
         self.start_loading(spec)
     }
 
@@ -217,7 +233,7 @@ impl Runtime {
         let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
             Ok(()) => self.enable(&name, instance),
             Err(why) => {
-                let left = self.bring_down(&name, instance);
+                let left = self.bring_down(instance);
                 Err(left.err().map_or(why.to_string(), |hanging| format!("{why}; and {hanging}")))
             }
         });
@@ -238,7 +254,7 @@ impl Runtime {
         if let Some(slot) = self.slots().get_mut(name) {
             slot.instance = Some(instance);
         }
-        self.set_state(name, State::Running, "starting it")
+        self.change(name, State::is_loading, State::Running, "starting it")
     }
 
     fn enable(&self, name: &str, instance: Instance) -> Result<Instance, String> {
@@ -253,7 +269,7 @@ impl Runtime {
             Err(why) => {
                 // Nothing of a plugin that failed to start stays behind.
                 let reason = instance.log.redact(&why.message);
-                let left = self.bring_down(name, instance);
+                let left = self.bring_down(instance);
                 Err(left.err().map_or(reason.clone(), |hanging| format!("{reason}; and {hanging}")))
             }
         }
@@ -265,22 +281,25 @@ impl Runtime {
     ///
     /// [`RuntimeError::State`] if it is on its way up or down; [`RuntimeError::Stop`] if it hangs.
     pub fn stop(&self, plugin: &str, then: State) -> Result<(), RuntimeError> {
-        let running = matches!(self.state(plugin), Some(State::Running));
-        if !running {
-            return match self.state(plugin) {
-                Some(state) if state == then => Ok(()),
-                Some(_) => self.set_state(plugin, then, "stopping it"),
-                None => Ok(()),
-            };
+        match self.state(plugin) {
+            Some(State::Running) => self.change(plugin, State::is_running, State::Retiring, "stopping it")?,
+            Some(state) if state == then => return Ok(()),
+            // On its way up or down it belongs to whoever moves it.
+            Some(_) => return self.change(plugin, State::is_at_rest, then, "stopping it"),
+            None => return Ok(()),
         }
-        self.set_state(plugin, State::Retiring, "stopping it")?;
+        self.finish_stop(plugin, then)
+    }
+
+    /// Ends a plugin that this call has made `retiring`.
+    fn finish_stop(&self, plugin: &str, then: State) -> Result<(), RuntimeError> {
         let instance = self.slots().get_mut(plugin).and_then(|slot| slot.instance.take());
         let result = match instance {
-            Some(instance) => self.bring_down(plugin, instance),
+            Some(instance) => self.bring_down(instance),
             None => Ok(()),
         };
         match result {
-            Ok(()) => self.set_state(plugin, then, "stopping it"),
+            Ok(()) => self.change(plugin, State::is_retiring, then, "stopping it"),
             Err(reason) => {
                 self.fail(plugin, &reason);
                 Err(RuntimeError::Stop { plugin: plugin.to_owned(), reason })
@@ -298,7 +317,7 @@ impl Runtime {
         if !matches!(self.state(&spec.name), Some(State::Running)) {
             return self.start(spec);
         }
-        self.set_state(&spec.name, State::Loading, "changing its configuration")?;
+        self.change(&spec.name, State::is_running, State::Loading, "changing its configuration")?;
         let instance = self.slots().get_mut(&spec.name).and_then(|slot| slot.instance.take());
         let Some(instance) = instance else {
             return self.start_loading(spec);
@@ -307,8 +326,6 @@ impl Runtime {
             Ok(Some(instance)) => self.running(&spec.name, instance),
             Ok(None) => self.start_loading(spec),
             Err(reason) => {
-                // What hangs keeps hanging; nothing more is queued for it.
-                self.services.bus.detach(&spec.name, Instant::now());
                 self.fail(&spec.name, &reason);
                 Err(RuntimeError::Start { plugin: spec.name, reason })
             }
@@ -340,8 +357,18 @@ impl Runtime {
                 "error" => instance.log.redact(&why.message), "plugin" => &spec.name
             ),
         }
-        self.bring_down(&spec.name, instance)?;
+        // What its ephemeral consumers hold is handed over before they go.
+        instance.resume(&self.services);
+        self.bring_down(instance)?;
         Ok(None)
+    }
+
+    /// Starts no plugin from now on, and waits until those that are on their way up or down have arrived. Blocks.
+    pub fn settle(&self, deadline: Instant) {
+        self.stopping.store(true, Ordering::Relaxed);
+        while !self.is_settled() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Stops all plugins at once, each with its own deadline. Blocks.
@@ -371,7 +398,7 @@ impl Runtime {
     ///
     /// [`RuntimeError::State`] if it runs.
     pub fn remove(&self, plugin: &str) -> Result<(), RuntimeError> {
-        self.set_state(plugin, State::Gone, "removing it")?;
+        self.change(plugin, State::is_at_rest, State::Gone, "removing it")?;
         let version = self.slots().remove(plugin).map(|slot| slot.version).unwrap_or_default();
         self.announce(
             "plugin.uninstalled",
@@ -396,35 +423,44 @@ impl Runtime {
         if panics < self.limits.panic_limit as usize {
             return;
         }
+        // Whoever makes it `retiring` stops it: one of many panics.
+        if self.change(plugin, State::is_running, State::Retiring, "quarantining it").is_err() {
+            return;
+        }
         let reason = format!(
             "its handlers panicked {panics} times within {} s, the last time: {said}. Enable it again once it is mended",
             self.limits.panic_window_secs
         );
-        let (this, plugin) = (Weak::clone(&self.this), Arc::clone(plugin));
+        let (this, name) = (Weak::clone(&self.this), Arc::clone(plugin));
         // Not on this thread: it is the one whose handler has to run out first.
-        let spawned = thread::Builder::new().name(workers::thread_name(&plugin)).spawn(move || {
-            if let Some(runtime) = this.upgrade() {
-                // Another panic may have been quicker.
-                let _ = runtime.stop(&plugin, State::Quarantined(reason));
+        let spawned = thread::Builder::new().name(workers::thread_name(plugin)).spawn(move || {
+            if let Some(runtime) = this.upgrade()
+                && let Err(why) = runtime.finish_stop(&name, State::Quarantined(reason))
+            {
+                warn!(runtime.logs().logger(), "A plugin that is quarantined was left behind."; "error" => %why);
             }
         });
         if let Err(why) = spawned {
-            error!(self.services.logs.logger(), "Cannot stop a plugin that keeps panicking."; "error" => %why);
+            self.fail(
+                plugin,
+                &format!("its handlers keep panicking, and the system gives no thread to stop it: {why}"),
+            );
         }
     }
 
     /// Closes the intake, waits for the handlers, and ends the plugin.
-    fn bring_down(&self, name: &str, instance: Instance) -> Result<(), String> {
+    fn bring_down(&self, instance: Instance) -> Result<(), String> {
         let seconds = self.limits.drain_deadline_secs;
-        let hanging = self.services.bus.detach(name, deadline(seconds));
+        let hanging = self.services.bus.detach(&instance.consumers, deadline(seconds));
         if !hanging.is_empty() {
             let names: Vec<_> = hanging.iter().map(|consumer| consumer.options().name.as_str()).collect();
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
             return Err(hung(&format!("the handler of `{}`", names.join("`, `")), seconds).message.into());
         }
+        let name = Arc::clone(&instance.name);
         let services = self.services.clone();
-        self.in_setup_thread(name, seconds, "`disable` and `unload`", move || {
+        self.in_setup_thread(&name, seconds, "`disable` and `unload`", move || {
             instance.stop(&services);
             Ok(())
         })
@@ -462,14 +498,24 @@ impl Runtime {
 
     /// Makes a plugin `failed`, from wherever it is.
     fn fail(&self, plugin: &str, reason: &str) {
+        // Whatever of it hangs keeps hanging; nothing more is handed to it or queued for it.
+        self.services.bus.detach(&self.consumers(plugin), Instant::now());
         // Refused only if the plugin is gone already, and then there is nothing to mark.
-        let _ = self.set_state(plugin, State::Failed(reason.to_owned()), "marking it as failed");
+        let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }
 
-    /// The one place where a state changes.
-    pub(crate) fn set_state(
+    /// Marks a plugin that does not run as failed.
+    pub(crate) fn refuse(&self, plugin: &str, reason: &str) {
+        // One that runs, or is being started by somebody else, is not refused.
+        let _ =
+            self.change(plugin, State::is_at_rest, State::Failed(reason.to_owned()), "marking it as failed");
+    }
+
+    /// The one place where a state changes: from one that `from` accepts to `next`, or not at all.
+    fn change(
         &self,
         plugin: &str,
+        from: impl Fn(&State) -> bool,
         next: State,
         what: &'static str,
     ) -> Result<(), RuntimeError> {
@@ -478,7 +524,7 @@ impl Runtime {
             let Some(slot) = slots.get_mut(plugin) else {
                 return Err(RuntimeError::State { plugin: plugin.to_owned(), state: "not known", what });
             };
-            if !slot.state.may_become(&next) {
+            if !from(&slot.state) || !slot.state.may_become(&next) {
                 return Err(RuntimeError::State {
                     plugin: plugin.to_owned(),
                     state: slot.state.name(),

@@ -51,6 +51,24 @@ impl State {
         }
     }
 
+    /// Whether nothing of the plugin runs and nothing is being done with it.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self, Self::Installed | Self::Disabled | Self::Failed(_) | Self::Quarantined(_))
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        *self == Self::Running
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        *self == Self::Loading
+    }
+
+    pub(super) fn is_retiring(&self) -> bool {
+        *self == Self::Retiring
+    }
+
     /// Whether `next` may follow.
     #[must_use]
     pub(super) fn may_become(&self, next: &Self) -> bool {

@@ -163,7 +163,6 @@ fn spawn_worker(pool: &Arc<Pool>) -> std::io::Result<()> {
         while let Err(why) = abi::guard("a worker", || worker.work()) {
             error!(worker.logger, "A worker failed; its consumer is stuck until its plugin is started anew."; "error" => %why);
         }
-        worker.state().threads -= 1;
         worker.ended.notify_all();
     });
     if spawned.is_err() {
@@ -188,7 +187,7 @@ impl Pool {
         }
     }
 
-    /// A worker's life.
+    /// A worker's life. It counts itself out under the lock, so that not all leave at once.
     fn work(&self) {
         let mut scratch = Scratch::default();
         let mut named_for: Option<Arc<str>> = None;
@@ -198,8 +197,13 @@ impl Pool {
             if let Some(consumer) = state.ready.pop_front() {
                 state.taken += 1;
                 self.hint(&state);
-                if !state.ready.is_empty() && state.idle > 0 {
-                    self.work.notify_one();
+                if !state.ready.is_empty() {
+                    if state.idle > 0 {
+                        self.work.notify_one();
+                    } else {
+                        // Should this one block, nobody takes what it leaves.
+                        self.wake_overseer(&mut state);
+                    }
                 }
                 drop(state);
                 if named_for.as_ref() != Some(consumer.plugin()) {
@@ -240,9 +244,10 @@ impl Pool {
             state = woken;
             state.idle -= 1;
             if slept.timed_out() && state.ready.is_empty() && state.threads > self.cores {
-                return;
+                break;
             }
         }
+        state.threads -= 1;
     }
 
     /// Waits a moment for work, without the lock.
@@ -338,4 +343,86 @@ pub(super) fn thread_name(plugin: &str) -> String {
     let short = plugin.strip_prefix("streamspace-").unwrap_or(plugin);
     let name = format!("ss:{short}");
     name[..name.floor_char_boundary(15)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use bytes::Bytes;
+    use streamspace_plugin::{
+        abi::ROption,
+        events::{Batch, ConsumerSpec, Progress},
+    };
+
+    use super::*;
+    use crate::events::{Bus, Limits, NewEvent, Refused, Target};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// A handler that says that it was entered, and stays until it is let go.
+    struct Blocks {
+        entered: Mutex<mpsc::Sender<()>>,
+        go: Arc<(Mutex<bool>, Condvar)>,
+    }
+
+    impl Target for Blocks {
+        fn deliver(&self, _: u32, batch: Batch<'_>) -> Progress {
+            self.entered.lock().expect("a lock").send(()).expect("the test listens");
+            let (gone, signal) = &*self.go;
+            let gone = gone.lock().expect("a lock");
+            let _ = signal.wait_timeout_while(gone, DEADLINE, |gone| !*gone).expect("a lock");
+            Progress { acknowledged: batch.events.len() as u64, stopped_at: ROption::RNone }
+        }
+
+        fn redact(&self, text: &str) -> String {
+            text.to_owned()
+        }
+
+        fn refused(&self, _: &Consumer, _: &Refused<'_>) {}
+    }
+
+    #[test]
+    fn handlers_that_block_hold_up_nobody() {
+        let workers = Arc::new(Workers::start(Logger::root(slog::Discard, slog::o!())).expect("threads"));
+        let limits = Limits { max_data_bytes: 10, max_pending: 10, handler_deadline: DEADLINE };
+        let bus = Bus::new(limits);
+        bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+        let plugins = workers.0.cores + 3;
+        let (entered, entries) = mpsc::channel();
+        let go = Arc::new((Mutex::new(false), Condvar::new()));
+        for plugin in 0..plugins {
+            let spec = ConsumerSpec {
+                name: "c".into(),
+                filters: vec!["t".into()].into(),
+                durable: false,
+                from_start: false,
+                max_deliver: 0,
+                backoff_ms: Vec::new().into(),
+                max_in_flight: 1,
+                batch: 0,
+                max_pending: 0,
+                deadline_ms: 0,
+            };
+            let consumers = bus.subscribe(&format!("p{plugin}").into(), &[spec]).expect("a good consumer");
+            let target = Blocks { entered: Mutex::new(entered.clone()), go: Arc::clone(&go) };
+            bus.resume(&consumers, &(Arc::new(target) as Arc<dyn Target>));
+        }
+        let event = NewEvent {
+            topic: "t",
+            source: "test".into(),
+            subject: "",
+            time_us: None,
+            data: Bytes::from_static(b"1"),
+            attributes: Bytes::new(),
+        };
+        bus.emit(event).expect("accepted");
+        for _ in 0..plugins {
+            entries.recv_timeout(DEADLINE).expect("every handler is entered while all of them block");
+        }
+        *go.0.lock().expect("a lock") = true;
+        go.1.notify_all();
+        assert!(bus.drain(Instant::now() + DEADLINE));
+        assert_eq!(workers.stop(Instant::now() + DEADLINE), 0, "every thread ends");
+    }
 }

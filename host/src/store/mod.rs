@@ -1,7 +1,7 @@
 //! What is kept on disk: the data folder, and in it the installed plugins.
 //!
 //! ```text
-//! data/                     mode 0700
+//! data/                     made with mode 0700
 //!   streamspace.lock        held by a running host
 //!   server.json             where it listens, while it runs
 //!   admin.token             mode 0600

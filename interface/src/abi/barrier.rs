@@ -34,6 +34,10 @@ static STRAY: RwLock<Option<Report>> = RwLock::new(None);
 /// The fault described above.
 pub fn guard<T>(what: &str, entry: impl FnOnce() -> T) -> Result<T, Fault> {
     install_hook();
+    if DEPTH.get() == 0 {
+        // Of a panic that was caught further in, and was nobody's business.
+        LAST.set(None);
+    }
     DEPTH.set(DEPTH.get() + 1);
     // What `entry` captured may be left half changed. The callers give up on the object after a panic in an exclusive
     // entry, and shared entries have only `&` access, where a lock that matters is poisoned.
@@ -42,7 +46,7 @@ pub fn guard<T>(what: &str, entry: impl FnOnce() -> T) -> Result<T, Fault> {
     result.map_err(|payload| {
         // The payload's own destructor is plugin code too and could panic again, outside of any guard.
         std::mem::forget(payload);
-        let said = LAST.take().unwrap_or_else(|| "(the panic hook was replaced: no message)".to_owned());
+        let said = LAST.take().unwrap_or_else(|| "(no message)".to_owned());
         Fault::new(FaultKind::PANICKED, format_args!("{what} panicked: {said}"))
     })
 }

@@ -29,7 +29,8 @@ pub struct Record<'a> {
     pub file: RStr<'a>,
     /// The line in `file`, 0 if not known.
     pub line: u32,
-    /// Structured fields, in the order in which they were given; at most 64, the host leaves out the rest.
+    /// Structured fields, in the order in which they were given. The host leaves out all but the first 64 and cuts what
+    /// is longer than 2 KiB.
     pub fields: RSlice<'a, Field<'a>>,
 }
 
