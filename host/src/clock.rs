@@ -1,10 +1,18 @@
 //! The time of day.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// The time since 1970-01-01 UTC.
+pub(crate) fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Microseconds since 1970-01-01 UTC.
 pub(crate) fn unix_time_us() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    micros(unix_time())
+}
+
+/// `time` in whole microseconds.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

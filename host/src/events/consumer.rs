@@ -185,6 +185,8 @@ struct Queue {
     /// Events of the running call that are not settled yet.
     in_flight: usize,
     high_water: usize,
+    /// Threads that wait for `done`.
+    waiting: usize,
     dead_letters: VecDeque<DeadLetter>,
 }
 
@@ -379,7 +381,7 @@ impl Consumer {
             else {
                 return false;
             };
-            queue = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self.wait_until_done(queue, wait);
         }
         true
     }
@@ -401,7 +403,7 @@ impl Consumer {
             else {
                 return false;
             };
-            queue = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self.wait_until_done(queue, wait);
         }
         true
     }
@@ -615,13 +617,24 @@ impl Consumer {
             }
             queue.in_flight = 0;
             queue.running = false;
-            self.done.notify_all();
+            // A system call even if nobody waits, and under the lock that every emit takes.
+            if queue.waiting > 0 {
+                self.done.notify_all();
+            }
             let blocked = queue.parked.len() >= self.options.max_in_flight;
             if queue.is_open() && !queue.pending.is_empty() && !blocked { Next::Again } else { queue.rest() }
         };
         // Outside of the lock: the last holder of an event frees it.
         batch.clear();
         next
+    }
+
+    /// Waits until a call of the handler is over, or this time has passed.
+    fn wait_until_done<'a>(&self, mut queue: MutexGuard<'a, Queue>, wait: Duration) -> MutexGuard<'a, Queue> {
+        queue.waiting += 1;
+        let (mut queue, _) = self.done.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner);
+        queue.waiting -= 1;
+        queue
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

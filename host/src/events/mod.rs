@@ -19,7 +19,7 @@ use std::{
 use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 use streamspace_plugin::events::ConsumerSpec;
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
 use self::index::Index;
@@ -125,13 +125,13 @@ impl Bus {
         }
         let index = self.index.load();
         let audience = index.audience(new.topic)?;
-        let id = Uuid::now_v7();
+        let (id, now_us) = next_id();
         if audience.consumers.is_empty() {
             return Ok(id);
         }
         let event = Arc::new(Event {
             id,
-            time_us: new.time_us.unwrap_or_else(clock::unix_time_us),
+            time_us: new.time_us.unwrap_or(now_us),
             topic: Arc::clone(&audience.topic),
             source: new.source,
             subject: new.subject.into(),
@@ -309,4 +309,13 @@ impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bus").field("consumers", &self.index.load().consumers().len()).finish_non_exhaustive()
     }
+}
+
+/// A new id, later than all before it, and the time it was made at, microseconds since 1970-01-01 UTC.
+fn next_id() -> (Uuid, u64) {
+    // `Uuid::now_v7` would read the clock a second time, at the cost of a good part of an emit.
+    static SEQUENCE: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let now = clock::unix_time();
+    let timestamp = Timestamp::from_unix(&SEQUENCE, now.as_secs(), now.subsec_nanos());
+    (Uuid::new_v7(timestamp), clock::micros(now))
 }
