@@ -84,7 +84,8 @@ fn bench(bencher: Bencher<'_, '_>, bus: &Bus, topics: &[String], subject: &str) 
         .with_inputs(|| {
             for consumer in bus.consumers() {
                 if consumer.counts().pending > 0 {
-                    while !matches!(consumer.run(&mut scratch), Next::Nothing) {}
+                    while !matches!(consumer.run(&mut scratch), Next::Nothing | Next::Empty) {}
+                    consumer.let_go();
                 }
             }
         })

@@ -109,6 +109,9 @@ pub enum Fate {
 pub enum Next {
     /// There is more to deliver.
     Again,
+    /// There is nothing, and the consumer still belongs to the caller: either run it again when [`Consumer::has_more`],
+    /// or [let it go](Consumer::let_go).
+    Empty,
     /// The next event is due then: call [`Consumer::wake`].
     At(Instant),
     /// Nothing until an event arrives.
@@ -155,6 +158,8 @@ pub struct Consumer {
     number: u32,
     options: Options,
     queue: Mutex<Queue>,
+    /// Whether something is pending, for a worker that looks without the lock.
+    more: AtomicBool,
     /// Signalled when a call of the handler is over.
     done: Condvar,
     /// [`Batch::stop`] of the call that is running.
@@ -251,6 +256,7 @@ impl Consumer {
             number,
             options,
             queue: Mutex::default(),
+            more: AtomicBool::new(false),
             done: Condvar::new(),
             stop: AtomicBool::new(false),
             running_since_us: AtomicU64::new(0),
@@ -445,6 +451,7 @@ impl Consumer {
             dropped = Some(queue.pending.pop_front()?);
         }
         queue.pending.push_back(Delivery { event: Arc::clone(event), attempt: 1 });
+        self.more.store(true, Ordering::Relaxed);
         queue.high_water = queue.high_water.max(queue.held());
         let blocked =
             queue.paused || queue.target.is_none() || queue.parked.len() >= self.options.max_in_flight;
@@ -505,6 +512,7 @@ impl Consumer {
         if queue.parked.len() < self.options.max_in_flight {
             let room = (self.options.batch - batch.len()).min(queue.pending.len());
             batch.extend(queue.pending.drain(..room));
+            self.more.store(!queue.pending.is_empty(), Ordering::Relaxed);
         }
         if batch.is_empty() {
             return None;
@@ -513,6 +521,17 @@ impl Consumer {
         queue.in_flight = batch.len();
         self.stop.store(false, Ordering::Relaxed);
         Some(target)
+    }
+
+    /// Whether something seems to be pending. Takes no lock.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more.load(Ordering::Relaxed)
+    }
+
+    /// Gives up a consumer after [`Next::Empty`].
+    pub fn let_go(&self) -> Next {
+        self.next_when_idle()
     }
 
     fn next_when_idle(&self) -> Next {
@@ -622,7 +641,11 @@ impl Consumer {
                 self.done.notify_all();
             }
             let blocked = queue.parked.len() >= self.options.max_in_flight;
-            if queue.is_open() && !queue.pending.is_empty() && !blocked { Next::Again } else { queue.rest() }
+            match (queue.is_open(), queue.pending.is_empty()) {
+                (true, false) if !blocked => Next::Again,
+                (true, true) if queue.parked.is_empty() => Next::Empty,
+                _ => queue.rest(),
+            }
         };
         // Outside of the lock: the last holder of an event frees it.
         batch.clear();

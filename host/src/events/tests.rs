@@ -75,7 +75,11 @@ impl ByHand {
         let mut scratch = Scratch::default();
         loop {
             let Some(consumer) = self.0.lock().expect("a lock").pop() else { return };
-            match consumer.run(&mut scratch) {
+            let mut next = consumer.run(&mut scratch);
+            if let Next::Empty = next {
+                next = consumer.let_go();
+            }
+            match next {
                 Next::Again => self.ready(&[consumer]),
                 Next::At(due) if due < Instant::now() + Duration::from_secs(1) => {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -83,7 +87,7 @@ impl ByHand {
                         self.ready(&[consumer]);
                     }
                 }
-                Next::At(_) | Next::Nothing => {}
+                Next::At(_) | Next::Nothing | Next::Empty => {}
                 Next::Successor(successor) => self.ready(&[successor]),
             }
         }

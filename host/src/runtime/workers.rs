@@ -9,7 +9,7 @@ use std::{
     collections::{BinaryHeap, VecDeque},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -42,8 +42,10 @@ struct Pool {
     overseer: Condvar,
     /// A thread ended.
     ended: Condvar,
-    /// `state.ready.len()`, for the thread that looks on without the lock.
-    ready_hint: AtomicUsize,
+    /// Whether threads are wanted at the lock: consumers are ready, or the pool stops.
+    wanted: AtomicBool,
+    /// Whether a thread looks on.
+    looking: AtomicBool,
     cores: usize,
     logger: Logger,
 }
@@ -55,8 +57,6 @@ struct State {
     threads: usize,
     /// Threads that sleep.
     idle: usize,
-    /// Whether a thread is looking on.
-    looking: bool,
     /// Consumers taken so far.
     taken: u64,
     /// Whether the overseer sleeps and wants to be woken under pressure.
@@ -104,7 +104,8 @@ impl Workers {
             work: Condvar::new(),
             overseer: Condvar::new(),
             ended: Condvar::new(),
-            ready_hint: AtomicUsize::new(0),
+            wanted: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
             cores,
             logger,
         });
@@ -124,6 +125,7 @@ impl Workers {
         state.stopping = true;
         state.ready.clear();
         state.timers.clear();
+        self.0.hint(&state);
         self.0.work.notify_all();
         self.0.overseer.notify_all();
         while state.threads > 0 {
@@ -145,8 +147,8 @@ impl Scheduler for Workers {
         }
         state.ready.extend(consumers.iter().cloned());
         self.0.hint(&state);
-        if state.looking {
-            // It sees them without being woken, and wakes others if there is more than it can take.
+        if self.0.looking.load(Ordering::SeqCst) {
+            // That thread sees them without being woken, and wakes others if there is more than it can take.
         } else if state.idle > 0 {
             // One is enough here: who takes a consumer and leaves others wakes the next.
             self.0.work.notify_one();
@@ -178,7 +180,45 @@ impl Pool {
     }
 
     fn hint(&self, state: &State) {
-        self.ready_hint.store(state.ready.len(), Ordering::Relaxed);
+        self.wanted.store(!state.ready.is_empty() || state.stopping, Ordering::SeqCst);
+    }
+
+    /// Runs a consumer for as long as it has something and nothing else waits, and a moment longer: an event that comes
+    /// then is handled without the pool's lock and without waking anybody.
+    fn run(&self, consumer: &Consumer, scratch: &mut Scratch) -> Next {
+        loop {
+            match consumer.run(scratch) {
+                Next::Again if !self.wanted.load(Ordering::SeqCst) => {}
+                Next::Empty => {
+                    if !self.look_on(consumer) {
+                        return consumer.let_go();
+                    }
+                }
+                next => return next,
+            }
+        }
+    }
+
+    /// Looks for more events of a consumer, one thread at a time. Answers whether to run it again.
+    fn look_on(&self, consumer: &Consumer) -> bool {
+        if self.looking.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let until = Instant::now() + LOOK_ON;
+        let mut more = false;
+        while !more && !self.wanted.load(Ordering::Relaxed) {
+            for _ in 0..32 {
+                std::hint::spin_loop();
+            }
+            more = consumer.has_more();
+            if !more && Instant::now() >= until {
+                break;
+            }
+        }
+        // In this order, and sequentially consistent as in `ready`: either `ready` sees that nobody looks any more, and
+        // wakes a thread, or this thread sees what it pushed, and goes for it instead of into a handler that may block.
+        self.looking.store(false, Ordering::SeqCst);
+        more && !self.wanted.load(Ordering::SeqCst)
     }
 
     fn wake_overseer(&self, state: &mut State) {
@@ -191,30 +231,29 @@ impl Pool {
     fn work(&self) {
         let mut scratch = Scratch::default();
         let mut named_for: Option<Arc<str>> = None;
-        let mut worked = false;
         let mut state = self.state();
         while !state.stopping {
             if let Some(consumer) = state.ready.pop_front() {
                 state.taken += 1;
                 self.hint(&state);
-                if !state.ready.is_empty() {
-                    if state.idle > 0 {
-                        self.work.notify_one();
-                    } else {
-                        // Should this one block, nobody takes what it leaves.
-                        self.wake_overseer(&mut state);
-                    }
+                let left = !state.ready.is_empty();
+                let wake = left && state.idle > 0;
+                if left && !wake {
+                    // Should this one block, nobody takes what it leaves.
+                    self.wake_overseer(&mut state);
                 }
                 drop(state);
+                if wake {
+                    self.work.notify_one();
+                }
                 if named_for.as_ref() != Some(consumer.plugin()) {
                     name_thread(consumer.plugin());
                     named_for = Some(Arc::clone(consumer.plugin()));
                 }
-                let next = consumer.run(&mut scratch);
-                worked = true;
+                let next = self.run(&consumer, &mut scratch);
                 state = self.state();
                 match next {
-                    Next::Again => state.ready.push_back(consumer),
+                    Next::Again | Next::Empty => state.ready.push_back(consumer),
                     Next::At(due) => {
                         let earliest = state.timers.peek().is_none_or(|timer| due < timer.due);
                         state.timers.push(Timer { due, consumer });
@@ -228,17 +267,7 @@ impl Pool {
                 self.hint(&state);
                 continue;
             }
-            if worked && !state.looking {
-                worked = false;
-                state.looking = true;
-                drop(state);
-                self.look_on();
-                state = self.state();
-                state.looking = false;
-                continue;
-            }
-            let spare = state.threads > self.cores;
-            let wait = if spare { SPARE_IDLE } else { Duration::MAX };
+            let wait = if state.threads > self.cores { SPARE_IDLE } else { Duration::MAX };
             state.idle += 1;
             let (woken, slept) = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
             state = woken;
@@ -248,22 +277,6 @@ impl Pool {
             }
         }
         state.threads -= 1;
-    }
-
-    /// Waits a moment for work, without the lock.
-    fn look_on(&self) {
-        let until = Instant::now() + LOOK_ON;
-        loop {
-            for _ in 0..32 {
-                if self.ready_hint.load(Ordering::Relaxed) > 0 {
-                    return;
-                }
-                std::hint::spin_loop();
-            }
-            if Instant::now() >= until {
-                return;
-            }
-        }
     }
 
     /// Hands over consumers whose time has come, and starts a thread whenever consumers wait and none is taken.

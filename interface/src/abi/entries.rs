@@ -185,7 +185,7 @@ extern "C" fn deliver<P: Plugin>(instance: Handle, consumer: u32, batch: Batch<'
             if acknowledged > 0 && batch.stop.load(Ordering::Relaxed) {
                 break;
             }
-            match (consumer.handler)(plugin, &Event::new(*view)) {
+            match (consumer.handler)(plugin, &Event::new(view)) {
                 Handled::Ack => acknowledged += 1,
                 refused => return Ok(refused.into_refusal()),
             }

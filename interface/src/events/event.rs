@@ -16,7 +16,7 @@ use crate::decode::{Mismatch, decode};
 /// ```
 /// # use streamspace_plugin::{abi::{RSlice, RStr}, events::EventView, prelude::*};
 /// // What a test of a plugin makes, and the host otherwise.
-/// let event = Event::new(EventView {
+/// let view = EventView {
 ///     id: [0; 16],
 ///     time_us: 1_767_323_045_000_000,
 ///     attempt: 1,
@@ -25,20 +25,20 @@ use crate::decode::{Mismatch, decode};
 ///     subject: RStr::from_str("s1"),
 ///     data: RSlice::from_slice(br#"{"id": "s1", "user_id": "ada"}"#),
 ///     attributes: RSlice::from_slice(b""),
-/// });
+/// };
+/// let event = Event::new(&view);
 ///
 /// let session: payload::Session = event.decode()?;
 /// assert_eq!((event.subject(), session.user.as_str()), (Some("s1"), "ada"));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy)]
-#[repr(transparent)]
-pub struct Event<'a>(EventView<'a>);
+pub struct Event<'a>(&'a EventView<'a>);
 
 impl<'a> Event<'a> {
     /// Wraps what came over the interface. Made by the SDK before it calls a handler, and by tests of plugins.
     #[must_use]
-    pub fn new(view: EventView<'a>) -> Self {
+    pub fn new(view: &'a EventView<'a>) -> Self {
         Self(view)
     }
 

@@ -51,7 +51,7 @@ impl Sample {
     }
 
     pub(crate) fn with<R>(&self, read: impl FnOnce(&Event<'_>) -> R) -> R {
-        read(&Event::new(EventView {
+        read(&Event::new(&EventView {
             id: self.id(),
             time_us: 1_767_323_045_000_000, // Fri, 02 Jan 2026 03:04:05 GMT
             attempt: 1,
