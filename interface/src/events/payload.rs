@@ -22,9 +22,9 @@ pub trait Payload: DeserializeOwned {
 
 /// A session, in the events about its life.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(from = "Wire", into = "Wire")]
 pub struct Session {
-    /// The session's id. Required.
+    /// The session's id; empty if the emitter left it out.
     pub id: String,
     /// The owner's name; empty if the emitter left it out.
     pub user: String,
@@ -62,7 +62,7 @@ pub struct Resources {
 
 /// What a session uses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(from = "Wire", into = "Wire")]
 pub struct SessionHeartbeat {
     /// The session's id.
     pub id: String,
@@ -84,7 +84,7 @@ impl Payload for SessionHeartbeat {
 
 /// A session that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(from = "Wire", into = "Wire")]
 pub struct SessionError {
     /// The session's id.
     pub id: String,
@@ -106,9 +106,9 @@ impl Payload for SessionError {
 
 /// A user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(from = "Wire", into = "Wire")]
 pub struct User {
-    /// The user's id. Required.
+    /// The user's id; empty if the emitter left it out.
     pub id: String,
     /// The name to sign in with; empty if the emitter left it out.
     pub username: String,
@@ -129,7 +129,7 @@ impl Payload for User {
 
 /// A quota that is nearly or wholly used up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Wire", into = "Wire")]
+#[serde(from = "Wire", into = "Wire")]
 pub struct Quota {
     /// The user's name.
     pub user: String,
@@ -145,50 +145,54 @@ impl Payload for Quota {
     const TOPICS: &'static [&'static str] = &["quota.warning", "quota.exceeded"];
 }
 
-/// Every key that any of the payloads has, in both dialects. A value of another type is as good as none: the key may
+/// Every key that any of the payloads has, in both dialects. What only some of them have is read leniently: the key may
 /// mean something else in a payload that does not read it.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
 struct Wire {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     template_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     resources: Option<Resources>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     state: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     cpu_usage: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     memory_usage: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     storage_usage: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     stack: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
-    #[serde(rename = "fullName", skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(
+        rename = "fullName",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
     full_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     email: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     tier: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     auth_method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     quota: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<serde_json::Value>,
@@ -196,11 +200,7 @@ struct Wire {
     limit: Option<serde_json::Value>,
 }
 
-/// A payload says nothing without its subject.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is missing, or not a text")]
-struct Missing(&'static str);
-
+/// Reads a value that may be of another type as good as none.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
@@ -219,8 +219,8 @@ impl Wire {
         }
     }
 
-    fn session_id(&mut self) -> Result<String, Missing> {
-        self.id.take().or(self.session_id.take()).ok_or(Missing("`id` or `session_id`"))
+    fn session_id(&mut self) -> String {
+        self.id.take().or(self.session_id.take()).unwrap_or_default()
     }
 
     fn user_name(&mut self) -> String {
@@ -232,18 +232,16 @@ impl Wire {
     }
 }
 
-impl TryFrom<Wire> for Session {
-    type Error = Missing;
-
-    fn try_from(mut wire: Wire) -> Result<Self, Missing> {
-        Ok(Self {
-            id: wire.session_id()?,
+impl From<Wire> for Session {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            id: wire.session_id(),
             user: wire.user_name(),
             template: wire.template_name(),
             resources: wire.resources.unwrap_or_default(),
             state: wire.state,
             url: wire.url,
-        })
+        }
     }
 }
 
@@ -258,18 +256,16 @@ impl From<Session> for Wire {
     }
 }
 
-impl TryFrom<Wire> for SessionHeartbeat {
-    type Error = Missing;
-
-    fn try_from(mut wire: Wire) -> Result<Self, Missing> {
-        Ok(Self {
-            id: wire.session_id()?,
+impl From<Wire> for SessionHeartbeat {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            id: wire.session_id(),
             user: wire.user_name(),
             template: wire.template_name(),
             cpu_usage: wire.cpu_usage.unwrap_or_default(),
             memory_usage: wire.memory_usage.unwrap_or_default(),
             storage_usage: wire.storage_usage.unwrap_or_default(),
-        })
+        }
     }
 }
 
@@ -284,18 +280,16 @@ impl From<SessionHeartbeat> for Wire {
     }
 }
 
-impl TryFrom<Wire> for SessionError {
-    type Error = Missing;
-
-    fn try_from(mut wire: Wire) -> Result<Self, Missing> {
-        Ok(Self {
-            id: wire.session_id()?,
+impl From<Wire> for SessionError {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            id: wire.session_id(),
             user: wire.user_name(),
             template: wire.template_name(),
             error: wire.error.unwrap_or_default(),
             stack: wire.stack,
             url: wire.url,
-        })
+        }
     }
 }
 
@@ -310,18 +304,16 @@ impl From<SessionError> for Wire {
     }
 }
 
-impl TryFrom<Wire> for User {
-    type Error = Missing;
-
-    fn try_from(mut wire: Wire) -> Result<Self, Missing> {
-        Ok(Self {
-            id: wire.id.take().or(wire.user_id.take()).ok_or(Missing("`id` or `user_id`"))?,
+impl From<Wire> for User {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            id: wire.id.take().or(wire.user_id.take()).unwrap_or_default(),
             username: wire.username.unwrap_or_default(),
             full_name: wire.full_name.unwrap_or_default(),
             email: wire.email.unwrap_or_default(),
             tier: wire.tier.unwrap_or_default(),
             auth_method: wire.auth_method,
-        })
+        }
     }
 }
 
@@ -340,21 +332,14 @@ impl From<User> for Wire {
     }
 }
 
-impl TryFrom<Wire> for Quota {
-    type Error = Missing;
-
-    fn try_from(mut wire: Wire) -> Result<Self, Missing> {
-        Ok(Self {
-            user: wire
-                .user
-                .take()
-                .or(wire.username.take())
-                .or(wire.user_id.take())
-                .ok_or(Missing("`user`, `username` or `user_id`"))?,
+impl From<Wire> for Quota {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            user: wire.user.take().or(wire.username.take()).or(wire.user_id.take()).unwrap_or_default(),
             quota: wire.quota.unwrap_or_default(),
             used: wire.used,
             limit: wire.limit,
-        })
+        }
     }
 }
 
