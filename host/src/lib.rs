@@ -4,6 +4,10 @@
 
 #![warn(missing_docs)]
 
+/// Of the host and all that links it: plugins bring their own, and what crosses is freed by whoever made it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod app;
 pub mod cli;
 mod clock;

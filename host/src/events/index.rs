@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 
 use super::{
     consumer::Consumer,
@@ -12,6 +13,8 @@ use super::{
 
 /// How many topics are remembered with their consumers. Beyond it a topic is looked up token by token each time.
 const REMEMBERED_TOPICS: usize = 1024;
+
+type Topics = HashMap<Box<str>, Arc<Audience>, RandomState>;
 
 /// The consumers of one topic.
 #[derive(Debug)]
@@ -25,12 +28,12 @@ pub(crate) struct Audience {
 pub(crate) struct Index {
     consumers: Vec<Arc<Consumer>>,
     root: Node,
-    remembered: ArcSwap<HashMap<Box<str>, Arc<Audience>>>,
+    remembered: ArcSwap<Topics>,
 }
 
 #[derive(Debug, Default)]
 struct Node {
-    exact: HashMap<Box<str>, Node>,
+    exact: HashMap<Box<str>, Node, RandomState>,
     any: Option<Box<Node>>,
     /// Consumers whose filter ends here.
     here: Vec<usize>,
@@ -53,10 +56,15 @@ impl Index {
         &self.consumers
     }
 
-    /// The consumers of `topic`. Takes no lock.
-    pub(crate) fn audience(&self, topic: &str) -> Result<Arc<Audience>, InvalidTopic> {
+    /// Runs `f` with the consumers of `topic`. Takes no lock.
+    pub(crate) fn with_audience<R>(
+        &self,
+        topic: &str,
+        f: impl FnOnce(&Audience) -> R,
+    ) -> Result<R, InvalidTopic> {
+        // Held, not cloned: all emitters would meet at its count.
         if let Some(audience) = self.remembered.load().get(topic) {
-            return Ok(Arc::clone(audience));
+            return Ok(f(audience));
         }
         check_topic(topic)?;
         let audience = Arc::new(self.find(topic));
@@ -69,7 +77,7 @@ impl Index {
                 remembered
             });
         }
-        Ok(audience)
+        Ok(f(&audience))
     }
 
     fn find(&self, topic: &str) -> Audience {
@@ -141,7 +149,9 @@ mod tests {
     }
 
     fn matches(index: &Index, topic: &str) -> Vec<u32> {
-        index.audience(topic).expect("a topic").consumers.iter().map(|consumer| consumer.number()).collect()
+        let numbers =
+            |audience: &Audience| audience.consumers.iter().map(|consumer| consumer.number()).collect();
+        index.with_audience(topic, numbers).expect("a topic")
     }
 
     #[test]

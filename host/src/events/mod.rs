@@ -6,6 +6,7 @@
 mod consumer;
 mod emitter;
 mod event;
+mod id;
 mod index;
 #[cfg(test)]
 mod tests;
@@ -19,16 +20,18 @@ use std::{
 use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 use streamspace_plugin::events::ConsumerSpec;
-use uuid::{ContextV7, Timestamp, Uuid};
+use uuid::Uuid;
 
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
-use self::index::Index;
 pub use self::{
     consumer::{Consumer, Counts, DeadLetter, Fate, Next, Options, Refused, Scratch, Target},
     event::{Event, NewEvent},
     topic::{InvalidTopic, check_filter, check_topic},
 };
-use crate::clock;
+use self::{
+    id::Ids,
+    index::{Audience, Index},
+};
 
 /// Runs consumers that have something to deliver.
 pub trait Scheduler: Send + Sync {
@@ -93,6 +96,7 @@ pub struct Bus {
     /// Serializes changes of `index`.
     changes: Mutex<()>,
     scheduler: OnceLock<Arc<dyn Scheduler>>,
+    ids: Ids,
     limits: Limits,
 }
 
@@ -100,7 +104,13 @@ impl Bus {
     /// A bus without consumers.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { index: ArcSwap::default(), changes: Mutex::new(()), scheduler: OnceLock::new(), limits }
+        Self {
+            index: ArcSwap::default(),
+            changes: Mutex::new(()),
+            scheduler: OnceLock::new(),
+            ids: Ids::new(),
+            limits,
+        }
     }
 
     /// Says who runs the consumers. Once, before the first event.
@@ -124,10 +134,13 @@ impl Bus {
             return Err(EmitError::TooLarge { found: new.data.len(), limit: self.limits.max_data_bytes });
         }
         let index = self.index.load();
-        let audience = index.audience(new.topic)?;
-        let (id, now_us) = next_id();
+        Ok(index.with_audience(new.topic, |audience| self.hand_over(new, audience))?)
+    }
+
+    fn hand_over(&self, new: NewEvent<'_>, audience: &Audience) -> Uuid {
+        let (id, now_us) = self.ids.next();
         if audience.consumers.is_empty() {
-            return Ok(id);
+            return id;
         }
         let event = Arc::new(Event {
             id,
@@ -142,7 +155,7 @@ impl Bus {
         let ready: SmallVec<[Arc<Consumer>; 16]> =
             audience.consumers.iter().filter_map(|consumer| consumer.offer(&event)).collect();
         self.schedule(&ready);
-        Ok(id)
+        id
     }
 
     /// Registers the consumers of a plugin. Nothing is delivered before [`resume`](Self::resume); until then the durable
@@ -241,8 +254,9 @@ impl Bus {
     /// Whether an event of `topic` reaches `consumer`.
     #[must_use]
     pub fn reaches(&self, topic: &str, consumer: &Consumer) -> bool {
-        let audience = self.index.load().audience(topic);
-        audience.is_ok_and(|audience| audience.consumers.iter().any(|other| std::ptr::eq(&**other, consumer)))
+        let is_in =
+            |audience: &Audience| audience.consumers.iter().any(|other| std::ptr::eq(&**other, consumer));
+        self.index.load().with_audience(topic, is_in).unwrap_or(false)
     }
 
     /// All consumers.
@@ -309,13 +323,4 @@ impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bus").field("consumers", &self.index.load().consumers().len()).finish_non_exhaustive()
     }
-}
-
-/// A new id, later than all before it, and the time it was made at, microseconds since 1970-01-01 UTC.
-fn next_id() -> (Uuid, u64) {
-    // `Uuid::now_v7` would read the clock a second time, at the cost of a good part of an emit.
-    static SEQUENCE: Mutex<ContextV7> = Mutex::new(ContextV7::new());
-    let now = clock::unix_time();
-    let timestamp = Timestamp::from_unix(&SEQUENCE, now.as_secs(), now.subsec_nanos());
-    (Uuid::new_v7(timestamp), clock::micros(now))
 }
