@@ -178,6 +178,24 @@ fn files_that_are_no_plugins_are_refused() {
 }
 
 #[test]
+fn a_damaged_plugin_hides_no_other_and_can_be_removed() {
+    let installation =
+        Installation::new().plugin(PLUGIN, &json!({})).plugin("fixture-logger", &json!({"secret": SECRET}));
+    let record = installation.data().join("plugins").join(PLUGIN).join("record.json");
+    fs::write(&record, "{").expect("written");
+    let plugins = list(&installation);
+    let plugins = plugins["plugins"].as_array().expect("a list");
+    let reason = |name: &str| {
+        let plugin = plugins.iter().find(|plugin| plugin["name"] == name).expect("it is listed");
+        plugin["reason"].as_str().map(str::to_owned)
+    };
+    assert!(reason(PLUGIN).is_some_and(|reason| reason.contains("damaged")), "{plugins:?}");
+    assert_eq!(reason("fixture-logger"), None);
+    installation.cli(&["plugin", "uninstall", PLUGIN]).expect(0);
+    assert!(!record.exists());
+}
+
+#[test]
 fn the_manifests_of_all_plugins_are_good() {
     let installation = Installation::new();
     for name in

@@ -32,6 +32,22 @@ fn a_load_past_its_deadline_is_a_failure_with_a_reason() {
 }
 
 #[test]
+fn a_load_that_was_given_up_changes_nothing_when_it_ends() {
+    let host = Installation::new()
+        .set("plugins.load_deadline_secs", 1)
+        .plugin(PLUGIN, &json!({"slow_load_secs": 3}))
+        .start();
+    host.wait_state(PLUGIN, "failed");
+    host.configure(PLUGIN, &json!({"slow_load_secs": 0})).expect(0);
+    host.wait_state(PLUGIN, "running");
+    host.logged("the first load to end", |line| line.message() == "Loaded late.");
+    // The consumers are those of the instance that runs.
+    host.post_event("test.work", &json!({}));
+    host.wait_count(PLUGIN, "work", "delivered", 1);
+    host.cli(&["plugin", "disable", PLUGIN]).expect(0);
+}
+
+#[test]
 fn a_handler_that_hangs_is_reported_while_it_does() {
     let host = Installation::new()
         .set("server.shutdown_deadline_secs", 1)

@@ -155,15 +155,15 @@ fn load(path: &Path) -> Result<ForeignHeader, LoadError> {
     // SAFETY: as above.
     let library = unsafe { libloading::Library::new(path) }.map_err(refused)?;
 
+    // Never unloaded, also where it turns out to be no plugin: its initializers ran, and thread-local destructors and
+    // threads of its own would be left without their code.
+    let library = std::mem::ManuallyDrop::new(library);
     // SAFETY: only `export!` defines a symbol of this name, and it defines a static that begins with an `AbiHeader`.
     // `open_header` checks its magic before it believes anything else.
-    let header = match unsafe { library.get::<ForeignHeader>(HEADER_SYMBOL.as_bytes()) } {
-        Ok(symbol) => *symbol,
-        Err(_) => return Err(LoadError::NotAPlugin { path: path.to_owned() }),
-    };
-    // Never unloaded: thread-local destructors and threads of the plugin would be left without their code.
-    std::mem::forget(library);
-    Ok(header)
+    match unsafe { library.get::<ForeignHeader>(HEADER_SYMBOL.as_bytes()) } {
+        Ok(symbol) => Ok(*symbol),
+        Err(_) => Err(LoadError::NotAPlugin { path: path.to_owned() }),
+    }
 }
 
 #[cfg(test)]

@@ -79,13 +79,8 @@ impl PluginLog {
         if record.level > self.level.load(Ordering::Relaxed) {
             return;
         }
-        match self.admit() {
-            Admitted::Yes { left_out: 0 } => {}
-            Admitted::Yes { left_out } => slog::warn!(
-                self.logger, "Left out records of a plugin that logs too much.";
-                "plugin" => &self.plugin, "left_out" => left_out, "lines_per_second" => self.lines_per_second
-            ),
-            Admitted::No => return,
+        if !self.admits() {
+            return;
         }
         let redactor = self.redactor.load();
         // Redacted before it is cut, so that no half of a secret is left at the end.
@@ -103,8 +98,9 @@ impl PluginLog {
         self.logger.log(&slog::Record::new(&site, &format_args!("{message}"), slog::BorrowedKV(&fields)));
     }
 
-    /// Counts a record against the limit.
-    fn admit(&self) -> Admitted {
+    /// Counts a record of the plugin, or one of the host about what the plugin did, against the plugin's limit. Answers
+    /// whether it is to be written.
+    pub(crate) fn admits(&self) -> bool {
         let second = (clock::unix_time_us() / 1_000_000) & 0xffff_ffff;
         let before = self
             .window
@@ -115,16 +111,16 @@ impl PluginLog {
         let limit = u64::from(self.lines_per_second);
         let counted = before & 0xffff_ffff;
         if before >> 32 == second {
-            if counted < limit { Admitted::Yes { left_out: 0 } } else { Admitted::No }
-        } else {
-            Admitted::Yes { left_out: counted.saturating_sub(limit) }
+            return counted < limit;
         }
+        if counted > limit {
+            slog::warn!(
+                self.logger, "Left out records of a plugin that logs too much.";
+                "left_out" => counted - limit, "lines_per_second" => limit, "plugin" => &self.plugin
+            );
+        }
+        true
     }
-}
-
-enum Admitted {
-    Yes { left_out: u64 },
-    No,
 }
 
 /// The longest prefix of `text` of at most `bytes` bytes that ends between characters.

@@ -263,6 +263,20 @@ impl Target for Deliverer {
     }
 
     fn refused(&self, consumer: &Consumer, refused: &Refused<'_>) {
+        // A handler that fails at full speed must not push others' records out of the log.
+        if self.log.admits() {
+            self.tell(consumer, refused);
+        }
+        if refused.verdict == Verdict::PANICKED
+            && let Some(runtime) = self.runtime.upgrade()
+        {
+            runtime.note_panic(consumer.plugin(), refused.reason);
+        }
+    }
+}
+
+impl Deliverer {
+    fn tell(&self, consumer: &Consumer, refused: &Refused<'_>) {
         let event = refused.event;
         let after_secs = match refused.fate {
             Fate::Retry(after) => Some(after.as_secs_f64()),
@@ -278,18 +292,13 @@ impl Target for Deliverer {
         }
         match refused.fate {
             Fate::Retry(_) if refused.verdict == Verdict::DEFER => {
-                debug!(self.logger, "An event was put off."; fields)
+                debug!(self.logger, "An event was put off."; fields);
             }
             Fate::Retry(_) => warn!(self.logger, "An event will be tried again."; fields),
             Fate::DeadLetter => {
                 error!(self.logger, "An event was given up: it is a dead letter now."; fields)
             }
             Fate::Dropped => warn!(self.logger, "An event was dropped: its handler failed."; fields),
-        }
-        if refused.verdict == Verdict::PANICKED
-            && let Some(runtime) = self.runtime.upgrade()
-        {
-            runtime.note_panic(consumer.plugin(), refused.reason);
         }
     }
 }

@@ -192,8 +192,18 @@ impl fmt::Debug for Request {
 /// let response = Response::new(429, [("Retry-After", "7")], "slow down");
 /// assert_eq!((response.status(), response.header("retry-after")), (429, Some("7")));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response(Answer);
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As with a request, any of the rest may be a secret.
+        f.debug_struct("Response")
+            .field("status", &self.0.status)
+            .field("body_bytes", &self.0.body.len())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Response {
     /// An answer as the host would give it, for tests of a plugin.

@@ -44,7 +44,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// When the configuration cannot be used; the host unloads this instance, and a new one with it.
+    /// When the configuration cannot be used; the host ends this instance and loads a new one.
     fn configure(&self, config: Self::Config) -> Result<bool> {
         drop(config);
         Ok(false)
