@@ -240,11 +240,11 @@ impl Runtime {
         match enabled {
             Ok(instance) => self.running(&name, instance),
             Err(reason) => {
+                self.fail(&name, &reason);
                 if !known {
                     // What it registered goes with it, unless it had run before and has events waiting.
                     self.services.bus.forget(&name);
                 }
-                self.fail(&name, &reason);
                 Err(RuntimeError::Start { plugin: name, reason })
             }
         }
