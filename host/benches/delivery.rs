@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use divan::{Bencher, counter::ItemsCount};
 use streamspace_host::{
-    events::{Bus, Consumer, Refused, Target},
+    events::{Bus, Consumer, Next, Refused, Scratch, Target},
     runtime::Workers,
 };
 use streamspace_plugin::{
@@ -181,6 +181,50 @@ fn bus_plugins(bencher: Bencher<'_, '_>, consumers: usize) {
         (Arc::new(Counting { deliver, tally: Arc::clone(&tally) }) as Arc<dyn Target>, tally)
     });
     bench(bencher, Flow::new(targets));
+}
+
+/// A backlog of `WINDOW` events, handed to the plugin in batches: delivery without its emitter.
+#[divan::bench(sample_size = 1)]
+fn backlog_plugin(bencher: Bencher<'_, '_>) {
+    let plugin: Bound<ConsumersRef> = plugin::start(plugin::library());
+    let deliver =
+        move |consumer: u32, batch: Batch<'_>| plugin.table.deliver()(plugin.handle, consumer, batch);
+    let target: Arc<dyn Target> = Arc::new(Counting { deliver, tally: Arc::default() });
+    // Nobody runs the consumer but the benchmark.
+    let bus = bus::new();
+    let consumers = bus.subscribe(&"p".into(), &[bus::consumer("touch", TOPIC)]).expect("a consumer");
+    bus.resume(&consumers, &target);
+    let (consumer, data, mut scratch) = (&consumers[0], payload(), Scratch::default());
+    bencher
+        .with_inputs(|| {
+            for _ in 0..WINDOW {
+                bus.emit(bus::event(TOPIC, "", &data)).expect("accepted");
+            }
+        })
+        .counter(ItemsCount::new(WINDOW))
+        .bench_local_values(|()| {
+            while let Next::Again = consumer.run(&mut scratch) {}
+            consumer.let_go()
+        });
+}
+
+/// The same backlog in a bounded channel, with the same handler called directly.
+#[divan::bench(sample_size = 1)]
+fn backlog_peer_crossbeam(bencher: Bencher<'_, '_>) {
+    let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(WINDOW as usize);
+    let (handler, data): (Box<dyn Handler>, _) = (Box::new(Touch::default()), payload());
+    bencher
+        .with_inputs(|| {
+            for _ in 0..WINDOW {
+                sender.send(Bytes::clone(&data)).expect("there is room");
+            }
+        })
+        .counter(ItemsCount::new(WINDOW))
+        .bench_local_values(|()| {
+            while let Ok(data) = receiver.try_recv() {
+                handler.handle(&data);
+            }
+        });
 }
 
 /// A bounded channel to one thread that calls all handlers: a slow one holds up the others.

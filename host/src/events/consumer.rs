@@ -237,8 +237,17 @@ impl Queue {
 /// What a worker reuses from batch to batch, so that delivering allocates nothing once it is warm.
 #[derive(Default)]
 pub struct Scratch {
+    last_batch: usize,
     batch: Vec<Delivery>,
     views: Vec<EventView<'static>>,
+}
+
+impl Scratch {
+    /// How many events the last batch had.
+    #[must_use]
+    pub fn last_batch(&self) -> usize {
+        self.last_batch
+    }
 }
 
 impl fmt::Debug for Scratch {
@@ -467,6 +476,7 @@ impl Consumer {
             return self.next_when_idle();
         };
         self.running_since_us.store(now_us(), Ordering::Relaxed);
+        scratch.last_batch = scratch.batch.len();
 
         let mut views: Vec<EventView<'_>> = recycle(std::mem::take(&mut scratch.views));
         views.extend(scratch.batch.iter().map(|delivery| delivery.event.view(delivery.attempt)));

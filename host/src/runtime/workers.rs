@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const SPARE_IDLE: Duration = Duration::from_secs(10);
 /// How long one thread looks for work before it sleeps.
 const LOOK_ON: Duration = Duration::from_micros(30);
+/// Below this many events in a batch, a worker that finds more lets some gather first.
+const GATHER_BELOW: usize = 64;
 /// A consumer keeps at most one thread, so this is only reached by as many handlers that block.
 const MAX_THREADS: usize = 1024;
 
@@ -188,7 +190,11 @@ impl Pool {
     fn run(&self, consumer: &Consumer, scratch: &mut Scratch) -> Next {
         loop {
             match consumer.run(scratch) {
-                Next::Again if !self.wanted.load(Ordering::SeqCst) => {}
+                Next::Again if !self.wanted.load(Ordering::SeqCst) => {
+                    if scratch.last_batch() < GATHER_BELOW {
+                        gather();
+                    }
+                }
                 Next::Empty => {
                     if !self.look_on(consumer) {
                         return consumer.let_go();
@@ -318,6 +324,14 @@ impl Pool {
                 state = self.state();
             }
         }
+    }
+}
+
+/// Lets a few microseconds pass. A worker that takes event by event what an emitter puts there one by one meets it at
+/// the queue's lock each time, which costs both more than a batch does.
+fn gather() {
+    for _ in 0..256 {
+        std::hint::spin_loop();
     }
 }
 
