@@ -20,18 +20,7 @@ pub(crate) fn new() -> Arc<Bus> {
 
 /// An ephemeral consumer with the defaults.
 pub(crate) fn consumer(name: &str, filter: &str) -> ConsumerSpec {
-    ConsumerSpec {
-        name: name.into(),
-        filters: vec![filter.into()].into(),
-        durable: false,
-        from_start: false,
-        max_deliver: 0,
-        backoff_ms: Vec::new().into(),
-        max_in_flight: 1,
-        batch: 0,
-        max_pending: 0,
-        deadline_ms: 0,
-    }
+    ConsumerSpec { filters: vec![filter.into()].into(), ..ConsumerSpec::named(name) }
 }
 
 /// An event; `data` is shared, not copied.

@@ -139,16 +139,11 @@ impl House {
 
 fn spec(durable: bool) -> ConsumerSpec {
     ConsumerSpec {
-        name: RString::from("c"),
         filters: vec![RString::from("t.*")].into(),
         durable,
-        from_start: false,
         max_deliver: 3,
         backoff_ms: vec![1].into(),
-        max_in_flight: 1,
-        batch: 0,
-        max_pending: 0,
-        deadline_ms: 0,
+        ..ConsumerSpec::named("c")
     }
 }
 

@@ -66,13 +66,6 @@ impl Logs {
         (Self::new(logger, level, levels), LogGuard(Some(guard)))
     }
 
-    /// A log that keeps nothing.
-    #[must_use]
-    pub fn discard() -> Self {
-        let level = Arc::new(AtomicUsize::new(0));
-        Self::new(Logger::root(slog::Discard, o!()), level, HashMap::new())
-    }
-
     fn new(logger: Logger, level: Arc<AtomicUsize>, levels: HashMap<String, Level>) -> Self {
         Self { logger, level, plugins: Arc::new(Mutex::new(Plugins { levels, open: Vec::new() })) }
     }

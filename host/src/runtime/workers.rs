@@ -419,18 +419,7 @@ mod tests {
         let (entered, entries) = mpsc::channel();
         let go = Arc::new((Mutex::new(false), Condvar::new()));
         for plugin in 0..plugins {
-            let spec = ConsumerSpec {
-                name: "c".into(),
-                filters: vec!["t".into()].into(),
-                durable: false,
-                from_start: false,
-                max_deliver: 0,
-                backoff_ms: Vec::new().into(),
-                max_in_flight: 1,
-                batch: 0,
-                max_pending: 0,
-                deadline_ms: 0,
-            };
+            let spec = ConsumerSpec { filters: vec!["t".into()].into(), ..ConsumerSpec::named("c") };
             let consumers = bus.subscribe(&format!("p{plugin}").into(), &[spec]).expect("a good consumer");
             let target = Blocks { entered: Mutex::new(entered.clone()), go: Arc::clone(&go) };
             bus.resume(&consumers, &(Arc::new(target) as Arc<dyn Target>));

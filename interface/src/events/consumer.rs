@@ -27,21 +27,7 @@ pub struct ConsumerBuilder<'r, P> {
 
 impl<'r, P> ConsumerBuilder<'r, P> {
     pub(crate) fn new(registrar: &'r mut Registrar<P>, name: &str) -> Self {
-        Self {
-            registrar,
-            spec: ConsumerSpec {
-                name: name.into(),
-                filters: Vec::new().into(),
-                durable: false,
-                from_start: false,
-                max_deliver: 0,
-                backoff_ms: Vec::new().into(),
-                max_in_flight: 1,
-                batch: 0,
-                max_pending: 0,
-                deadline_ms: 0,
-            },
-        }
+        Self { registrar, spec: ConsumerSpec::named(name) }
     }
 
     /// Adds topics: dot-separated tokens, where `*` is any one token and a final `>` any rest of one or more.

@@ -83,6 +83,25 @@ pub struct ConsumerSpec {
     pub deadline_ms: u64,
 }
 
+impl ConsumerSpec {
+    /// A consumer called `name`: ephemeral, in strict order, the host's defaults for the rest, and no topics yet.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            filters: RVec::new(),
+            durable: false,
+            from_start: false,
+            max_deliver: 0,
+            backoff_ms: RVec::new(),
+            max_in_flight: 1,
+            batch: 0,
+            max_pending: 0,
+            deadline_ms: 0,
+        }
+    }
+}
+
 /// Events for one consumer, in order.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, Debug)]
