@@ -489,7 +489,16 @@ impl Consumer {
             let acknowledged = usize::try_from(progress.acknowledged).unwrap_or(usize::MAX).min(events.len());
             self.delivered.fetch_add(acknowledged as u64, Ordering::Relaxed);
             at += acknowledged;
-            let ROption::RSome(refusal) = progress.stopped_at else { break };
+            let refusal = match progress.stopped_at {
+                ROption::RSome(refusal) => refusal,
+                // It must settle at least one event of a call; one that settles none would be called for ever.
+                ROption::RNone if acknowledged == 0 => Refusal {
+                    verdict: Verdict::RETRY,
+                    after_ms: Refusal::BACKOFF,
+                    reason: "the plugin says nothing of the event".into(),
+                },
+                ROption::RNone => break,
+            };
             let Some(delivery) = scratch.batch.get(at) else { break };
             let may_go_on = self.refuse(&*target, delivery, &refusal);
             at += 1;

@@ -226,6 +226,28 @@ fn a_verdict_from_the_future_is_a_retry() {
 }
 
 #[test]
+fn a_plugin_that_settles_nothing_is_not_called_for_ever() {
+    struct Mute;
+    impl Target for Mute {
+        fn deliver(&self, _: u32, _: Batch<'_>) -> Progress {
+            Progress { acknowledged: 0, stopped_at: ROption::RNone }
+        }
+
+        fn redact(&self, text: &str) -> String {
+            text.to_owned()
+        }
+
+        fn refused(&self, _: &Consumer, _: &Refused<'_>) {}
+    }
+    let house = House::new();
+    let consumers = house.bus.subscribe(&"p".into(), &[spec(true)]).expect("a good consumer");
+    house.bus.resume(&consumers, &(Arc::new(Mute) as Arc<dyn Target>));
+    house.emit_all("a");
+    house.hand.run();
+    assert_eq!(consumers[0].dead_letters().len(), 1);
+}
+
+#[test]
 fn an_ephemeral_consumer_gets_each_event_at_most_once() {
     let house = House::new();
     let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 1)]);
