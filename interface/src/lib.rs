@@ -72,7 +72,7 @@ pub use self::{
     context::Context,
     error::{Error, Result},
     events::Event,
-    facts::Facts,
+    facts::{CapabilityFacts, Facts, SDK_VERSION},
     lifecycle::Plugin,
     registrar::Registrar,
 };
@@ -119,15 +119,49 @@ macro_rules! export {
             struct Exported;
 
             impl $crate::abi::Export for Exported {
-                fn root() -> $crate::abi::Root {
-                    $crate::abi::root::<$plugin>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+                type Plugin = $plugin;
+                const NAME: &'static str = env!("CARGO_PKG_NAME");
+                const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+                const PANIC: &'static str = if cfg!(panic = "unwind") { "unwind" } else { "abort" };
+                const CPU_FEATURES: &'static [(&'static str, bool)] = $crate::cpu_features!();
+                fn facts() -> &'static str {
+                    NOTE.facts()
                 }
             }
+
+            #[used]
+            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__TEXT,__streamspace"))]
+            #[cfg_attr(windows, unsafe(link_section = ".sspnote"))]
+            #[cfg_attr(
+                not(any(target_vendor = "apple", windows)),
+                unsafe(link_section = ".note.streamspace")
+            )]
+            static NOTE: $crate::abi::Note<{ $crate::abi::note_size::<Exported>() }> =
+                $crate::abi::Note::new::<Exported>();
 
             #[unsafe(no_mangle)]
             #[expect(non_upper_case_globals, reason = "the name is part of the binary interface")]
             pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::abi::Header =
                 $crate::abi::header::<Exported>();
         };
+    };
+}
+
+/// The features of processors that a host can tell, and whether the crate that asks was compiled to use them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! cpu_features {
+    () => {
+        $crate::cpu_features! {
+            // What the levels x86-64-v2, -v3 and -v4 add, and what is often switched on besides.
+            "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "cmpxchg16b" "avx" "avx2" "bmi1" "bmi2" "f16c" "fma"
+            "lzcnt" "movbe" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vnni" "aes" "sha"
+            "pclmulqdq" "vaes" "vpclmulqdq" "gfni" "adx" "rdrand" "rdseed"
+            // AArch64.
+            "lse" "rdm" "rcpc" "dotprod" "fp16" "sha2" "sha3" "sve" "sve2" "crc" "bf16" "i8mm"
+        }
+    };
+    ($($feature:literal)+) => {
+        &[$(($feature, cfg!(target_feature = $feature))),+]
     };
 }

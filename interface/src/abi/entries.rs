@@ -10,11 +10,11 @@ use abi_stable::{
 };
 
 use super::{
-    ABI_MAJOR, Capability, Fault, FaultKind, Handle, Outcome, Peer, Root, guard,
+    ABI_MAJOR, Capability, Export, Fault, FaultKind, Handle, Outcome, Peer, Root, guard,
     instance::{free_instance, new_instance, with_instance},
 };
 use crate::{
-    Context, Event, Facts, Plugin, Registrar, config,
+    Context, Event, Plugin, Registrar, config,
     config::{ConfigSink, ConfigSinkRef},
     events,
     events::{Batch, Consumer, ConsumerSpec, Consumers, ConsumersRef, Handled, Progress, Refusal, Verdict},
@@ -22,13 +22,10 @@ use crate::{
     lifecycle::{Lifecycle, LifecycleRef},
 };
 
-/// The root of a library whose plugin is `P`, with the name and version of the crate that exports it.
-#[must_use]
-pub fn root<P: Plugin>(name: &'static str, version: &'static str) -> Root {
-    // Both live as long as the library, which is never unloaded.
-    let facts = serde_json::to_string(&Facts::of(name, version)).unwrap_or_default();
-    let _ = NAME.set(name);
-    Root { abi: ABI_MAJOR, facts: RStr::from_str(String::leak(facts)), create: create::<P> }
+/// The root of the library that exports `E`.
+pub(super) fn root<E: Export>() -> Root {
+    let _ = NAME.set(E::NAME);
+    Root { abi: ABI_MAJOR, facts: RStr::from_str(E::facts()), create: create::<E::Plugin> }
 }
 
 /// The name of the one plugin of this library.

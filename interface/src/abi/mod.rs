@@ -21,6 +21,8 @@ mod capability;
 mod entries;
 mod fault;
 mod instance;
+mod layouts;
+mod note;
 mod root;
 
 pub use abi_stable::{
@@ -32,8 +34,12 @@ pub use abi_stable::{
 pub use self::{
     barrier::{guard, on_stray_panic},
     capability::{Bound, Capability, Handle, LayoutMismatch, Peer, Table},
-    entries::root,
     fault::{Fault, FaultKind, Outcome},
+    layouts::{HOST_TABLES, PLUGIN_TABLES, TableLayout},
+    note::{
+        ELF_NOTE_SECTION, MACHO_NOTE_SECTION, MAX_NOTE_BYTES, Note, NoteError, PE_NOTE_SECTION, facts_in,
+        note_size,
+    },
     root::{
         ABI_MAJOR, Export, ForeignHeader, HEADER_SYMBOL, Header, HeaderError, Root, RootRef, header,
         open_header,

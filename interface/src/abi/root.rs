@@ -13,7 +13,7 @@ use abi_stable::{
     std_types::RStr,
 };
 
-use super::{Outcome, Peer};
+use super::{Outcome, Peer, entries};
 
 /// The interface's major number. A host refuses a plugin of another one.
 pub const ABI_MAJOR: u32 = 1;
@@ -55,8 +55,18 @@ impl RootModule for RootRef {
 
 /// What [`export!`](crate::export) tells about the crate it is used in.
 pub trait Export: 'static {
-    /// The root that the library exports.
-    fn root() -> Root;
+    /// The plugin that is exported.
+    type Plugin: crate::Plugin;
+    /// The crate's name.
+    const NAME: &'static str;
+    /// The crate's version.
+    const VERSION: &'static str;
+    /// The panic strategy that the crate was compiled with.
+    const PANIC: &'static str;
+    /// Features of processors, and whether the crate was compiled to use them.
+    const CPU_FEATURES: &'static [(&'static str, bool)];
+    /// The facts in the library's [`Note`](super::Note).
+    fn facts() -> &'static str;
 }
 
 /// The static that a library exports under [`HEADER_SYMBOL`].
@@ -73,7 +83,7 @@ pub type HeaderError = LibraryError;
 pub const fn header<E: Export>() -> Header {
     extern "C" fn module<E: Export>() -> RootModuleResult {
         fn root<E: Export>() -> RootRef {
-            E::root().leak_into_prefix()
+            entries::root::<E>().leak_into_prefix()
         }
         __call_root_module_loader(root::<E>)
     }

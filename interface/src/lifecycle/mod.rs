@@ -18,6 +18,11 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// `()` for a plugin without one, or `serde_json::Value` for the document as it is.
     type Config: DeserializeOwned;
 
+    /// The capabilities of the host that the plugin cannot do without, by their ids: `&[http::ID]`. A host that lacks
+    /// one refuses the plugin before any of its code runs, and says which version has it. What is not named here is
+    /// used where the host has it, and answers with an error where it does not.
+    const NEEDS: &'static [&'static str] = &[];
+
     /// `[setup]` Builds the plugin's state. No event arrives yet.
     ///
     /// # Errors
