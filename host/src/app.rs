@@ -17,6 +17,7 @@ use crate::{
     events::{Bus, Limits, Scheduler},
     http::{self, Edge, Ready},
     install::Plugins,
+    loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
     runtime::{Runtime, Services, Workers},
@@ -66,18 +67,20 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         handler_deadline: Duration::from_secs(config.plugins.handler_deadline_secs),
     }));
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
+            loader: Arc::clone(&loader),
             network: network.handle().clone(),
             lines_per_second: config.log.plugin_lines_per_second,
         },
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins = Arc::new(Plugins::running(Store::open(&data)?, Arc::clone(&runtime)));
+    let plugins = Arc::new(Plugins::running(Store::open(&data)?, loader, Arc::clone(&runtime)));
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

@@ -2,16 +2,18 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::{
     config::Config,
     http::Problem,
-    install::{PluginView, Plugins},
+    install::{InstallError, PluginView, Plugins},
+    loader::{Blocked, Loader},
     store::{DataDir, Lock, Store},
 };
 
@@ -49,7 +51,9 @@ impl Target {
             if let Some(lock) = data.try_lock()? {
                 // What a host that was killed left behind would lead others astray.
                 data.remove_server();
-                return Ok(Self::Stopped { plugins: Plugins::stopped(Store::open(&data)?), lock });
+                let logger = slog::Logger::root(slog::Discard, slog::o!());
+                let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
+                return Ok(Self::Stopped { plugins: Plugins::stopped(Store::open(&data)?, loader), lock });
             }
             if let Some(server) = data.read_server()? {
                 let client = Client::new(format!("http://{}", server.address), data.read_admin_token()?)?;
@@ -70,7 +74,7 @@ impl Target {
             folder.canonicalize().with_context(|| format!("cannot find the folder {}", folder.display()))?;
         match self {
             Self::Running(client) => client.call(Method::Post, &["plugins"], Some(json!({"path": folder}))),
-            Self::Stopped { plugins, .. } => Ok(plugins.install(&folder)?),
+            Self::Stopped { plugins, .. } => coded(plugins.install(&folder)),
         }
     }
 
@@ -80,51 +84,76 @@ impl Target {
                 let mut answer: Value = client.call(Method::Get, &["plugins"], None)?;
                 Ok(serde_json::from_value(answer["plugins"].take())?)
             }
-            Self::Stopped { plugins, .. } => Ok(plugins.list()?),
+            Self::Stopped { plugins, .. } => coded(plugins.list()),
         }
     }
 
     pub(super) fn show(&self, name: &str) -> anyhow::Result<PluginView> {
         match self {
             Self::Running(client) => client.call(Method::Get, &["plugins", name], None),
-            Self::Stopped { plugins, .. } => Ok(plugins.show(name)?),
+            Self::Stopped { plugins, .. } => coded(plugins.show(name)),
         }
     }
 
     pub(super) fn enable(&self, name: &str) -> anyhow::Result<PluginView> {
         match self {
             Self::Running(client) => client.call(Method::Post, &["plugins", name, "enable"], None),
-            Self::Stopped { plugins, .. } => Ok(plugins.enable(name)?),
+            Self::Stopped { plugins, .. } => coded(plugins.enable(name)),
         }
     }
 
     pub(super) fn disable(&self, name: &str) -> anyhow::Result<PluginView> {
         match self {
             Self::Running(client) => client.call(Method::Post, &["plugins", name, "disable"], None),
-            Self::Stopped { plugins, .. } => Ok(plugins.disable(name)?),
+            Self::Stopped { plugins, .. } => coded(plugins.disable(name)),
         }
     }
 
     pub(super) fn config(&self, name: &str) -> anyhow::Result<Value> {
         match self {
             Self::Running(client) => client.call(Method::Get, &["plugins", name, "config"], None),
-            Self::Stopped { plugins, .. } => Ok(plugins.config(name)?),
+            Self::Stopped { plugins, .. } => coded(plugins.config(name)),
         }
     }
 
     pub(super) fn set_config(&self, name: &str, patch: Value) -> anyhow::Result<PluginView> {
         match self {
             Self::Running(client) => client.call(Method::Patch, &["plugins", name, "config"], Some(patch)),
-            Self::Stopped { plugins, .. } => Ok(plugins.set_config(name, patch)?),
+            Self::Stopped { plugins, .. } => coded(plugins.set_config(name, patch)),
         }
     }
 
     pub(super) fn uninstall(&self, name: &str) -> anyhow::Result<()> {
         match self {
             Self::Running(client) => client.call::<Value>(Method::Delete, &["plugins", name], None).map(drop),
-            Self::Stopped { plugins, .. } => Ok(plugins.uninstall(name)?),
+            Self::Stopped { plugins, .. } => coded(plugins.uninstall(name)),
         }
     }
+
+    pub(super) fn blocked(&self) -> anyhow::Result<Vec<Blocked>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["blocked-libraries"], None)?;
+                Ok(serde_json::from_value(answer["libraries"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.blocked()),
+        }
+    }
+
+    pub(super) fn unblock(&self, hash: &str) -> anyhow::Result<Blocked> {
+        match self {
+            Self::Running(client) => client.call(Method::Delete, &["blocked-libraries", hash], None),
+            Self::Stopped { plugins, .. } => coded(plugins.unblock(hash)),
+        }
+    }
+}
+
+/// An error with its code, as a running host's has it.
+fn coded<T>(result: Result<T, InstallError>) -> anyhow::Result<T> {
+    result.map_err(|why| {
+        let code = why.code();
+        anyhow!("{why} ({code})")
+    })
 }
 
 fn variable(name: &str) -> Option<String> {

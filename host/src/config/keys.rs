@@ -24,6 +24,8 @@ pub(super) enum Kind {
     OneOf(&'static [&'static str]),
     /// A list of networks.
     Networks,
+    /// A list of requirements on versions.
+    Versions,
     /// A table of levels by plugin.
     Levels,
     /// A table of addresses by name.
@@ -66,6 +68,8 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.handler_deadline_secs", 1, 3600),
     int("plugins.panic_limit", 1, 1000),
     int("plugins.panic_window_secs", 1, 86_400),
+    int("plugins.probe_deadline_secs", 1, 600),
+    key("plugins.denied_compilers", Kind::Versions),
     int("outbound.connect_timeout_secs", 1, 300),
     int("outbound.total_timeout_secs", 1, 3600),
     int("outbound.max_request_bytes", 1024, GIB),
@@ -116,6 +120,11 @@ impl Kind {
                     check(format!("[{index}]"), network, expect_network(network));
                 }
             }
+            (Self::Versions, Value::Array(versions)) => {
+                for (index, version) in versions.iter().enumerate() {
+                    check(format!("[{index}]"), version, expect_version(version));
+                }
+            }
             (Self::Levels, Value::Table(levels)) => {
                 for (plugin, level) in levels {
                     check(format!(".{plugin}"), level, expect_one_of(level, Level::NAMES));
@@ -145,6 +154,7 @@ impl Kind {
             ),
             Self::OneOf(names) => expect_one_of(value, names),
             Self::Networks => Some("a list of addresses and networks, such as [\"10.0.0.0/8\"]".to_owned()),
+            Self::Versions => Some("a list of versions, such as [\"=1.98.0\"]".to_owned()),
             Self::Levels => Some("a table of levels by plugin, such as { slack = \"debug\" }".to_owned()),
             Self::Hosts => {
                 Some("a table of addresses by name, such as { \"api.test\" = \"10.0.0.5\" }".to_owned())
@@ -164,6 +174,11 @@ fn expect_one_of(value: &Value, names: &[&str]) -> Option<String> {
 
 fn expect_network(value: &Value) -> Option<String> {
     unless(value.as_str().is_some_and(|text| text.parse::<Network>().is_ok()), Network::EXPECTED)
+}
+
+fn expect_version(version: &Value) -> Option<String> {
+    let valid = version.as_str().is_some_and(|text| semver::VersionReq::parse(text).is_ok());
+    unless(valid, "a version as in Cargo.toml, such as \"=1.98.0\" or \">=1.90, <1.92\"")
 }
 
 fn expect_host(name: &str, address: &Value) -> Option<String> {

@@ -1,3 +1,4 @@
+use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
 /// `[plugins]`: deadlines and limits for plugins' code.
@@ -15,6 +16,11 @@ pub struct Plugins {
     pub panic_limit: u32,
     /// The window in which panics are counted, in seconds. 1 to 86400, default 60.
     pub panic_window_secs: u64,
+    /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
+    pub probe_deadline_secs: u64,
+    /// The compilers whose plugins are refused: requirements on the version of `rustc`, as in `Cargo.toml`. Default:
+    /// those that are known to compile correct programs wrongly.
+    pub denied_compilers: Vec<VersionReq>,
 }
 
 impl Default for Plugins {
@@ -25,6 +31,14 @@ impl Default for Plugins {
             handler_deadline_secs: 60,
             panic_limit: 5,
             panic_window_secs: 60,
+            probe_deadline_secs: 10,
+            denied_compilers: known_bad_compilers(),
         }
     }
+}
+
+/// Releases of `rustc` whose bugs make plugins that nobody can rebuild dangerous.
+fn known_bad_compilers() -> Vec<VersionReq> {
+    // 1.98.0 leaves empty places in some vtables: https://github.com/rust-lang/rust/issues/161441
+    ["=1.98.0"].iter().filter_map(|version| VersionReq::parse(version).ok()).collect()
 }

@@ -117,6 +117,8 @@ fn routes(app: &mut web::ServiceConfig) {
             .route(web::get().to(plugins::config))
             .route(web::patch().to(plugins::set_config)),
     )
+    .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
+    .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))
     .service(
         resource("/api/v1/plugins/{name}/log-level", "PUT").route(web::put().to(plugins::set_log_level)),
     );

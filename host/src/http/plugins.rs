@@ -1,4 +1,4 @@
-//! Administration of plugins: `/api/v1/plugins…`.
+//! Administration of plugins: `/api/v1/plugins…` and `/api/v1/blocked-libraries…`.
 
 use std::path::PathBuf;
 
@@ -68,6 +68,21 @@ pub(super) async fn uninstall(
 ) -> Result<HttpResponse, Problem> {
     blocking(&edge, move |plugins| plugins.uninstall(&name)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /api/v1/blocked-libraries`
+pub(super) async fn blocked(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    let blocked = blocking(&edge, |plugins| plugins.blocked()).await?;
+    Ok(HttpResponse::Ok().json(json!({"libraries": blocked})))
+}
+
+/// `DELETE /api/v1/blocked-libraries/{hash}`
+pub(super) async fn unblock(
+    _admin: Admin,
+    hash: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.unblock(&hash)).await?))
 }
 
 /// `POST /api/v1/plugins/{name}/enable`

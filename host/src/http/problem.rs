@@ -11,7 +11,12 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{events::EmitError, install::InstallError, runtime::RuntimeError};
+use crate::{
+    events::EmitError,
+    install::InstallError,
+    loader::{Refusal, Rule, VerdictsError},
+    runtime::RuntimeError,
+};
 
 /// A problem document.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +32,36 @@ pub struct Problem {
     pub detail: String,
     /// Stable; what a program matches on.
     pub code: String,
+    /// More about a library that is refused.
+    #[serde(flatten)]
+    pub refusal: Option<Box<RefusalMembers>>,
+}
+
+/// What a problem document says besides, of a library that is refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefusalMembers {
+    /// The plugin, if it is known.
+    pub plugin: Option<String>,
+    /// The name of the rule that the library breaks.
+    pub rule: Rule,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// What to do.
+    pub action: String,
+}
+
+impl From<&Refusal> for RefusalMembers {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            plugin: refusal.plugin.clone(),
+            rule: refusal.rule,
+            expected: refusal.expected.clone(),
+            found: refusal.found.clone(),
+            action: refusal.action(),
+        }
+    }
 }
 
 impl Problem {
@@ -37,6 +72,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.to_string(),
             code: code.to_owned(),
+            refusal: None,
         }
     }
 
@@ -79,15 +115,17 @@ impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
         use crate::store::StoreError;
         let status = match &error {
-            InstallError::NotInstalled { .. } => StatusCode::NOT_FOUND,
+            InstallError::NotInstalled { .. } | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => {
+                StatusCode::NOT_FOUND
+            }
             InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
                 StatusCode::CONFLICT
             }
             InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             InstallError::Config { .. }
             | InstallError::NotAnObject { .. }
-            | InstallError::Library { .. }
-            | InstallError::OtherPlugin { .. }
+            | InstallError::Library(_)
+            | InstallError::Verdicts(VerdictsError::Ambiguous { .. })
             | InstallError::Store(
                 StoreError::Manifest { .. } | StoreError::NoLibrary { .. } | StoreError::File { .. },
             ) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -96,9 +134,15 @@ impl From<InstallError> for Problem {
             {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            InstallError::Store(_) | InstallError::Runtime(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            InstallError::Store(_) | InstallError::Verdicts(_) | InstallError::Runtime(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
-        Self::new(status, error.code(), &error)
+        let refusal = match &error {
+            InstallError::Library(refusal) => Some(Box::new(refusal.as_ref().into())),
+            _ => None,
+        };
+        Self { refusal, ..Self::new(status, error.code(), &error) }
     }
 }
 

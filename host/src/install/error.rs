@@ -1,6 +1,11 @@
 //! Why an administration of plugins was not done.
 
-use crate::{loader::ProbeError, plugin_config::ConfigError, runtime::RuntimeError, store::StoreError};
+use crate::{
+    loader::{Refusal, VerdictsError},
+    plugin_config::ConfigError,
+    runtime::RuntimeError,
+    store::StoreError,
+};
 
 /// Why it was not done. Each has a stable code.
 #[derive(Debug, thiserror::Error)]
@@ -35,29 +40,12 @@ pub enum InstallError {
         /// The plugin.
         plugin: String,
     },
-    /// The library is not a plugin.
-    #[error("the library {library} of `{plugin}` is refused: {source}")]
-    Library {
-        /// The plugin.
-        plugin: String,
-        /// The file's name.
-        library: String,
-        /// Why.
-        source: ProbeError,
-    },
-    /// The library is another plugin than the manifest says.
-    #[error(
-        "the library of `{plugin}` is refused: expected {expected}, which is what the manifest says, found {found}. \
-         Build it anew, or correct the manifest"
-    )]
-    OtherPlugin {
-        /// The plugin.
-        plugin: String,
-        /// Name and version of the manifest.
-        expected: String,
-        /// Name and version in the library.
-        found: String,
-    },
+    /// The library is refused.
+    #[error(transparent)]
+    Library(Box<Refusal>),
+    /// What is known of libraries.
+    #[error(transparent)]
+    Verdicts(#[from] VerdictsError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,12 +68,18 @@ impl InstallError {
             Self::Store(StoreError::File { .. }) => "SSP-PLG-004",
             Self::Store(StoreError::Io { .. }) => "SSP-PLG-005",
             Self::Store(StoreError::Damaged { .. }) => "SSP-PLG-006",
-            Self::Library { .. } => "SSP-PLG-010",
-            Self::OtherPlugin { .. } => "SSP-PLG-011",
+            Self::Library(refusal) => refusal.code(),
+            Self::Verdicts(why) => why.code(),
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",
             Self::Runtime(RuntimeError::Stopping { .. }) => "SSP-PLG-012",
             Self::Runtime(RuntimeError::Start { .. }) => "SSP-PLG-008",
             Self::Runtime(RuntimeError::Stop { .. }) => "SSP-PLG-009",
         }
+    }
+}
+
+impl From<Refusal> for InstallError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Library(Box::new(refusal))
     }
 }

@@ -11,14 +11,13 @@ use std::{
 
 use serde_json::Value;
 use slog::{error, warn};
-use streamspace_plugin::manifest::Manifest;
 
 pub use self::{
     error::InstallError,
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
-    loader::probe,
+    loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     store::{Installed, Listed, Record, Store, StoreError},
@@ -28,6 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Plugins {
     store: Store,
+    loader: Arc<Loader>,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
@@ -37,14 +37,14 @@ pub struct Plugins {
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
-    pub fn running(store: Store, runtime: Arc<Runtime>) -> Self {
-        Self { store, runtime: Some(runtime), records: Mutex::new(()) }
+    pub fn running(store: Store, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
+        Self { store, loader, runtime: Some(runtime), records: Mutex::new(()) }
     }
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(store: Store) -> Self {
-        Self { store, runtime: None, records: Mutex::new(()) }
+    pub fn stopped(store: Store, loader: Arc<Loader>) -> Self {
+        Self { store, loader, runtime: None, records: Mutex::new(()) }
     }
 
     /// Starts every plugin that is enabled, each on a thread of its own, and waits until each runs or failed.
@@ -119,10 +119,14 @@ impl Plugins {
             None => Ok(()),
         };
         refuse_twice(self.store.get(&name)?)?;
+        let version = manifest.version.to_string();
+        let identity = Identity { name: &name, version: &version };
+        // Before it is copied: it may be anything, and large.
+        self.loader.judge(&Store::library_in(folder, &manifest)?, identity)?;
         let (record, library) = self.store.import(folder, &manifest)?;
-        if let Err(why) = check(&manifest, &library) {
+        if let Err(refusal) = self.loader.admit(&library, identity) {
             self.store.discard(&record)?;
-            return Err(why);
+            return Err(refusal.into());
         }
         let plugin = {
             // Copying and trying take long: only what decides is done under the lock.
@@ -275,6 +279,24 @@ impl Plugins {
         Ok(self.store.remove(name)?)
     }
 
+    /// The libraries that crashed or hung the process that tried them, by time.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::Verdicts`] when that cannot be known.
+    pub fn blocked(&self) -> Result<Vec<Blocked>, InstallError> {
+        Ok(self.loader.blocked()?)
+    }
+
+    /// Has the blocked library whose hash begins with `hash` tried again at its next load.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::Verdicts`] when there is none, or more than one.
+    pub fn unblock(&self, hash: &str) -> Result<Blocked, InstallError> {
+        Ok(self.loader.unblock(hash)?)
+    }
+
     /// Changes a record, unless its plugin is on its way up or down: what is written down is what will be done.
     fn change(
         &self,
@@ -315,22 +337,6 @@ impl Plugins {
     fn records(&self) -> MutexGuard<'_, ()> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Tries a library before its plugin is installed: it must load, and be the plugin that the manifest speaks of.
-fn check(manifest: &Manifest, library: &Path) -> Result<(), InstallError> {
-    let plugin = || manifest.name.to_string();
-    let facts = probe(library).map_err(|source| InstallError::Library {
-        plugin: plugin(),
-        library: library.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        source,
-    })?;
-    let expected = format!("{} {}", manifest.name.as_str(), manifest.version);
-    let found = format!("{} {}", facts.name, facts.version);
-    if found == expected {
-        return Ok(());
-    }
-    Err(InstallError::OtherPlugin { plugin: plugin(), expected, found })
 }
 
 /// The state of a plugin that does not run.

@@ -1,71 +1,18 @@
-//! Loading a dynamic library and checking that it is a plugin.
+//! Loading a dynamic library and checking its root.
 
 #![expect(
     unsafe_code,
     reason = "loading a library runs its initializers and trusts what its symbols point to"
 )]
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use streamspace_plugin::{
     Facts,
     abi::{ABI_MAJOR, ForeignHeader, HEADER_SYMBOL, RootRef, open_header},
 };
 
-/// The largest library that is loaded, in bytes.
-const MAX_BYTES: u64 = 512 * 1024 * 1024;
-
-/// Why a file is not loaded as a plugin.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the library {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// It is not a dynamic library of this operating system.
-    #[error("{} is not a dynamic library: expected {expected}, found {found}", path.display())]
-    NotALibrary {
-        /// The file.
-        path: PathBuf,
-        /// What was expected.
-        expected: &'static str,
-        /// What was found.
-        found: String,
-    },
-    /// The operating system's loader refused it.
-    #[error("the system's loader refuses {}: {reason}", path.display())]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// What the loader said.
-        reason: String,
-    },
-    /// It is a library, and not a plugin.
-    #[error(
-        "{} is a dynamic library but not a plugin: expected the symbol `{HEADER_SYMBOL}`, which `streamspace_plugin::export!` defines",
-        path.display()
-    )]
-    NotAPlugin {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It was built against another interface.
-    #[error("{} was built against another interface: {reason}. Rebuild it with an SDK of interface {ABI_MAJOR}.x", path.display())]
-    OtherInterface {
-        /// The file.
-        path: PathBuf,
-        /// What differs, on one line.
-        reason: String,
-    },
-}
+use super::{Glibc, Refusal, Rule};
 
 /// A loaded library. It is never unloaded: the code of a plugin that was retired stays mapped.
 #[derive(Debug, Clone)]
@@ -77,72 +24,37 @@ pub struct Library {
 }
 
 impl Library {
-    /// Loads the library at `path`, which must never be written to again. Runs its static initializers.
+    /// Loads the library at `path`, which must never be written to again, and checks its root. Runs its static
+    /// initializers: what can be known before was asked before, by [`Loader`](super::Loader).
     ///
     /// # Errors
     ///
-    /// [`LoadError`] says what was expected and found.
-    pub fn open(path: &Path) -> Result<Self, LoadError> {
-        check_file(path)?;
+    /// [`Refusal`] says what was expected and found.
+    pub fn open(path: &Path) -> Result<Self, Refusal> {
         let header = load(path)?;
-        let other = |reason: String| LoadError::OtherInterface {
-            path: path.to_owned(),
-            reason: reason
-                .lines()
-                .map(str::trim)
-                .find(|line| !line.is_empty())
-                .unwrap_or_default()
-                .to_owned(),
+        let other = |detail: String| {
+            let found = detail.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            let mut refusal = Refusal::new(Rule::Interface, path, format!("interface {ABI_MAJOR}"), found);
+            refusal.detail = Some(detail);
+            refusal
         };
         let root = open_header(header).map_err(|why| other(why.to_string()))?;
         if root.abi() != ABI_MAJOR {
-            return Err(other(format!("expected interface {ABI_MAJOR}, found {}", root.abi())));
+            return Err(other(format!("interface {}", root.abi())));
         }
-        let facts = serde_json::from_str(root.facts().as_str())
-            .map_err(|why| other(format!("its facts are not what they should be: {why}")))?;
+        let facts = serde_json::from_str(root.facts().as_str()).map_err(|why| {
+            Refusal::new(Rule::Plugin, path, "facts in the library's root", format!("something else: {why}"))
+        })?;
         Ok(Self { root, facts })
     }
 }
 
-/// Looks at the file before the system's loader does.
-fn check_file(path: &Path) -> Result<(), LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let not = |found: String| LoadError::NotALibrary { path: path.to_owned(), expected: MAGIC_NAME, found };
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    // Before opening: opening a FIFO would wait for its writer.
-    if !metadata.is_file() {
-        return Err(not("no regular file".to_owned()));
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(not(format!("{} bytes, more than {MAX_BYTES}", metadata.len())));
-    }
-    let mut magic = [0; 4];
-    let mut file = File::open(path).map_err(unreadable)?;
-    match file.read_exact(&mut magic) {
-        Ok(()) if MAGIC.contains(&magic) => Ok(()),
-        Ok(()) => Err(not(format!("a file that begins with {magic:02x?}"))),
-        Err(_) => Err(not(format!("a file of {} bytes", metadata.len()))),
-    }
-}
-
-#[cfg(all(unix, not(target_os = "macos")))]
-const MAGIC: &[[u8; 4]] = &[*b"\x7fELF"];
-#[cfg(all(unix, not(target_os = "macos")))]
-const MAGIC_NAME: &str = "an ELF file";
-
-#[cfg(target_os = "macos")]
-const MAGIC: &[[u8; 4]] = &[[0xcf, 0xfa, 0xed, 0xfe], [0xca, 0xfe, 0xba, 0xbe]];
-#[cfg(target_os = "macos")]
-const MAGIC_NAME: &str = "a Mach-O file";
-
-#[cfg(windows)]
-const MAGIC: &[[u8; 4]] = &[*b"MZ\x90\0", *b"MZ\0\0"];
-#[cfg(windows)]
-const MAGIC_NAME: &str = "a PE file";
-
-fn load(path: &Path) -> Result<ForeignHeader, LoadError> {
-    let refused =
-        |why: libloading::Error| LoadError::Refused { path: path.to_owned(), reason: why.to_string() };
+fn load(path: &Path) -> Result<ForeignHeader, Refusal> {
+    let refused = |why: libloading::Error| {
+        // The cause has the words of the system's loader.
+        let reason = std::error::Error::source(&why).map_or_else(|| why.to_string(), ToString::to_string);
+        Refusal::new(Rule::SystemLoader, path, "a library that this system can load", reason)
+    };
 
     #[cfg(unix)]
     let library = {
@@ -162,8 +74,32 @@ fn load(path: &Path) -> Result<ForeignHeader, LoadError> {
     // `open_header` checks its magic before it believes anything else.
     match unsafe { library.get::<ForeignHeader>(HEADER_SYMBOL.as_bytes()) } {
         Ok(symbol) => Ok(*symbol),
-        Err(_) => Err(LoadError::NotAPlugin { path: path.to_owned() }),
+        Err(_) => Err(Refusal::new(
+            Rule::Plugin,
+            path,
+            format!("the symbol `{HEADER_SYMBOL}`"),
+            "a library without it",
+        )),
     }
+}
+
+/// The version of the glibc that this process runs with.
+#[cfg(all(unix, target_env = "gnu"))]
+pub(super) fn glibc() -> Option<Glibc> {
+    use std::ffi::{CStr, c_char};
+
+    let this = libloading::os::unix::Library::this();
+    // SAFETY: glibc has this function since 2.1, with this type.
+    let version =
+        unsafe { this.get::<unsafe extern "C" fn() -> *const c_char>(b"gnu_get_libc_version") }.ok()?;
+    // SAFETY: it may be called at any time, and answers with a static text that ends in a zero.
+    let version = unsafe { CStr::from_ptr(version()) };
+    Glibc::parse(version.to_str().ok()?)
+}
+
+#[cfg(not(all(unix, target_env = "gnu")))]
+pub(super) fn glibc() -> Option<Glibc> {
+    None
 }
 
 #[cfg(test)]
@@ -171,24 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_library_is_refused_before_the_loader_sees_it() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let text = folder.path().join("libtext.so");
-        std::fs::write(&text, "hello, world").expect("written");
-        let empty = folder.path().join("libempty.so");
-        std::fs::write(&empty, "").expect("written");
-        for path in [&text, &empty, &folder.path().to_owned()] {
-            let error = Library::open(path).expect_err("no library");
-            assert!(matches!(error, LoadError::NotALibrary { .. }), "{error}");
-        }
-        let missing = Library::open(&folder.path().join("nothing.so")).expect_err("no file");
-        assert!(matches!(missing, LoadError::Unreadable { .. }), "{missing}");
+    #[cfg(target_os = "linux")]
+    fn a_library_that_is_no_plugin_is_told_from_one() {
+        let refusal = Library::open(Path::new("/proc/self/exe")).expect_err("a program");
+        assert!(matches!(refusal.rule, Rule::SystemLoader | Rule::Plugin), "{refusal}");
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
-    fn a_library_that_is_no_plugin_is_told_from_one() {
-        let error = Library::open(Path::new("/proc/self/exe")).expect_err("a program");
-        assert!(matches!(error, LoadError::Refused { .. } | LoadError::NotAPlugin { .. }), "{error}");
+    #[cfg(all(unix, target_env = "gnu"))]
+    fn the_version_of_glibc_is_known() {
+        assert!(glibc() > Some(Glibc(2, 16)), "{:?}", glibc());
     }
 }

@@ -1,9 +1,139 @@
-//! From a file to a plugin's root.
+//! From a file to a plugin's root: read what the file says, judge it, try it in a child process, load it.
 
+mod file;
+mod host;
+mod inspect;
 mod library;
 mod probe;
+mod refusal;
+mod verdicts;
+
+use std::{path::Path, time::Duration};
+
+use slog::{Logger, debug, warn};
+use streamspace_plugin::Facts;
 
 pub use self::{
-    library::{Library, LoadError},
-    probe::{ProbeError, probe, probed},
+    host::{HostFacts, Identity},
+    inspect::{Contents, DYNAMIC_LIBRARY, Format, Glibc, Inspection, inspect, inspect_bytes},
+    library::Library,
+    probe::probed,
+    refusal::{Refusal, Rule},
+    verdicts::{Blocked, Verdicts, VerdictsError},
 };
+use crate::{config, store::DataDir};
+
+/// Loads plugins' libraries, and refuses those that do not fit.
+#[derive(Debug)]
+pub struct Loader {
+    host: HostFacts,
+    verdicts: Verdicts,
+    probe_deadline: Duration,
+    logger: Logger,
+}
+
+impl Loader {
+    /// The loader of a data folder.
+    ///
+    /// # Errors
+    ///
+    /// [`VerdictsError`] when what is known of libraries cannot be used.
+    pub fn open(data: &DataDir, settings: &config::Plugins, logger: &Logger) -> Result<Self, VerdictsError> {
+        Ok(Self {
+            host: HostFacts::this(&settings.denied_compilers),
+            verdicts: Verdicts::open(data)?,
+            probe_deadline: Duration::from_secs(settings.probe_deadline_secs),
+            logger: logger.clone(),
+        })
+    }
+
+    /// Judges a library by what its file says. Loads nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] by the first rule that it breaks.
+    pub fn judge(&self, path: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
+        let known = |refusal: Refusal| refusal.of(expected.name);
+        let inspection = inspect(path).map_err(known)?;
+        self.host.judge(path, &inspection, Some(expected)).map_err(known)
+    }
+
+    /// Judges a library, and tries it in a child process unless this version of the host did so before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] by the first rule that it breaks.
+    pub fn admit(&self, path: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
+        let known = |refusal: Refusal| refusal.of(expected.name);
+        let facts = self.judge(path, expected)?;
+        let untried = |why: String| {
+            Refusal::new(Rule::Tried, path, "a library whose first load can be looked up", why)
+                .of(expected.name)
+        };
+        let file = file::open(path).map_err(known)?;
+        let hash = file::hash(&file).map_err(|why| untried(why.to_string()))?;
+        let verdict = self.verdicts.of(&hash, self.host.version()).map_err(|why| untried(why.to_string()))?;
+        match verdict {
+            Some(Ok(())) => Ok(facts),
+            // It may lie elsewhere by now.
+            Some(Err(blocked)) => Err(known(Refusal { file: path.to_owned(), ..blocked })),
+            None => self.first_load(path, expected.name, &hash).map(|()| facts),
+        }
+    }
+
+    /// Loads a library that is admitted.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] by the first rule that it breaks.
+    pub fn load(&self, path: &Path, expected: Identity<'_>) -> Result<Library, Refusal> {
+        let facts = self.admit(path, expected)?;
+        let library = Library::open(path).map_err(|refusal| refusal.of(expected.name))?;
+        if library.facts != facts {
+            let (wanted, found) =
+                ("a library whose root says what its note says", "something else in its root");
+            return Err(Refusal::new(Rule::Plugin, path, wanted, found).of(expected.name));
+        }
+        Ok(library)
+    }
+
+    /// The libraries that crashed or hung the process that tried them.
+    ///
+    /// # Errors
+    ///
+    /// [`VerdictsError`] when that cannot be known.
+    pub fn blocked(&self) -> Result<Vec<Blocked>, VerdictsError> {
+        self.verdicts.blocked()
+    }
+
+    /// Has the blocked library whose hash begins with `hash` tried again at its next load.
+    ///
+    /// # Errors
+    ///
+    /// [`VerdictsError`].
+    pub fn unblock(&self, hash: &str) -> Result<Blocked, VerdictsError> {
+        self.verdicts.unblock(hash)
+    }
+
+    fn first_load(&self, path: &Path, plugin: &str, hash: &str) -> Result<(), Refusal> {
+        let result = probe::probe(path, self.probe_deadline).map_err(|refusal| {
+            let blocks = matches!(refusal.rule, Rule::Survivable | Rule::Timely);
+            Refusal { hash: blocks.then(|| hash.to_owned()), ..refusal.of(plugin) }
+        });
+        let kept = match &result {
+            Ok(()) => self.verdicts.set(hash, self.host.version(), None),
+            Err(refusal) if refusal.hash.is_some() => {
+                self.verdicts.set(hash, self.host.version(), Some(refusal))
+            }
+            // It may load once what is missing is there.
+            Err(_) => Ok(()),
+        };
+        if let Err(why) = kept {
+            warn!(self.logger, "The result of a library's first load cannot be kept: it will be tried again."; "error" => %why);
+        }
+        if let Err(Refusal { detail: Some(detail), .. }) = &result {
+            debug!(self.logger, "A library's layout differs."; "detail" => detail, "file" => %path.display());
+        }
+        result
+    }
+}

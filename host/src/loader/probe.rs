@@ -1,7 +1,7 @@
 //! The first load of a library, in a child process: a file that crashes or hangs its loader does so there.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -10,57 +10,64 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use streamspace_plugin::Facts;
 
-use super::Library;
+use super::{Library, Refusal, Rule};
 
-/// How long the child may take.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// The most that a child's answer is read of, in bytes: a library's initializers may print too.
 const MAX_ANSWER: u64 = 1024 * 1024;
-
-/// Why a library was not found to be a plugin.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The child could not be started or heard.
-    #[error("cannot try the library in a process of its own: {0}")]
-    Child(#[from] io::Error),
-    /// The library was refused; the text is a [`LoadError`](super::LoadError)'s.
-    #[error("{0}")]
-    Refused(String),
-    /// The child ended before it could answer.
-    #[error(
-        "loading the library ends the process that loads it ({0}): it is damaged, or its initializers crash"
-    )]
-    Crashed(ExitStatus),
-    /// The child did not answer in time.
-    #[error("loading the library did not end within {} s: its initializers hang", DEADLINE.as_secs())]
-    TimedOut,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Answer {
-    Facts(Facts),
-    Refused(String),
-}
 
 /// What comes before the answer, so that it is told from what the library prints.
 const MARK: &str = "streamspace-probe:";
 
-/// Loads the library at `path` in a child of this program (which must be `streamspace`) and answers with what it says
-/// of itself.
-///
-/// # Errors
-///
-/// [`ProbeError`] says why it is not a plugin.
-pub fn probe(path: &Path) -> Result<Facts, ProbeError> {
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Loads,
+    Refused(Refusal),
+}
+
+/// How a child ended.
+enum End {
+    Answered(ExitStatus, Answer),
+    Silent(ExitStatus),
+    Late,
+}
+
+/// Loads the library at `path` in a child of this program (which must be `streamspace`), for as long as `deadline`.
+pub(super) fn probe(path: &Path, deadline: Duration) -> Result<(), Refusal> {
+    let refuse = |rule: Rule, found: String| {
+        Err(Refusal::new(rule, path, "a library that loads, and does it in time", found))
+    };
+    match run(path, deadline) {
+        Ok(End::Answered(status, Answer::Loads)) if status.success() => Ok(()),
+        Ok(End::Answered(_, Answer::Refused(refusal))) => Err(refusal),
+        Ok(End::Answered(status, Answer::Loads)) => {
+            refuse(Rule::Survivable, format!("that its finalizers end the process: {status}"))
+        }
+        Ok(End::Silent(status)) => {
+            refuse(Rule::Survivable, format!("that its initializers end the process: {status}"))
+        }
+        Ok(End::Late) => {
+            refuse(Rule::Timely, format!("that it was not loaded within {} s", deadline.as_secs_f32()))
+        }
+        Err(why) => refuse(Rule::Tried, why.to_string()),
+    }
+}
+
+fn run(path: &Path, deadline: Duration) -> io::Result<End> {
+    let until = Instant::now() + deadline;
     let mut command = Command::new(this_program()?);
     // The child has no business with what this process knows, but must find the same libraries.
     command.env_clear();
     command.envs(
         ["PATH", "LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))),
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // Of its own, so that what the library starts is ended with it.
+        command.process_group(0);
+    }
     let mut child = command
         .arg("probe")
         .arg(path)
@@ -68,17 +75,12 @@ pub fn probe(path: &Path) -> Result<Facts, ProbeError> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let result = wait(&mut child);
-    if result.is_err() {
-        // It may be over already, and then there is nothing to end.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    match result? {
-        (_, Some(Answer::Facts(facts))) => Ok(facts),
-        (_, Some(Answer::Refused(why))) => Err(ProbeError::Refused(why)),
-        (status, None) => Err(ProbeError::Crashed(status)),
-    }
+    let end = wait(&mut child, until);
+    end_group(&child);
+    // It is over already, or will be in a moment.
+    let _ = child.kill();
+    let _ = child.wait();
+    end
 }
 
 /// This very program, also when its file was replaced since it was started.
@@ -86,37 +88,79 @@ fn this_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
-fn wait(child: &mut Child) -> Result<(ExitStatus, Option<Answer>), ProbeError> {
+/// Ends the child and what it started.
+fn end_group(child: &Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // Nothing is left of most.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = child;
+}
+
+fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
     let output = child.stdout.take().ok_or_else(|| io::Error::other("the child has no standard output"))?;
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("ss:probe".to_owned()).spawn(move || {
-        let mut text = Vec::new();
-        let read = output.take(MAX_ANSWER).read_to_end(&mut text);
         // Nobody listens any more once the deadline has passed.
-        let _ = sender.send(read.map(|_| text));
+        let _ = sender.send(answer(output));
     })?;
-    let until = Instant::now() + DEADLINE;
-    let text = receiver.recv_timeout(DEADLINE).map_err(|_| ProbeError::TimedOut)??;
+    let left = until.saturating_duration_since(Instant::now());
+    let answer = match receiver.recv_timeout(left) {
+        Ok(answer) => answer?,
+        Err(_) => return Ok(End::Late),
+    };
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         if Instant::now() > until {
-            return Err(ProbeError::TimedOut);
+            return Ok(End::Late);
         }
         thread::sleep(Duration::from_millis(1));
     };
-    let text = String::from_utf8_lossy(&text);
-    let answer = text.lines().rev().find_map(|line| line.strip_prefix(MARK));
-    Ok((status, answer.and_then(|answer| serde_json::from_str(answer).ok())))
+    Ok(match answer {
+        Some(answer) => End::Answered(status, answer),
+        None => End::Silent(status),
+    })
 }
 
-/// The child's part: loads the library and answers with the line to print.
+/// The child's answer, as soon as it is there: what the library started may keep the output open.
+fn answer(output: impl Read) -> io::Result<Option<Answer>> {
+    let mut output = BufReader::new(output.take(MAX_ANSWER));
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        let text = line.trim_ascii().strip_prefix(MARK.as_bytes());
+        if let Some(answer) = text.and_then(|text| serde_json::from_slice(text).ok()) {
+            return Ok(Some(answer));
+        }
+        line.clear();
+    }
+    Ok(None)
+}
+
+/// The child's part: loads the library, checks its root without creating anything, and answers with the line to print.
 #[must_use]
 pub fn probed(path: &Path) -> String {
+    alone();
     let answer = match Library::open(path) {
-        Ok(library) => Answer::Facts(library.facts),
-        Err(why) => Answer::Refused(why.to_string()),
+        Ok(_) => Answer::Loads,
+        Err(refusal) => Answer::Refused(refusal),
     };
     format!("{MARK}{}", serde_json::to_string(&answer).unwrap_or_default())
+}
+
+/// Leaves no core dump behind, and does not outlive the host. Where the system does not let it, it does without.
+fn alone() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    }
 }

@@ -22,7 +22,7 @@ use super::{PluginSpec, Runtime, Services};
 use crate::{
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
     handles::{Handles, Opened},
-    loader::{Library, LoadError},
+    loader::{Identity, Refusal},
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
@@ -31,17 +31,9 @@ use crate::{
 /// Why a plugin did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The library cannot be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The library is another plugin than the manifest says.
-    #[error("the library and its manifest disagree: the manifest says {expected}, the library {found}")]
-    OtherPlugin {
-        /// Name and version of the manifest.
-        expected: String,
-        /// Name and version in the library.
-        found: String,
-    },
+    /// The library is refused.
+    #[error("{} ({})", .0, .0.code())]
+    Library(Box<Refusal>),
     /// A permission is not one.
     #[error(transparent)]
     Permission(#[from] InvalidPermission),
@@ -99,12 +91,11 @@ impl Instance {
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<Self, StartError> {
-        let library = Library::open(&spec.library)?;
-        let said = format!("{} {}", library.facts.name, library.facts.version);
-        let expected = format!("{} {}", spec.name, spec.version);
-        if said != expected {
-            return Err(StartError::OtherPlugin { expected, found: said });
-        }
+        let identity = Identity { name: &spec.name, version: &spec.version };
+        let library = services
+            .loader
+            .load(&spec.library, identity)
+            .map_err(|refusal| StartError::Library(Box::new(refusal)))?;
         let name: Arc<str> = spec.name.as_str().into();
         let log = Arc::new(PluginLog::new(
             &name,

@@ -31,6 +31,7 @@ pub use self::{instance::StartError, state::State, workers::Workers};
 use crate::{
     config,
     events::{Bus, Consumer, NewEvent},
+    loader::Loader,
     log::{Logs, Redactor},
     outbound::Outbound,
 };
@@ -71,6 +72,8 @@ pub struct Services {
     pub logs: Logs,
     /// Outbound HTTP.
     pub outbound: Arc<Outbound>,
+    /// What loads libraries.
+    pub loader: Arc<Loader>,
     /// Where outbound requests run.
     pub network: Network,
     /// How many records a plugin may log in a second.

@@ -167,7 +167,7 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirE
 }
 
 /// Makes a folder and its parents; the folder itself is its owner's alone.
-pub(super) fn make_private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -187,7 +187,7 @@ pub(super) fn make_private_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file that only its owner reads, whole or not at all.
-pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(parent)?;

@@ -5,6 +5,7 @@
 //!   streamspace.lock        held by a running host
 //!   server.json             where it listens, while it runs
 //!   admin.token             mode 0600
+//!   verdicts/HASH.json      what became of a library's first load (`loader`)
 //!   plugins/NAME/
 //!     record.json           mode 0600: state and configuration, secrets included
 //!     HASH/                 one version's files, never written to again
@@ -13,6 +14,7 @@
 mod data_dir;
 mod plugins;
 
+pub(crate) use self::data_dir::{make_private_dir, write_private};
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     plugins::{Installed, Listed, Record, Store, StoreError},

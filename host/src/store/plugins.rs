@@ -145,9 +145,19 @@ impl Store {
     ///
     /// [`StoreError`] when it is not there or not one.
     pub fn read_manifest(folder: &Path) -> Result<Manifest, StoreError> {
-        let path = folder.join("manifest.json");
+        let path = within(folder, "manifest.json")?;
         let text = read_bounded(&path, streamspace_plugin::manifest::MAX_BYTES as u64)?;
         Manifest::parse(&text).map_err(|source| StoreError::Manifest { path, source })
+    }
+
+    /// The library in a plugin's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is not there, or a link that leads out of the folder.
+    pub fn library_in(folder: &Path, manifest: &Manifest) -> Result<PathBuf, StoreError> {
+        let library = within(folder, &library_name(manifest)?)?;
+        if library.exists() { Ok(library) } else { Err(StoreError::NoLibrary { path: library }) }
     }
 
     /// Copies the files of a plugin's folder into the store and answers with the record to save and the path of the
@@ -159,10 +169,7 @@ impl Store {
     /// [`StoreError`] says which file, expected and found.
     pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<(Record, PathBuf), StoreError> {
         let library = library_name(manifest)?;
-        let source = folder.join(&library);
-        if !source.exists() {
-            return Err(StoreError::NoLibrary { path: source });
-        }
+        let source = Self::library_in(folder, manifest)?;
         let home = self.root.join(manifest.name.as_str());
         make_private_dir(&home).map_err(failed("make the folder", &home))?;
         let staging = tempfile::Builder::new()
@@ -172,7 +179,7 @@ impl Store {
 
         let mut hash = Sha256::new();
         copy(
-            &folder.join("manifest.json"),
+            &within(folder, "manifest.json")?,
             &staging.path().join("manifest.json"),
             MAX_FILE_BYTES,
             &mut hash,
@@ -180,7 +187,7 @@ impl Store {
         copy(&source, &staging.path().join(&library), MAX_LIBRARY_BYTES, &mut hash)?;
         let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
         for extra in ["README.md"].into_iter().chain(icon) {
-            let path = folder.join(extra);
+            let path = within(folder, extra)?;
             if path.is_file() {
                 // They are for people: the plugin is the same without them.
                 copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
@@ -355,6 +362,26 @@ fn copy(from: &Path, to: &Path, limit: u64, hash: &mut Sha256) -> Result<(), Sto
     let mut permissions = target.metadata().map_err(failed("read", to))?.permissions();
     permissions.set_readonly(true);
     target.set_permissions(permissions).map_err(failed("protect", to))
+}
+
+/// A file in a folder. One that is a link stays in it too: nobody's files are to get into the store by a name in it.
+fn within(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    let path = folder.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_symlink() => {}
+        // What is not there is found out where it is read.
+        _ => return Ok(path),
+    }
+    let folder = folder.canonicalize().map_err(failed("read", folder))?;
+    let target = path.canonicalize().map_err(failed("follow the link", &path))?;
+    if target.starts_with(&folder) {
+        return Ok(path);
+    }
+    Err(StoreError::File {
+        path,
+        expected: "a file in the folder".to_owned(),
+        found: format!("a link to {}", target.display()),
+    })
 }
 
 fn open_regular(path: &Path, limit: u64) -> Result<File, StoreError> {

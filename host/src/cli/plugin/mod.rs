@@ -1,11 +1,14 @@
 //! `streamspace plugin …`
 
+mod blocked;
 mod config;
 mod disable;
 mod enable;
+mod inspect;
 mod install;
 mod list;
 mod show;
+mod unblock;
 mod uninstall;
 
 use anyhow::bail;
@@ -31,19 +34,29 @@ pub(super) enum Verb {
     Config(config::Verb),
     /// Stop and remove a plugin
     Uninstall(uninstall::Uninstall),
+    /// Show what a library's file says, and whether this host would load it. Loads nothing
+    Inspect(inspect::Inspect),
+    /// List the libraries that crashed or hung the process that tried them
+    Blocked(blocked::ListBlocked),
+    /// Have a blocked library tried again
+    Unblock(unblock::Unblock),
 }
 
 impl Verb {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
-        let target = Target::find(&global.load(Overrides::default())?)?;
+        let config = global.load(Overrides::default())?;
+        let target = || Target::find(&config);
         match self {
-            Self::Install(verb) => verb.run(global, &target),
-            Self::List(verb) => verb.run(global, &target),
-            Self::Show(verb) => verb.run(global, &target),
-            Self::Enable(verb) => verb.run(global, &target),
-            Self::Disable(verb) => verb.run(global, &target),
-            Self::Config(verb) => verb.run(global, &target),
-            Self::Uninstall(verb) => verb.run(global, &target),
+            Self::Install(verb) => verb.run(global, &target()?),
+            Self::List(verb) => verb.run(global, &target()?),
+            Self::Show(verb) => verb.run(global, &target()?),
+            Self::Enable(verb) => verb.run(global, &target()?),
+            Self::Disable(verb) => verb.run(global, &target()?),
+            Self::Config(verb) => verb.run(global, &target()?),
+            Self::Uninstall(verb) => verb.run(global, &target()?),
+            Self::Inspect(verb) => verb.run(global, &config),
+            Self::Blocked(verb) => verb.run(global, &target()?),
+            Self::Unblock(verb) => verb.run(global, &target()?),
         }
     }
 }
