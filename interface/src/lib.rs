@@ -91,7 +91,8 @@ pub mod prelude {
     };
 }
 
-/// Exports the type given, a [`Plugin`], from the library. Once per crate, whose `crate-type` is `["cdylib"]`.
+/// Exports the type given, a [`Plugin`], from the library. Once per crate, whose `crate-type` is `["cdylib"]`:
+/// a second time does not compile.
 ///
 /// The plugin's name and version are the crate's. The crate must be built with `panic = "unwind"`, which is the
 /// default: with `abort`, a panic of the plugin would end the host.
@@ -110,6 +111,16 @@ pub mod prelude {
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
+        // Whatever module it stands in, an exported macro is an item of the crate's root: a second `export!` is an
+        // error already for `cargo check`, and this name tells why. The symbol below would be one only at code
+        // generation.
+        #[doc(hidden)]
+        #[macro_export]
+        #[allow(non_local_definitions, reason = "from within a function too, the crate's root is meant")]
+        macro_rules! a_library_exports_one_plugin {
+            () => {};
+        }
+
         const _: () = {
             #[cfg(panic = "abort")]
             compile_error!(

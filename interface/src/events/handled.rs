@@ -104,6 +104,13 @@ impl From<Error> for Handled {
 ///
 /// That is: nothing, [`Handled`], or a `Result` of either. An `Err` is a retry, or a reject if the
 /// error is [permanent](Error::permanent).
+#[diagnostic::on_unimplemented(
+    message = "a handler may not return `{Self}`",
+    label = "expects a handler that returns `Result<()>`, `Result<Handled>`, `Handled` or nothing",
+    note = "a handler is `fn(&Self, &Event<'_>) -> Result<()>` or `fn(&Self, &Event<'_>) -> Result<Handled>`; with `handle_payload` it takes the payload as well",
+    note = "its error is `streamspace_plugin::Error`, which any `std::error::Error` becomes with `?`",
+    note = "it is not `async`: it runs on a worker thread and may block"
+)]
 pub trait IntoHandled {
     /// What is to become of the event.
     fn into_handled(self) -> Handled;
@@ -121,6 +128,8 @@ impl IntoHandled for Handled {
     }
 }
 
+// Otherwise the compiler would name the part of a `Result` that does not fit, and not what a handler may return.
+#[diagnostic::do_not_recommend]
 impl<T: IntoHandled, E: Into<Handled>> IntoHandled for Result<T, E> {
     fn into_handled(self) -> Handled {
         match self {

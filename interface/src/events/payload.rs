@@ -15,6 +15,11 @@
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// A payload and the topics that carry it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which topics carry it",
+    label = "expects a handler whose payload implements `Payload`",
+    note = "implement `streamspace_plugin::events::payload::Payload` for `{Self}`, or use `handle` and read it with `event.decode()`"
+)]
 pub trait Payload: DeserializeOwned {
     /// The topics.
     const TOPICS: &'static [&'static str];

@@ -13,6 +13,11 @@ use crate::{Context, Registrar, Result};
 /// A plugin: the type given to [`export!`](crate::export).
 ///
 /// All of it may panic; the host contains that, names the plugin and the place, and treats it as a failure.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plugin",
+    label = "does not implement `Plugin`",
+    note = "`export!` takes the type that implements `streamspace_plugin::Plugin`"
+)]
 pub trait Plugin: Send + Sync + Sized + 'static {
     /// The configuration. What arrives is valid against the manifest's `configSchema`, with the defaults applied. Use
     /// `()` for a plugin without one, or `serde_json::Value` for the document as it is.
