@@ -55,10 +55,10 @@ pub struct RefusalMembers {
 impl From<&Refusal> for RefusalMembers {
     fn from(refusal: &Refusal) -> Self {
         Self {
-            plugin: refusal.plugin.clone(),
+            plugin: refusal.plugin.clone().map(Into::into),
             rule: refusal.rule,
-            expected: refusal.expected.clone(),
-            found: refusal.found.clone(),
+            expected: refusal.expected.clone().into(),
+            found: refusal.found.clone().into(),
             action: refusal.action(),
         }
     }

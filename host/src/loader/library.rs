@@ -35,7 +35,7 @@ impl Library {
         let other = |detail: String| {
             let found = detail.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             let mut refusal = Refusal::new(Rule::Interface, path, format!("interface {ABI_MAJOR}"), found);
-            refusal.detail = Some(detail);
+            refusal.detail = Some(detail.into());
             refusal
         };
         let root = open_header(header).map_err(|why| other(why.to_string()))?;

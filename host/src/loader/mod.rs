@@ -76,7 +76,7 @@ impl Loader {
         match verdict {
             Some(Ok(())) => Ok(facts),
             // It may lie elsewhere by now.
-            Some(Err(blocked)) => Err(known(Refusal { file: path.to_owned(), ..blocked })),
+            Some(Err(blocked)) => Err(known(Refusal { file: path.into(), ..blocked })),
             None => self.first_load(path, expected.name, &hash).map(|()| facts),
         }
     }
@@ -118,7 +118,7 @@ impl Loader {
     fn first_load(&self, path: &Path, plugin: &str, hash: &str) -> Result<(), Refusal> {
         let result = probe::probe(path, self.probe_deadline).map_err(|refusal| {
             let blocks = matches!(refusal.rule, Rule::Survivable | Rule::Timely);
-            Refusal { hash: blocks.then(|| hash.to_owned()), ..refusal.of(plugin) }
+            Refusal { hash: blocks.then(|| hash.into()), ..refusal.of(plugin) }
         });
         let kept = match &result {
             Ok(()) => self.verdicts.set(hash, self.host.version(), None),

@@ -1,9 +1,6 @@
 //! Why a library is refused: one of a few rules, with what was expected and found, and what to do.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -185,19 +182,19 @@ pub struct Refusal {
     /// The rule that it breaks.
     pub rule: Rule,
     /// The file.
-    pub file: PathBuf,
+    pub file: Box<Path>,
     /// The plugin, if it is known.
-    pub plugin: Option<String>,
+    pub plugin: Option<Box<str>>,
     /// What was expected.
-    pub expected: String,
+    pub expected: Box<str>,
     /// What was found.
-    pub found: String,
+    pub found: Box<str>,
     /// The SHA-256 of a file that is on the block list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
+    pub hash: Option<Box<str>>,
     /// The long version: for a debug log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub detail: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -209,17 +206,17 @@ impl Refusal {
     ) -> Self {
         Self {
             rule,
-            file: file.to_owned(),
+            file: file.into(),
             plugin: None,
-            expected: expected.to_string(),
-            found: found.to_string(),
+            expected: expected.to_string().into(),
+            found: found.to_string().into(),
             hash: None,
             detail: None,
         }
     }
 
     pub(super) fn of(mut self, plugin: &str) -> Self {
-        self.plugin = Some(plugin.to_owned());
+        self.plugin = Some(plugin.into());
         self
     }
 
@@ -274,7 +271,7 @@ mod tests {
             "that it ended by signal 11",
         )
         .of("a");
-        refusal.hash = Some("0123456789abcdef".to_owned());
+        refusal.hash = Some("0123456789abcdef".into());
         assert_eq!(
             refusal.to_string(),
             "the library /p/liba.so of `a` is refused: loading it ends the process that loads it. \

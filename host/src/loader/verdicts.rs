@@ -155,9 +155,9 @@ impl Verdicts {
                 all.push(Blocked {
                     hash: hash.to_owned(),
                     code: refusal.code().to_owned(),
-                    reason: refusal.found,
-                    plugin: refusal.plugin,
-                    file: refusal.file,
+                    reason: refusal.found.into(),
+                    plugin: refusal.plugin.map(Into::into),
+                    file: refusal.file.into(),
                     blocked_at: at,
                 });
             }
