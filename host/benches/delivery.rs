@@ -22,6 +22,7 @@ use bytes::Bytes;
 use divan::{Bencher, counter::ItemsCount};
 use streamspace_host::{
     events::{Bus, Consumer, Next, Refused, Scratch, Target},
+    loader::Library,
     runtime::Workers,
 };
 use streamspace_plugin::{
@@ -175,7 +176,7 @@ fn bus_plugins(bencher: Bencher<'_, '_>, consumers: usize) {
     let targets = tallies(consumers).into_iter().enumerate().map(|(number, tally)| {
         let file: PathBuf = folder.path().join(format!("libtouch_{number}.so"));
         std::fs::copy(plugin::library(), &file).expect("copied");
-        let plugin: Bound<ConsumersRef> = plugin::start(&file);
+        let plugin: Bound<ConsumersRef> = plugin::start(&Library::open(&file).expect("a plugin"));
         let deliver =
             move |consumer: u32, batch: Batch<'_>| plugin.table.deliver()(plugin.handle, consumer, batch);
         (Arc::new(Counting { deliver, tally: Arc::clone(&tally) }) as Arc<dyn Target>, tally)
@@ -186,7 +187,7 @@ fn bus_plugins(bencher: Bencher<'_, '_>, consumers: usize) {
 /// A backlog of `WINDOW` events, handed to the plugin in batches: delivery without its emitter.
 #[divan::bench(sample_size = 1)]
 fn backlog_plugin(bencher: Bencher<'_, '_>) {
-    let plugin: Bound<ConsumersRef> = plugin::start(plugin::library());
+    let plugin: Bound<ConsumersRef> = plugin::start(&Library::open(plugin::library()).expect("a plugin"));
     let deliver =
         move |consumer: u32, batch: Batch<'_>| plugin.table.deliver()(plugin.handle, consumer, batch);
     let target: Arc<dyn Target> = Arc::new(Counting { deliver, tally: Arc::default() });

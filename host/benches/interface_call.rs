@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::atomic::AtomicBool};
 
 use bytes::Bytes;
 use divan::{Bencher, counter::ItemsCount};
-use streamspace_host::events::Event;
+use streamspace_host::{events::Event, loader::Library};
 use streamspace_plugin::{
     abi::{ROption, RSlice},
     events::{Batch, EventView},
@@ -55,7 +55,7 @@ fn views(events: &[Event]) -> Vec<EventView<'_>> {
 /// One call of `deliver` per batch: table, panic barrier, SDK, handler.
 #[divan::bench(args = BATCHES)]
 fn interface(bencher: Bencher<'_, '_>, batch: usize) {
-    let plugin = plugin::start(plugin::library());
+    let plugin = plugin::start(&Library::open(plugin::library()).expect("a plugin"));
     let deliver = black_box(plugin.table.deliver());
     let events = events(batch);
     let views = views(&events);

@@ -48,9 +48,8 @@ fn build() -> PathBuf {
         .expect("the build has a library")
 }
 
-/// Loads and starts the plugin in the file, and answers with what it is given events by.
-pub(crate) fn start(file: &Path) -> Bound<ConsumersRef> {
-    let library = Library::open(file).expect("a plugin");
+/// Starts the plugin of a library, and answers with what it is given events by.
+pub(crate) fn start(library: &Library) -> Bound<ConsumersRef> {
     let host = Peer { handle: Handle(0), lookup };
     let plugin = (library.root.create())(host).into_result().expect("an instance");
     let lifecycle: Bound<LifecycleRef> = bind(plugin, lifecycle::ID);
