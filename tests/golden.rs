@@ -45,7 +45,7 @@ fn start() -> (Host, Provider) {
 }
 
 fn configure(host: &Host, patch: &Value) {
-    host.api().patch(&format!("/api/v1/plugins/{EVERY}/config"), patch).expect(200);
+    let _ = host.api().patch(&format!("/api/v1/plugins/{EVERY}/config"), patch).expect(200);
 }
 
 fn said(host: &Host, message: &str) -> LogLine {

@@ -1,0 +1,56 @@
+//! Numbers that cross the interface keep their meaning for ever. New ones are added here; none is changed or used again.
+
+use streamspace_plugin::{
+    abi::{ABI_MAJOR, FaultKind},
+    events::{Refusal, Verdict},
+};
+
+#[test]
+fn the_interface_is_number_1() {
+    assert_eq!(ABI_MAJOR, 1);
+}
+
+#[test]
+fn kinds_of_faults_keep_their_numbers() {
+    let kinds = [
+        (FaultKind::FAILED, 1, "FAILED"),
+        (FaultKind::PANICKED, 2, "PANICKED"),
+        (FaultKind::CLOSED, 3, "CLOSED"),
+        (FaultKind::INVALID, 4, "INVALID"),
+        (FaultKind::DENIED, 5, "DENIED"),
+        (FaultKind::UNSUPPORTED, 6, "UNSUPPORTED"),
+        (FaultKind::TOO_LARGE, 7, "TOO_LARGE"),
+        (FaultKind::TIMED_OUT, 8, "TIMED_OUT"),
+        (FaultKind::UNKNOWN_HOST, 101, "UNKNOWN_HOST"),
+        (FaultKind::ADDRESS_REFUSED, 102, "ADDRESS_REFUSED"),
+        (FaultKind::CONNECT, 103, "CONNECT"),
+        (FaultKind::TLS, 104, "TLS"),
+        (FaultKind::CONNECTION_LOST, 105, "CONNECTION_LOST"),
+        (FaultKind::REDIRECT_REFUSED, 106, "REDIRECT_REFUSED"),
+    ];
+    for (kind, number, name) in kinds {
+        assert_eq!((kind.0, kind.name()), (number, Some(name)));
+    }
+    let named = (0..10_000).filter(|number| FaultKind(*number).name().is_some()).count();
+    assert_eq!(named, kinds.len(), "a kind that is not listed here");
+}
+
+#[test]
+fn verdicts_keep_their_numbers() {
+    let verdicts = [Verdict::RETRY, Verdict::DEFER, Verdict::REJECT, Verdict::PANICKED];
+    assert_eq!(verdicts.map(|verdict| verdict.0), [1, 2, 3, 4]);
+    assert_eq!(Refusal::BACKOFF, u64::MAX);
+}
+
+#[test]
+fn log_levels_are_those_of_slog() {
+    let levels = [
+        slog::Level::Critical,
+        slog::Level::Error,
+        slog::Level::Warning,
+        slog::Level::Info,
+        slog::Level::Debug,
+        slog::Level::Trace,
+    ];
+    assert_eq!(levels.map(|level| level.as_usize()), [1, 2, 3, 4, 5, 6]);
+}
