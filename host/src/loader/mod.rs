@@ -88,7 +88,7 @@ impl Loader {
     /// [`Refusal`] by the first rule that it breaks.
     pub fn load(&self, path: &Path, expected: Identity<'_>) -> Result<Library, Refusal> {
         let facts = self.admit(path, expected)?;
-        let library = Library::open(path).map_err(|refusal| refusal.of(expected.name))?;
+        let library = Library::open(path).map_err(|refusal| self.told(refusal).of(expected.name))?;
         if library.facts != facts {
             let (wanted, found) =
                 ("a library whose root says what its note says", "something else in its root");
@@ -131,9 +131,14 @@ impl Loader {
         if let Err(why) = kept {
             warn!(self.logger, "The result of a library's first load cannot be kept: it will be tried again."; "error" => %why);
         }
-        if let Err(Refusal { detail: Some(detail), .. }) = &result {
-            debug!(self.logger, "A library's layout differs."; "detail" => detail, "file" => %path.display());
+        result.map_err(|refusal| self.told(refusal))
+    }
+
+    /// Has the long version of a refusal in the debug log, where it does not bury the short one.
+    fn told(&self, refusal: Refusal) -> Refusal {
+        if let Some(detail) = &refusal.detail {
+            debug!(self.logger, "A library's layout differs."; "detail" => detail.as_ref(), "file" => %refusal.file.display());
         }
-        result
+        refusal
     }
 }

@@ -23,7 +23,7 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::json;
-use slog::{error, info, warn};
+use slog::{debug, error, info, warn};
 use tokio::runtime::Handle as Network;
 
 use self::instance::{Instance, deadline, hung};
@@ -231,7 +231,16 @@ impl Runtime {
         let this = Weak::clone(&self.this);
         let started = self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || {
             let secrets = Redactor::new(&spec.secrets);
-            Instance::load(&spec, &services, &this).map_err(|why| secrets.text(&why.to_string()).into_owned())
+            Instance::load(&spec, &services, &this).map_err(|why| {
+                if let StartError::Layout { mismatch, .. } = &why {
+                    // Hundreds of lines: not for the reason.
+                    debug!(
+                        services.logs.logger(), "A table's layout differs.";
+                        "detail" => mismatch.detail(), "plugin" => &spec.name
+                    );
+                }
+                secrets.text(&why.to_string()).into_owned()
+            })
         });
         let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
             Ok(()) => self.enable(&name, instance),
