@@ -200,7 +200,11 @@ impl Store {
     pub fn discard(&self, record: &Record) -> Result<(), StoreError> {
         let home = self.root.join(&record.name);
         let files = home.join(&record.content);
-        fs::remove_dir_all(&files).map_err(failed("remove", &files))?;
+        match fs::remove_dir_all(&files) {
+            // Somebody else installed, and was refused, the same.
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(failed("remove", &files))?,
+        }
         // It stays if another version is in it.
         let _ = fs::remove_dir(&home);
         Ok(())
