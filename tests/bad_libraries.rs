@@ -196,7 +196,7 @@ fn damaged(whole: &[u8]) -> Vec<Bad> {
     garbage[dynamic(whole)].fill(0x41);
     let mut many = whole.to_vec();
     many.resize(2 * MIB as usize, 0);
-    sections(&mut many, 0xffff, MIB);
+    sections(&mut many, 60_000, MIB);
     let mut claims = whole.to_vec();
     claims.resize(2 * MIB as usize, 0);
     sections(&mut claims, 0, MIB);
