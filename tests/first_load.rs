@@ -77,9 +77,10 @@ fn blocked(installation: &Installation) -> Vec<Value> {
     listing["libraries"].as_array().expect("a list").clone()
 }
 
-/// A running host, with another plugin in it.
-fn start(installation: Installation) -> Host {
-    let host = installation.plugin(OTHER, &json!({})).start();
+/// A running host that gives a first load this many seconds, with another plugin that was tried before.
+fn start(probe_deadline_secs: i64) -> Host {
+    let installation = Installation::new().plugin(OTHER, &json!({}));
+    let host = installation.set("plugins.probe_deadline_secs", probe_deadline_secs).start();
     host.wait_state(OTHER, "running");
     host
 }
@@ -97,8 +98,8 @@ fn the_host_is_as_before(host: Host) -> Installation {
 
 /// A library that does this is refused, with these words in what was found, and is blocked.
 #[track_caller]
-fn refused(installation: Installation, mode: Mode, code: &str, rule: &str, found: &[&str]) {
-    let host = start(installation);
+fn refused(probe_deadline_secs: i64, mode: Mode, code: &str, rule: &str, found: &[&str]) {
+    let host = start(probe_deadline_secs);
     let folder = folder(&host, mode);
     folder.change(|library| replace(library, "SECONDS:0000000000", &format!("SECONDS:{}", seconds(&host))));
     let problem = post(&host, &folder).refusal(code);
@@ -147,49 +148,46 @@ fn is_listed(installation: &Installation, hash: &str, code: &str, found: &[&str]
 #[test]
 fn one_that_crashes_when_it_is_loaded() {
     let found = ["initializers", "signal: 11"];
-    refused(Installation::new(), Mode::CrashesAtOnce, "SSP-LIB-016", "survivable", &found);
+    refused(FOR_EVER, Mode::CrashesAtOnce, "SSP-LIB-016", "survivable", &found);
 }
 
 #[test]
 fn one_that_aborts_when_it_is_loaded() {
     let found = ["initializers", "signal: 6"];
-    refused(Installation::new(), Mode::Aborts, "SSP-LIB-016", "survivable", &found);
+    refused(FOR_EVER, Mode::Aborts, "SSP-LIB-016", "survivable", &found);
 }
 
 #[test]
 fn one_that_ends_the_process_as_if_all_were_well() {
     let found = ["initializers", "exit status: 0"];
-    refused(Installation::new(), Mode::Exits, "SSP-LIB-016", "survivable", &found);
+    refused(FOR_EVER, Mode::Exits, "SSP-LIB-016", "survivable", &found);
 }
 
 #[test]
 fn one_that_crashes_when_the_process_ends() {
     let found = ["finalizers", "signal: 11"];
-    refused(Installation::new(), Mode::CrashesAtItsEnd, "SSP-LIB-016", "survivable", &found);
+    refused(FOR_EVER, Mode::CrashesAtItsEnd, "SSP-LIB-016", "survivable", &found);
 }
 
 #[test]
 fn one_that_crashes_and_leaves_a_process_with_its_output() {
-    let installation = Installation::new().set("plugins.probe_deadline_secs", FOR_EVER);
     let found = ["initializers", "signal: 11"];
-    refused(installation, Mode::StartsProcessAndCrashes, "SSP-LIB-016", "survivable", &found);
+    refused(FOR_EVER, Mode::StartsProcessAndCrashes, "SSP-LIB-016", "survivable", &found);
 }
 
 #[test]
 fn one_that_hangs_when_it_is_loaded() {
-    let installation = Installation::new().set("plugins.probe_deadline_secs", 1);
-    refused(installation, Mode::Hangs, "SSP-LIB-017", "timely", &["within 1 s"]);
+    refused(1, Mode::Hangs, "SSP-LIB-017", "timely", &["within 1 s"]);
 }
 
 #[test]
 fn one_that_hangs_when_the_process_ends() {
-    let installation = Installation::new().set("plugins.probe_deadline_secs", 1);
-    refused(installation, Mode::HangsAtItsEnd, "SSP-LIB-017", "timely", &["within 1 s"]);
+    refused(1, Mode::HangsAtItsEnd, "SSP-LIB-017", "timely", &["within 1 s"]);
 }
 
 #[test]
 fn a_process_that_it_starts_is_ended_and_not_waited_for() {
-    let host = start(Installation::new().set("plugins.probe_deadline_secs", FOR_EVER));
+    let host = start(FOR_EVER);
     let folder = folder(&host, Mode::StartsProcess);
     folder.change(|library| replace(library, "SECONDS:0000000000", &format!("SECONDS:{}", seconds(&host))));
     let plugin = post(&host, &folder).expect(201).json();
@@ -201,7 +199,7 @@ fn a_process_that_it_starts_is_ended_and_not_waited_for() {
 
 #[test]
 fn what_is_blocked_is_refused_from_the_list_until_it_is_unblocked() {
-    let host = start(Installation::new().set("plugins.probe_deadline_secs", 1));
+    let host = start(1);
     let folder = folder(&host, Mode::Hangs);
     post(&host, &folder).refusal("SSP-LIB-017");
     let hash = hash(&folder);
@@ -228,7 +226,7 @@ fn what_is_blocked_is_refused_from_the_list_until_it_is_unblocked() {
 
 #[test]
 fn only_the_one_that_is_named_is_unblocked() {
-    let host = start(Installation::new());
+    let host = start(FOR_EVER);
     let folders = [Mode::CrashesAtOnce, Mode::Aborts].map(|mode| folder(&host, mode));
     for folder in &folders {
         post(&host, folder).refusal("SSP-LIB-016");
@@ -357,7 +355,7 @@ fn a_library_that_crashes_leaves_no_core_dump() {
     // The host would have one written to where it was started, if that is how the system does it.
     let most = getrlimit(Resource::Core).maximum;
     setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).expect("a limit");
-    let host = start(Installation::new());
+    let host = start(FOR_EVER);
     let folder = folder(&host, Mode::CrashesAtOnce);
     post(&host, &folder).refusal("SSP-LIB-016");
     let left: Vec<PathBuf> = fs::read_dir(host.scratch())
