@@ -198,9 +198,14 @@ fn a_damaged_plugin_hides_no_other_and_can_be_removed() {
 #[test]
 fn the_manifests_of_all_plugins_are_good() {
     let installation = Installation::new();
-    for name in
-        ["streamspace-slack", "fixture-counter", "fixture-panics", "fixture-outbound", "fixture-logger"]
-    {
+    for name in [
+        "streamspace-slack",
+        "fixture-counter",
+        "fixture-panics",
+        "fixture-outbound",
+        "fixture-logger",
+        "fixture-initializer",
+    ] {
         let file = installation.builds().plugin(name).join("manifest.json");
         installation.cli(&["manifest", "check", file.to_str().expect("UTF-8")]).expect(0);
     }

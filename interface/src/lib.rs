@@ -168,6 +168,9 @@ macro_rules! cpu_features {
             "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "cmpxchg16b" "avx" "avx2" "bmi1" "bmi2" "f16c" "fma"
             "lzcnt" "movbe" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vnni" "aes" "sha"
             "pclmulqdq" "vaes" "vpclmulqdq" "gfni" "adx" "rdrand" "rdseed"
+            // What `target-cpu=native` switches on where the vendors' processors differ.
+            "avx512ifma" "avx512vbmi" "avx512vbmi2" "avx512bitalg" "avx512vpopcntdq" "avx512bf16" "avx512fp16"
+            "avx512vp2intersect" "avxvnni" "sse4a" "tbm"
             // AArch64.
             "lse" "rdm" "rcpc" "dotprod" "fp16" "sha2" "sha3" "sve" "sve2" "crc" "bf16" "i8mm"
         }

@@ -68,6 +68,22 @@ impl Answer {
         assert_eq!(problem["status"], self.status, "{problem}");
         problem
     }
+
+    /// The problem document about a library that was refused with this code.
+    ///
+    /// # Panics
+    ///
+    /// When it is none, or lacks a member.
+    #[track_caller]
+    pub fn refusal(&self, code: &str) -> Value {
+        let problem = self.problem(&[422]);
+        assert_eq!(problem["code"], code, "{problem}");
+        for member in ["plugin", "rule", "expected", "found", "action"] {
+            let text = problem[member].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "`{member}` is missing in {problem}");
+        }
+        problem
+    }
 }
 
 impl Api {

@@ -11,12 +11,13 @@ use std::{
 use serde_json::Value;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 5] = [
+const PLUGINS: [(&str, &str); 6] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
+    ("fixture-initializer", "tests/fixtures/fixture-initializer"),
 ];
 
 /// What lies beside a plugin's library, where it exists.

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Builds, DEADLINE, Host, Log, Provider, builds, wait_for};
+use crate::{Builds, DEADLINE, Folder, Host, Log, Process, Provider, builds, wait_for};
 
 /// One installation of the host, in a temporary directory.
 #[derive(Debug)]
@@ -144,6 +144,12 @@ impl Installation {
         self.directory.path()
     }
 
+    /// A copy of a plugin's folder under another name.
+    #[must_use]
+    pub fn copy(&self, plugin: &str, name: &str) -> Folder {
+        Folder::copy(self.builds().plugin(plugin), self.scratch().join(name))
+    }
+
     /// Everything that the command line printed so far.
     #[must_use]
     pub fn said(&self) -> String {
@@ -183,6 +189,12 @@ impl Installation {
         said.push_str(&output.stdout);
         said.push_str(&output.stderr);
         output
+    }
+
+    /// Starts a command on this installation, and does not wait for its end.
+    #[must_use]
+    pub fn spawn(&self, arguments: &[&str]) -> Process {
+        Process::spawn(&mut self.command(arguments))
     }
 
     /// Starts the host and waits until it listens.

@@ -8,9 +8,11 @@
 mod api;
 mod builds;
 mod events;
+mod folder;
 mod host;
 mod installation;
 mod log;
+mod note;
 mod process;
 mod provider;
 mod wait;
@@ -19,9 +21,11 @@ pub use self::{
     api::{Answer, Api},
     builds::{Builds, builds, workspace},
     events::{Emitter, cloud_event},
+    folder::{Folder, replace},
     host::{Host, Stopped},
     installation::{Installation, Output},
     log::{Log, LogLine},
+    note::{change_note, note_in},
     process::Process,
     provider::{Provider, Reply, Request},
     wait::{DEADLINE, wait_for},

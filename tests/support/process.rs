@@ -1,11 +1,12 @@
 //! A process whose output is collected, and that does not outlive its test.
 
 use std::{
+    fs,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::{Log, wait_for};
 
@@ -52,6 +53,21 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         // Not yet waited for, so the id is still its own.
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and answers with how many bytes it has read in all.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end within `deadline`.
+    pub fn bytes_read(&mut self, deadline: Duration) -> u64 {
+        // Its figures go when it is waited for in earnest.
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let process = Pid::from_child(&self.child);
+        wait_for(deadline, "the end of a process", || waitid(WaitId::Pid(process), ended).unwrap());
+        let figures = fs::read_to_string(format!("/proc/{}/io", self.id())).unwrap();
+        let read = figures.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+        read.parse().unwrap()
     }
 
     /// Waits for its end, and for the last of its output.

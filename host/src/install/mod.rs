@@ -17,7 +17,7 @@ pub use self::{
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
-    loader::{Blocked, Identity, Loader},
+    loader::{Blocked, Identity, Loader, Refusal},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     store::{Installed, Listed, Record, Store, StoreError},
@@ -122,11 +122,13 @@ impl Plugins {
         let version = manifest.version.to_string();
         let identity = Identity { name: &name, version: &version };
         // Before it is copied: it may be anything, and large.
-        self.loader.judge(&Store::library_in(folder, &manifest)?, identity)?;
+        let source = Store::library_in(folder, &manifest)?;
+        self.loader.judge(&source, identity)?;
         let (record, library) = self.store.import(folder, &manifest)?;
         if let Err(refusal) = self.loader.admit(&library, identity) {
             self.store.discard(&record)?;
-            return Err(refusal.into());
+            // The copy is gone; the operator knows the file that it was made from.
+            return Err(Refusal { file: source.into(), ..refusal }.into());
         }
         let plugin = {
             // Copying and trying take long: only what decides is done under the lock.

@@ -229,7 +229,8 @@ fn has_feature(name: &str) -> Option<bool> {
     detected! {
         "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "cmpxchg16b" "avx" "avx2" "bmi1" "bmi2" "f16c" "fma"
         "lzcnt" "movbe" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vnni" "aes" "sha"
-        "pclmulqdq" "vaes" "vpclmulqdq" "gfni" "adx" "rdrand" "rdseed"
+        "pclmulqdq" "vaes" "vpclmulqdq" "gfni" "adx" "rdrand" "rdseed" "avx512ifma" "avx512vbmi" "avx512vbmi2"
+        "avx512bitalg" "avx512vpopcntdq" "avx512bf16" "avx512fp16" "avx512vp2intersect" "avxvnni" "sse4a" "tbm"
     }
 }
 

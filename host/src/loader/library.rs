@@ -53,6 +53,8 @@ fn load(path: &Path) -> Result<ForeignHeader, Refusal> {
     let refused = |why: libloading::Error| {
         // The cause has the words of the system's loader.
         let reason = std::error::Error::source(&why).map_or_else(|| why.to_string(), ToString::to_string);
+        // The refusal names the file, and this may be a copy of it.
+        let reason = reason.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&reason);
         Refusal::new(Rule::SystemLoader, path, "a library that this system can load", reason)
     };
 

@@ -16,6 +16,11 @@ use super::{Library, Refusal, Rule};
 /// The most that a child's answer is read of, in bytes: a library's initializers may print too.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
+/// How often a child is looked at.
+const POLL: Duration = Duration::from_millis(1);
+/// How long the answer of a child that has ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What comes before the answer, so that it is told from what the library prints.
 const MARK: &str = "streamspace-probe:";
 
@@ -106,11 +111,7 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
         // Nobody listens any more once the deadline has passed.
         let _ = sender.send(answer(output));
     })?;
-    let left = until.saturating_duration_since(Instant::now());
-    let answer = match receiver.recv_timeout(left) {
-        Ok(answer) => answer?,
-        Err(_) => return Ok(End::Late),
-    };
+    let mut said = None;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -118,7 +119,18 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
         if Instant::now() > until {
             return Ok(End::Late);
         }
-        thread::sleep(Duration::from_millis(1));
+        match said {
+            None => said = receiver.recv_timeout(POLL).ok(),
+            Some(_) => thread::sleep(POLL),
+        }
+    };
+    let answer = match said {
+        Some(answer) => answer?,
+        None => {
+            // All that it said is in the pipe, but what it started may keep that open.
+            end_group(child);
+            receiver.recv_timeout(LAST_WORDS).unwrap_or(Ok(None))?
+        }
     };
     Ok(match answer {
         Some(answer) => End::Answered(status, answer),

@@ -169,39 +169,17 @@ impl Store {
     /// [`StoreError`] says which file, expected and found.
     pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<(Record, PathBuf), StoreError> {
         let library = library_name(manifest)?;
-        let source = Self::library_in(folder, manifest)?;
         let home = self.root.join(manifest.name.as_str());
         make_private_dir(&home).map_err(failed("make the folder", &home))?;
-        let staging = tempfile::Builder::new()
-            .prefix(".staging-")
-            .tempdir_in(&home)
-            .map_err(failed("make a folder in", &home))?;
-
-        let mut hash = Sha256::new();
-        copy(
-            &within(folder, "manifest.json")?,
-            &staging.path().join("manifest.json"),
-            MAX_FILE_BYTES,
-            &mut hash,
-        )?;
-        copy(&source, &staging.path().join(&library), MAX_LIBRARY_BYTES, &mut hash)?;
-        let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
-        for extra in ["README.md"].into_iter().chain(icon) {
-            let path = within(folder, extra)?;
-            if path.is_file() {
-                // They are for people: the plugin is the same without them.
-                copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
+        let content = match copy_in(folder, manifest, &library, &home) {
+            Ok(content) => content,
+            Err(why) => {
+                // It stays if another version is in it.
+                let _ = fs::remove_dir(&home);
+                return Err(why);
             }
-        }
-        let content: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let target = home.join(&content);
-        // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
-        if !target.exists() {
-            let staged = staging.keep();
-            fs::rename(&staged, &target).map_err(failed("move into place", &target))?;
-            sync_folder(&home)?;
-        }
-        let path = target.join(&library);
+        };
+        let path = home.join(&content).join(&library);
         let record = Record {
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
@@ -222,7 +200,11 @@ impl Store {
     pub fn discard(&self, record: &Record) -> Result<(), StoreError> {
         let home = self.root.join(&record.name);
         let files = home.join(&record.content);
-        fs::remove_dir_all(&files).map_err(failed("remove", &files))?;
+        match fs::remove_dir_all(&files) {
+            // Somebody else installed, and was refused, the same.
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(failed("remove", &files))?,
+        }
         // It stays if another version is in it.
         let _ = fs::remove_dir(&home);
         Ok(())
@@ -305,6 +287,40 @@ impl Store {
     fn record_path(&self, name: &str) -> PathBuf {
         self.root.join(name).join("record.json")
     }
+}
+
+/// Copies a plugin's files into a folder below `home` that is named after their hash, and answers with that name.
+fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Result<String, StoreError> {
+    let staging = tempfile::Builder::new()
+        .prefix(".staging-")
+        .tempdir_in(home)
+        .map_err(failed("make a folder in", home))?;
+
+    let mut hash = Sha256::new();
+    copy(
+        &within(folder, "manifest.json")?,
+        &staging.path().join("manifest.json"),
+        MAX_FILE_BYTES,
+        &mut hash,
+    )?;
+    copy(&within(folder, library)?, &staging.path().join(library), MAX_LIBRARY_BYTES, &mut hash)?;
+    let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
+    for extra in ["README.md"].into_iter().chain(icon) {
+        let path = within(folder, extra)?;
+        if path.is_file() {
+            // They are for people: the plugin is the same without them.
+            copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
+        }
+    }
+    let content: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let target = home.join(&content);
+    // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
+    if !target.exists() {
+        let staged = staging.keep();
+        fs::rename(&staged, &target).map_err(failed("move into place", &target))?;
+        sync_folder(home)?;
+    }
+    Ok(content)
 }
 
 /// The file name of a plugin's library on this operating system.

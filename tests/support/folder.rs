@@ -1,0 +1,86 @@
+//! A plugin's folder that a test may spoil.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// A copy of a plugin's folder.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    library: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn copy(plugin: &Path, path: PathBuf) -> Self {
+        fs::create_dir_all(&path).unwrap();
+        let mut library = None;
+        for entry in fs::read_dir(plugin).unwrap() {
+            let file = entry.unwrap().path();
+            let to = path.join(file.file_name().unwrap());
+            fs::copy(&file, &to).unwrap();
+            if to.to_str().unwrap().ends_with(env::consts::DLL_SUFFIX) {
+                library = Some(to);
+            }
+        }
+        Self { path, library: library.unwrap() }
+    }
+
+    /// Where it is, as the command line takes it.
+    ///
+    /// # Panics
+    ///
+    /// When it is no text.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// Where its library is, or is to be.
+    #[must_use]
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Its library's bytes.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        fs::read(&self.library).unwrap()
+    }
+
+    /// Changes its library. The file is another one then: the old one may be loaded.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.bytes();
+        change(&mut bytes);
+        fs::remove_file(&self.library).unwrap();
+        fs::write(&self.library, bytes).unwrap();
+    }
+}
+
+/// Replaces a text wherever it is in a library, by one that is as long.
+///
+/// # Panics
+///
+/// When it is not there, or the other one is longer or shorter.
+pub fn replace(library: &mut [u8], text: &str, by: &str) {
+    assert_eq!(text.len(), by.len());
+    let places: Vec<usize> = library
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, at)| *at == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!places.is_empty(), "`{text}` is not in the library");
+    for at in places {
+        library[at..at + by.len()].copy_from_slice(by.as_bytes());
+    }
+}
