@@ -66,7 +66,7 @@ fn main() {
     let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *texts.as_slice() {
         // The loader tries libraries in a child of its own program, which is this one.
-        [_, "probe", file] => println!("\n{}", probed(Path::new(file))),
+        [_, "probe", file] => probed(Path::new(file), &mut std::io::stdout()).expect("written"),
         [_, "sample", what, folder, count] => {
             let what = match what {
                 "open" => What::Open,

@@ -71,10 +71,7 @@ pub fn run() -> ExitCode {
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
-        Verb::Probe(probe) => {
-            probe.run();
-            Ok(())
-        }
+        Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
     };
     match result {

@@ -13,7 +13,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn run(&self) {
-        println!("\n{}", loader::probed(&self.file));
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        Ok(loader::probed(&self.file, &mut std::io::stdout())?)
     }
 }

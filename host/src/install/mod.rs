@@ -17,7 +17,7 @@ pub use self::{
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
-    loader::{Blocked, Identity, Loader, Refusal},
+    loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     store::{Installed, Listed, Record, Store, StoreError},
@@ -125,10 +125,9 @@ impl Plugins {
         let source = Store::library_in(folder, &manifest)?;
         self.loader.judge(&source, identity)?;
         let (record, library) = self.store.import(folder, &manifest)?;
-        if let Err(refusal) = self.loader.admit(&library, identity) {
+        if let Err(refusal) = self.loader.admit(&library, &source, identity) {
             self.store.discard(&record)?;
-            // The copy is gone; the operator knows the file that it was made from.
-            return Err(Refusal { file: source.into(), ..refusal }.into());
+            return Err(refusal.into());
         }
         let plugin = {
             // Copying and trying take long: only what decides is done under the lock.

@@ -58,26 +58,25 @@ impl Loader {
         self.host.judge(path, &inspection, Some(expected)).map_err(known)
     }
 
-    /// Judges a library, and tries it in a child process unless this version of the host did so before.
+    /// Judges a library, and tries it in a child process unless this version of the host did so before. `shown` is the
+    /// file that a refusal names: where the operator has it, if `path` is a copy.
     ///
     /// # Errors
     ///
     /// [`Refusal`] by the first rule that it breaks.
-    pub fn admit(&self, path: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
-        let known = |refusal: Refusal| refusal.of(expected.name);
-        let facts = self.judge(path, expected)?;
+    pub fn admit(&self, path: &Path, shown: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
+        let known = |refusal: Refusal| Refusal { file: shown.into(), ..refusal.of(expected.name) };
+        let facts = self.judge(path, expected).map_err(known)?;
         let untried = |why: String| {
-            Refusal::new(Rule::Tried, path, "a library whose first load can be looked up", why)
-                .of(expected.name)
+            known(Refusal::new(Rule::Tried, path, "a library whose first load can be looked up", why))
         };
         let file = file::open(path).map_err(known)?;
         let hash = file::hash(&file).map_err(|why| untried(why.to_string()))?;
         let verdict = self.verdicts.of(&hash, self.host.version()).map_err(|why| untried(why.to_string()))?;
         match verdict {
             Some(Ok(())) => Ok(facts),
-            // It may lie elsewhere by now.
-            Some(Err(blocked)) => Err(known(Refusal { file: path.into(), ..blocked })),
-            None => self.first_load(path, expected.name, &hash).map(|()| facts),
+            Some(Err(blocked)) => Err(known(blocked)),
+            None => self.first_load(path, &hash, known).map(|()| facts),
         }
     }
 
@@ -87,7 +86,7 @@ impl Loader {
     ///
     /// [`Refusal`] by the first rule that it breaks.
     pub fn load(&self, path: &Path, expected: Identity<'_>) -> Result<Library, Refusal> {
-        let facts = self.admit(path, expected)?;
+        let facts = self.admit(path, path, expected)?;
         let library = Library::open(path).map_err(|refusal| self.told(refusal).of(expected.name))?;
         if library.facts != facts {
             let (wanted, found) =
@@ -115,10 +114,15 @@ impl Loader {
         self.verdicts.unblock(hash)
     }
 
-    fn first_load(&self, path: &Path, plugin: &str, hash: &str) -> Result<(), Refusal> {
+    fn first_load(
+        &self,
+        path: &Path,
+        hash: &str,
+        known: impl FnOnce(Refusal) -> Refusal,
+    ) -> Result<(), Refusal> {
         let result = probe::probe(path, self.probe_deadline).map_err(|refusal| {
             let blocks = matches!(refusal.rule, Rule::Survivable | Rule::Timely);
-            Refusal { hash: blocks.then(|| hash.into()), ..refusal.of(plugin) }
+            Refusal { hash: blocks.then(|| hash.into()), ..known(refusal) }
         });
         let kept = match &result {
             Ok(()) => self.verdicts.set(hash, self.host.version(), None),

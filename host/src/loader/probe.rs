@@ -1,10 +1,14 @@
 //! The first load of a library, in a child process: a file that crashes or hangs its loader does so there.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -27,15 +31,19 @@ const MARK: &str = "streamspace-probe:";
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
+    /// The library is about to be loaded: what happens from here on is its doing.
+    Begun,
     Loads,
     Refused(Refusal),
 }
 
 /// How a child ended.
 enum End {
-    Answered(ExitStatus, Answer),
+    Answered(ExitStatus, Result<(), Refusal>),
     Silent(ExitStatus),
     Late,
+    /// It did not get to the library.
+    NotBegun(String),
 }
 
 /// Loads the library at `path` in a child of this program (which must be `streamspace`), for as long as `deadline`.
@@ -44,9 +52,9 @@ pub(super) fn probe(path: &Path, deadline: Duration) -> Result<(), Refusal> {
         Err(Refusal::new(rule, path, "a library that loads, and does it in time", found))
     };
     match run(path, deadline) {
-        Ok(End::Answered(status, Answer::Loads)) if status.success() => Ok(()),
-        Ok(End::Answered(_, Answer::Refused(refusal))) => Err(refusal),
-        Ok(End::Answered(status, Answer::Loads)) => {
+        Ok(End::Answered(_, Err(refusal))) => Err(refusal),
+        Ok(End::Answered(status, Ok(()))) if status.success() => Ok(()),
+        Ok(End::Answered(status, Ok(()))) => {
             refuse(Rule::Survivable, format!("that its finalizers end the process: {status}"))
         }
         Ok(End::Silent(status)) => {
@@ -55,6 +63,7 @@ pub(super) fn probe(path: &Path, deadline: Duration) -> Result<(), Refusal> {
         Ok(End::Late) => {
             refuse(Rule::Timely, format!("that it was not loaded within {} s", deadline.as_secs_f32()))
         }
+        Ok(End::NotBegun(why)) => refuse(Rule::Tried, why),
         Err(why) => refuse(Rule::Tried, why.to_string()),
     }
 }
@@ -107,17 +116,26 @@ fn end_group(child: &Child) {
 fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
     let output = child.stdout.take().ok_or_else(|| io::Error::other("the child has no standard output"))?;
     let (sender, receiver) = mpsc::channel();
+    let begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&begun);
     thread::Builder::new().name("ss:probe".to_owned()).spawn(move || {
         // Nobody listens any more once the deadline has passed.
-        let _ = sender.send(answer(output));
+        let _ = sender.send(answer(output, &seen));
     })?;
+    let begun = || begun.load(Ordering::Relaxed);
     let mut said = None;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         if Instant::now() > until {
-            return Ok(End::Late);
+            return Ok(if begun() {
+                End::Late
+            } else {
+                End::NotBegun(
+                    "a child process that did not begin in time: the machine is very busy".to_owned(),
+                )
+            });
         }
         match said {
             None => said = receiver.recv_timeout(POLL).ok(),
@@ -134,33 +152,47 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
     };
     Ok(match answer {
         Some(answer) => End::Answered(status, answer),
-        None => End::Silent(status),
+        None if begun() => End::Silent(status),
+        None => End::NotBegun(format!("a child process that ended before it began: {status}")),
     })
 }
 
 /// The child's answer, as soon as it is there: what the library started may keep the output open.
-fn answer(output: impl Read) -> io::Result<Option<Answer>> {
+fn answer(output: impl Read, begun: &AtomicBool) -> io::Result<Option<Result<(), Refusal>>> {
     let mut output = BufReader::new(output.take(MAX_ANSWER));
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
         let text = line.trim_ascii().strip_prefix(MARK.as_bytes());
-        if let Some(answer) = text.and_then(|text| serde_json::from_slice(text).ok()) {
-            return Ok(Some(answer));
+        match text.and_then(|text| serde_json::from_slice(text).ok()) {
+            Some(Answer::Begun) => begun.store(true, Ordering::Relaxed),
+            Some(Answer::Loads) => return Ok(Some(Ok(()))),
+            Some(Answer::Refused(refusal)) => return Ok(Some(Err(refusal))),
+            None => {}
         }
         line.clear();
     }
     Ok(None)
 }
 
-/// The child's part: loads the library, checks its root without creating anything, and answers with the line to print.
-#[must_use]
-pub fn probed(path: &Path) -> String {
+/// The child's part: loads the library, checks its root without creating anything, and writes what came of it.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn probed(path: &Path, output: &mut impl Write) -> io::Result<()> {
     alone();
+    say(output, &Answer::Begun)?;
     let answer = match Library::open(path) {
         Ok(_) => Answer::Loads,
         Err(refusal) => Answer::Refused(refusal),
     };
-    format!("{MARK}{}", serde_json::to_string(&answer).unwrap_or_default())
+    say(output, &answer)
+}
+
+fn say(output: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    // On a line of its own, whatever the library printed before.
+    writeln!(output, "\n{MARK}{}", serde_json::to_string(answer)?)?;
+    output.flush()
 }
 
 /// Leaves no core dump behind, and does not outlive the host. Where the system does not let it, it does without.

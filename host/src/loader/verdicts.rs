@@ -45,7 +45,8 @@ pub enum VerdictsError {
     },
     /// Several libraries begin like this.
     #[error(
-        "{count} blocked libraries have a hash that begins with `{hash}`: give more of it, 8 digits at least"
+        "`{hash}` does not tell which of the blocked libraries is meant ({count} begin with it): \
+         give 8 digits of the hash at least, and as many as it takes"
     )]
     Ambiguous {
         /// What was asked for.
