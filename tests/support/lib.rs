@@ -7,6 +7,7 @@
 
 mod api;
 mod builds;
+mod cargo;
 mod events;
 mod host;
 mod installation;
@@ -17,7 +18,8 @@ mod wait;
 
 pub use self::{
     api::{Answer, Api},
-    builds::{Builds, builds, workspace},
+    builds::{Builds, assemble, builds, workspace},
+    cargo::Cargo,
     events::{Emitter, cloud_event},
     host::{Host, Stopped},
     installation::{Installation, Output},
