@@ -10,12 +10,13 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 5] = [
+const PLUGINS: [(&str, &str); 6] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
+    ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 
 /// What lies beside a plugin's library, where it exists.

@@ -9,6 +9,7 @@ mod api;
 mod builds;
 mod cargo;
 mod events;
+mod generations;
 mod host;
 mod installation;
 mod log;
@@ -21,6 +22,7 @@ pub use self::{
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     events::{Emitter, cloud_event},
+    generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},
     host::{Host, Stopped},
     installation::{Installation, Output},
     log::{Log, LogLine},
