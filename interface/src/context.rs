@@ -5,7 +5,7 @@ use std::sync::Arc;
 use slog::Logger;
 
 use crate::{
-    abi::{Bound, Fault, FaultKind, Peer, Table},
+    abi::{Bound, Fault, FaultKind, HOST_TABLES, Peer, RStr, Table},
     config::ConfigSourceRef,
     events::{self, EmitterRef, Events},
     http::{self, Http, HttpRef},
@@ -26,8 +26,13 @@ struct Inner {
 }
 
 impl Context {
-    /// Asks the host for everything this SDK knows.
-    pub(crate) fn connect(name: &'static str, host: Peer) -> Result<Self, Fault> {
+    /// Asks the host for everything this SDK knows. Fails if it lacks one of `needs`: not every host reads what a
+    /// library's file says before it loads it.
+    pub(crate) fn connect(name: &'static str, host: Peer, needs: &[&str]) -> Result<Self, Fault> {
+        let lacks = |id: &&&str| (host.lookup)(host.handle, RStr::from_str(id)).is_none();
+        if let Some(id) = needs.iter().find(lacks) {
+            return Err(missing(id));
+        }
         let log: Bound<LogRef> = needed(host, log::ID)?;
         log::install(log);
         Ok(Self(Arc::new(Inner {
@@ -81,12 +86,16 @@ fn optional<T: Table>(host: Peer, id: &str) -> Result<Option<Bound<T>>, Fault> {
 }
 
 fn needed<T: Table>(host: Peer, id: &str) -> Result<Bound<T>, Fault> {
-    optional(host, id)?.ok_or_else(|| {
-        Fault::new(
-            FaultKind::UNSUPPORTED,
-            format_args!(
-                "the plugin needs the capability `{id}`, which this host does not have: use a newer host"
-            ),
-        )
-    })
+    optional(host, id)?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: &str) -> Fault {
+    let since = HOST_TABLES.iter().find(|table| table.id == id).map_or("?", |table| table.since);
+    Fault::new(
+        FaultKind::UNSUPPORTED,
+        format_args!(
+            "the plugin needs the capability `{id}`, which this host does not have: hosts have it from version \
+             {since} on"
+        ),
+    )
 }

@@ -2,22 +2,22 @@
 
 use std::{
     collections::HashMap,
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::OnceLock,
 };
 
-use serde_json::Value;
+use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 6] = [
+const PLUGINS: [(&str, &str); 7] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
+    ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 
 /// What lies beside a plugin's library, where it exists.
@@ -28,6 +28,8 @@ const BESIDE: [&str; 4] = ["manifest.json", "README.md", "icon.svg", "icon.png"]
 pub struct Builds {
     /// The host's binary.
     pub host: PathBuf,
+    /// The target folder.
+    pub target: PathBuf,
     plugins: HashMap<&'static str, PathBuf>,
 }
 
@@ -56,14 +58,14 @@ pub fn builds() -> &'static Builds {
 }
 
 fn build() -> Builds {
-    let mut artifacts = cargo_build("release", &["streamspace-host"]);
-    artifacts.extend(cargo_build("plugin", &PLUGINS.map(|(name, _)| name)));
+    let mut artifacts = Cargo::new("release").build(&["streamspace-host"]);
+    artifacts.extend(Cargo::new("plugin").build(&PLUGINS.map(|(name, _)| name)));
     let artifact = |target: &str| {
         artifacts.get(target).unwrap_or_else(|| panic!("the build has no artifact of the target `{target}`"))
     };
     let host = artifact("streamspace").clone();
     // <target>/release/streamspace
-    let target = host.parent().and_then(Path::parent).unwrap();
+    let target = host.parent().and_then(Path::parent).unwrap().to_owned();
     let plugins = PLUGINS
         .into_iter()
         .map(|(name, source)| {
@@ -72,40 +74,18 @@ fn build() -> Builds {
             (name, directory)
         })
         .collect();
-    Builds { host, plugins }
+    Builds { host, target, plugins }
 }
 
-/// Runs the build and answers with the file of each target: the executable, or the dynamic library.
-fn cargo_build(profile: &str, packages: &[&str]) -> HashMap<String, PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-    let output = Command::new(cargo)
-        .args(["build", "--profile", profile, "--message-format=json-render-diagnostics"])
-        .args(packages.iter().flat_map(|name| ["-p", name]))
-        .current_dir(workspace())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "the build failed: {}", output.status);
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|message| message["reason"] == "compiler-artifact")
-        .filter_map(|message| {
-            let libraries = message["filenames"].as_array().into_iter().flatten();
-            let file = message["executable"].as_str().or_else(|| {
-                libraries.filter_map(Value::as_str).find(|file| file.ends_with(env::consts::DLL_SUFFIX))
-            })?;
-            Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(file)))
-        })
-        .collect()
-}
-
-/// Puts a plugin's files into `directory`. Each file is replaced as a whole, since other test processes may be
-/// installing from there.
-fn assemble(source: &Path, library: &Path, directory: &Path) {
+/// Puts a plugin's files into `directory`, as an operator gives it to `plugin install`: those that lie in `source`, and
+/// its library.
+///
+/// # Panics
+///
+/// When a file cannot be copied.
+pub fn assemble(source: &Path, library: &Path, directory: &Path) {
     fs::create_dir_all(directory).unwrap();
+    // Each file is replaced as a whole, since other test processes may be installing from there.
     let beside = BESIDE.iter().map(|name| source.join(name)).filter(|file| file.exists());
     for file in beside.chain([library.to_owned()]) {
         let fresh = tempfile::NamedTempFile::new_in(target_of(directory)).unwrap();

@@ -109,10 +109,14 @@ impl Installation {
     /// Installs a plugin with `config` laid over its defaults, while the host does not run.
     #[must_use]
     pub fn plugin(self, name: &str, config: &Value) -> Self {
-        let directory = self.builds().plugin(name).to_str().unwrap();
-        self.cli(&["plugin", "install", directory]).expect(0);
+        self.install(self.builds().plugin(name)).expect(0);
         self.configure(name, config).expect(0);
         self
+    }
+
+    /// Installs the plugin in `directory`, by the command line.
+    pub fn install(&self, directory: &Path) -> Output {
+        self.cli(&["plugin", "install", directory.to_str().unwrap()])
     }
 
     /// Lays `patch` over the configuration of a plugin, by the command line.

@@ -7,8 +7,10 @@
 
 mod api;
 mod builds;
+mod cargo;
 mod events;
 mod folder;
+mod generations;
 mod host;
 mod installation;
 mod log;
@@ -19,9 +21,11 @@ mod wait;
 
 pub use self::{
     api::{Answer, Api},
-    builds::{Builds, builds, workspace},
+    builds::{Builds, assemble, builds, workspace},
+    cargo::Cargo,
     events::{Emitter, cloud_event},
     folder::{Folder, replace},
+    generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},
     host::{Host, Stopped},
     installation::{Installation, Output},
     log::{Log, LogLine},

@@ -4,7 +4,7 @@ use std::{fmt, mem};
 
 use abi_stable::{
     StableAbi,
-    abi_stability::check_layout_compatibility,
+    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
     prefix_type::PrefixRefTrait,
     std_types::{ROption, RStr},
     type_layout::TypeLayout,
@@ -99,13 +99,16 @@ impl Capability {
     /// [`LayoutMismatch`] when neither side's table is a prefix of the other's.
     pub fn bind<T: Table>(self) -> Result<Bound<T>, LayoutMismatch> {
         let (ours, theirs) = (T::LAYOUT, self.layout);
-        let fits = |wanted, found| check_layout_compatibility(wanted, found).into_result();
+        // `abi_stable` would remember what it compared, and hold every later table against the longest one so far. Tables
+        // of two plugins never meet: what one plugin was built against is no reason to refuse another.
+        let fits =
+            |wanted, found| check_layout_compatibility_with_globals(wanted, found, &CheckingGlobals::new());
         // `abi_stable` accepts a giver that has at least what the taker knows. The reverse is as good, because the
         // accessors read from the table itself which functions are there.
         if let Err(newer) = fits(ours, theirs)
             && let Err(older) = fits(theirs, ours)
         {
-            return Err(LayoutMismatch { table: ours.name(), detail: format!("{newer}\n{older}") });
+            return Err(LayoutMismatch { table: table_name::<T>(), detail: format!("{newer}\n{older}") });
         }
         Ok(Bound {
             // SAFETY: the layouts agree in one direction, so the pointer is to a `T` with as many functions as the
@@ -119,7 +122,7 @@ impl Capability {
 impl fmt::Debug for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Capability")
-            .field("table", &self.layout.name())
+            .field("table", &self.layout.full_type())
             .field("handle", &self.handle)
             .finish()
     }
@@ -158,5 +161,73 @@ impl LayoutMismatch {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+}
+
+/// `Log` of a `…::LogRef`, whose layout has the name of every such reference.
+fn table_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let name = name.rsplit("::").next().unwrap_or(name);
+    name.strip_suffix("Ref").unwrap_or(name)
+}
+
+#[cfg(test)]
+#[expect(dead_code, reason = "not every function of every generation is called")]
+mod tests {
+    use super::*;
+    use crate::abi::IntoTable;
+
+    extern "C" fn number(handle: Handle) -> u64 {
+        handle.0
+    }
+
+    /// A generation of one table.
+    macro_rules! generation {
+        ($name:ident { $($(#[$prefix:meta])? $function:ident,)+ }) => {
+            mod $name {
+                use super::*;
+
+                #[repr(C)]
+                #[derive(StableAbi)]
+                #[sabi(kind(Prefix(prefix_ref = CounterRef)))]
+                #[sabi(missing_field(option))]
+                pub(super) struct Counter {
+                    $($(#[$prefix])? pub(super) $function: extern "C" fn(Handle) -> u64,)+
+                }
+
+                pub(super) fn offered() -> Capability {
+                    Capability::new(Counter { $($function: number),+ }.leak_into_prefix(), Handle(7))
+                }
+            }
+        };
+    }
+
+    generation! { first { #[sabi(last_prefix_field)] count, } }
+    generation! { second { #[sabi(last_prefix_field)] count, reset, } }
+    generation! { third { #[sabi(last_prefix_field)] count, reset, forget, } }
+    generation! { rival { #[sabi(last_prefix_field)] count, discard, } }
+    generation! { stranger { #[sabi(last_prefix_field)] total, } }
+
+    #[test]
+    fn a_table_is_bound_by_older_and_newer_sides() {
+        let newer: Bound<second::CounterRef> = first::offered().bind().expect("an older one");
+        assert_eq!((newer.table.count()(newer.handle), newer.table.reset().is_some()), (7, false));
+        let older: Bound<second::CounterRef> = third::offered().bind().expect("a newer one");
+        assert_eq!(older.table.reset().map(|reset| reset(older.handle)), Some(7));
+    }
+
+    #[test]
+    fn a_table_that_is_no_revision_is_refused_by_its_name() {
+        let mismatch = stranger::offered().bind::<first::CounterRef>().expect_err("another function");
+        assert!(mismatch.to_string().contains("`Counter`"), "{mismatch}");
+        assert!(mismatch.detail().contains("total"), "{}", mismatch.detail());
+    }
+
+    #[test]
+    fn one_plugins_table_says_nothing_about_anothers() {
+        second::offered().bind::<first::CounterRef>().expect("appended to");
+        rival::offered().bind::<first::CounterRef>().expect("appended to in another way");
+        third::offered().bind::<first::CounterRef>().expect("appended to twice");
+        rival::offered().bind::<second::CounterRef>().expect_err("not a revision of one another");
     }
 }

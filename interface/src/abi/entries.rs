@@ -56,7 +56,7 @@ impl<P: Plugin> Tables<P> {
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
     let created = guard("`create`", || {
-        let context = Context::connect(NAME.get().copied().unwrap_or_default(), host)?;
+        let context = Context::connect(NAME.get().copied().unwrap_or_default(), host, P::NEEDS)?;
         Ok(Peer {
             handle: new_instance(Instance::<P> {
                 context,

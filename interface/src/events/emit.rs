@@ -68,7 +68,7 @@ impl Events {
 #[non_exhaustive]
 pub enum EmitError {
     /// This host has no `events/1`.
-    #[error("this host offers no events")]
+    #[error("this host offers no events (`events/1`)")]
     Unavailable,
     /// The name, subject or payload is not valid.
     #[error("{0}")]

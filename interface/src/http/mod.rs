@@ -274,7 +274,7 @@ impl Response {
 #[non_exhaustive]
 pub enum HttpError {
     /// This host has no `http/1`.
-    #[error("this host offers no outbound HTTP")]
+    #[error("this host offers no outbound HTTP (`http/1`)")]
     Unavailable,
     /// The request itself is not valid.
     #[error("{0}")]
