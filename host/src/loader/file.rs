@@ -18,6 +18,11 @@ const MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// The most that is read of a file to find out what it is, in bytes. A release build's headers, version needs and note
 /// have some 10 KiB.
 const BUDGET: u64 = 4 * 1024 * 1024;
+/// The longest name that is read, in bytes with its end. [`ReadCache`] looks no further either.
+const MAX_NAME: u64 = 4096;
+/// What a read costs at least, in bytes. It is how much of a name [`ReadCache`] reads at a time, and less than what it
+/// takes to remember a read.
+const LEAST: u64 = 256;
 
 /// Opens a regular file, and waits for nothing: not for the writer of a FIFO, nor for a device.
 pub(super) fn open(path: &Path) -> Result<File, Refusal> {
@@ -103,7 +108,7 @@ impl<'a, R> Bounded<'a, R> {
     }
 
     fn spend(&self, size: u64) -> Result<(), ()> {
-        self.left.set(self.left.get().checked_sub(size).ok_or(())?);
+        self.left.set(self.left.get().checked_sub(size.max(LEAST)).ok_or(())?);
         Ok(())
     }
 }
@@ -119,8 +124,107 @@ impl<'a, R: ReadRef<'a>> ReadRef<'a> for Bounded<'a, R> {
     }
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
-        // The cache reads 256 bytes at a time.
-        self.spend(256)?;
-        self.bytes.read_bytes_at_until(range, delimiter)
+        let left = self.left.get();
+        if left == 0 {
+            return Err(());
+        }
+        let end = range.end.min(range.start.saturating_add(MAX_NAME));
+        let name = self.bytes.read_bytes_at_until(range.start..end, delimiter);
+        // Only now is it known how long the name is. So the last one may cost more than was left.
+        let read = name.map_or(MAX_NAME, |name| (name.len() as u64 + 1).next_multiple_of(LEAST));
+        self.left.set(left.saturating_sub(read));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// How many of `reads` succeed, from memory and from a file.
+    fn succeeding(content: &[u8], reads: impl Fn(&mut dyn FnMut(Read) -> bool) -> usize) -> [usize; 2] {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(content).expect("writable");
+        let source = Source::new(&file);
+        let left = Cell::new(0);
+        let memory = Bounded::new(content, &left);
+        [reads(&mut |read| read.of(memory)), reads(&mut |read| read.of(source.bytes()))]
+    }
+
+    enum Read {
+        Bytes(u64, u64),
+        Name(u64),
+    }
+
+    impl Read {
+        fn of<'a>(self, bytes: impl ReadRef<'a>) -> bool {
+            match self {
+                Self::Bytes(offset, size) => bytes.read_bytes_at(offset, size).is_ok(),
+                Self::Name(offset) => {
+                    let end = bytes.len().expect("a size");
+                    bytes.read_bytes_at_until(offset..end, 0).is_ok()
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_budget() {
+        let content = vec![0; 1 << 20];
+        for size in [1 << 10, 1 << 20] {
+            let reads = succeeding(&content, |read| {
+                (0..100_000).filter(|at| read(Read::Bytes(at % 1000, size - at % 1000))).count()
+            });
+            assert!(
+                reads.iter().all(|count| *count as u64 <= BUDGET / (size - 1000).max(LEAST)),
+                "{reads:?}"
+            );
+            assert_eq!(reads[0], reads[1]);
+        }
+    }
+
+    #[test]
+    fn a_read_that_is_refused_leaves_the_budget_to_smaller_ones() {
+        let reads = succeeding(&[0; 1000], |read| {
+            assert!(!read(Read::Bytes(0, BUDGET + 1)));
+            assert!(!read(Read::Bytes(0, u64::MAX)));
+            usize::from(read(Read::Bytes(0, 1000)))
+        });
+        assert_eq!(reads, [1, 1]);
+    }
+
+    /// Each read is remembered, with its place, until the file is done with.
+    #[test]
+    fn many_small_reads_use_the_budget_up() {
+        let content = vec![0; 1 << 20];
+        let reads =
+            succeeding(&content, |read| (0..100_000).filter(|at| read(Read::Bytes(at * 4, 4))).count());
+        assert_eq!(reads, [(BUDGET / LEAST) as usize; 2]);
+    }
+
+    #[test]
+    fn a_long_name_costs_what_is_read_of_it() {
+        let mut content = vec![b'a'; 1 << 20];
+        for end in (0..content.len()).skip(3999).step_by(4000) {
+            content[end] = 0;
+        }
+        let reads =
+            succeeding(&content, |read| (0..100_000).filter(|at| read(Read::Name(at % 250 * 4000))).count());
+        assert_eq!(reads, [(BUDGET / 4096) as usize; 2]);
+    }
+
+    #[test]
+    fn a_name_without_an_end_is_not_looked_for_in_the_whole_file() {
+        let content = vec![b'a'; 1 << 20];
+        let left_after = |names: u64| {
+            succeeding(&content, |read| {
+                assert!((0..names).all(|at| !read(Read::Name(at))));
+                usize::from(read(Read::Bytes(0, 1)))
+            })
+        };
+        assert_eq!(left_after(BUDGET / 4096 - 1), [1, 1]);
+        assert_eq!(left_after(BUDGET / 4096), [0, 0]);
     }
 }

@@ -335,5 +335,18 @@ fn no_note(section: &str) -> String {
 
 fn facts_of(section: &[u8], little_endian: bool) -> Result<Facts, String> {
     let text = facts_in(section, little_endian).map_err(|why| format!("a library of which {why}"))?;
-    serde_json::from_str(text).map_err(|why| format!("a note that is not what it should be: {why}"))
+    let facts: Facts =
+        serde_json::from_str(text).map_err(|why| format!("a note that is not what it should be: {why}"))?;
+    // They go to logs and terminals, and `export!` writes none.
+    if texts(&facts).any(|text| text.contains(char::is_control)) {
+        return Err("a note with control characters in it".to_owned());
+    }
+    Ok(facts)
+}
+
+fn texts(facts: &Facts) -> impl Iterator<Item = &str> {
+    let own = [&facts.name, &facts.version, &facts.sdk, &facts.rustc, &facts.panic, &facts.target];
+    let capabilities = facts.needs.iter().chain(&facts.uses).chain(&facts.offers);
+    let theirs = capabilities.flat_map(|capability| [&capability.id, &capability.since, &capability.layout]);
+    own.into_iter().chain(&facts.cpu).chain(theirs).map(AsRef::as_ref)
 }

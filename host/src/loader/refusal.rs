@@ -4,6 +4,9 @@ use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+/// The most that is told of what was expected or found, in characters: a library may say very much of itself.
+const MAX_CHARS: usize = 1000;
+
 /// What a library has to keep to. Each rule has a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -208,15 +211,15 @@ impl Refusal {
             rule,
             file: file.into(),
             plugin: None,
-            expected: expected.to_string().into(),
-            found: found.to_string().into(),
+            expected: shortened(&expected.to_string()),
+            found: shortened(&found.to_string()),
             hash: None,
             detail: None,
         }
     }
 
     pub(super) fn of(mut self, plugin: &str) -> Self {
-        self.plugin = Some(plugin.into());
+        self.plugin = Some(shortened(plugin));
         self
     }
 
@@ -234,6 +237,13 @@ impl Refusal {
             Some(hash) => action.replace("HASH", hash.get(..12).unwrap_or(hash)),
             None => action.to_owned(),
         }
+    }
+}
+
+fn shortened(text: &str) -> Box<str> {
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
     }
 }
 
@@ -278,5 +288,14 @@ mod tests {
              Expected a library that loads, found that it ended by signal 11. \
              Report it to its vendor. `streamspace plugin unblock 0123456789ab` has it tried again"
         );
+    }
+
+    #[test]
+    fn a_library_that_says_very_much_of_itself_is_refused_shortly() {
+        let much = "é".repeat(60_000);
+        let refusal = Refusal::new(Rule::Identity, Path::new("/p/liba.so"), &much, &much).of(&much);
+        let text = refusal.to_string();
+        assert_eq!(text.matches('é').count(), 3 * MAX_CHARS);
+        assert_eq!(text.matches('…').count(), 3);
     }
 }

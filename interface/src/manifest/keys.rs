@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use super::{
     AdminUi, Api, ApiEndpoint, Compatibility, ConfigFile, Database, Deprecation, Entrypoints, Fields, Job,
-    Lifecycle, LoginButton, Page, Requirements, Scheduler, Ui, Warning, Widget,
+    Lifecycle, LoginButton, Page, Requirements, Scheduler, Ui, Warning, Widget, told::Told,
 };
 
 /// A warning for each key of `document` that its section does not have.
-pub(super) fn unknown(document: &Map<String, Value>) -> Vec<Warning> {
-    let mut walk = Walk { document, warnings: Vec::new() };
+pub(super) fn unknown(document: &Map<String, Value>) -> Told<Warning> {
+    let mut walk = Walk { document, warnings: Told::nothing() };
     walk.section(known::<Fields>(), "", document);
     walk.object::<Requirements>("requirements");
     walk.object::<Compatibility>("compatibility");
@@ -41,7 +41,7 @@ pub(super) fn unknown(document: &Map<String, Value>) -> Vec<Warning> {
 
 struct Walk<'a> {
     document: &'a Map<String, Value>,
-    warnings: Vec<Warning>,
+    warnings: Told<Warning>,
 }
 
 impl<'a> Walk<'a> {
@@ -68,15 +68,14 @@ impl<'a> Walk<'a> {
 
     fn section(&mut self, known: &[&str], path: &str, object: &Map<String, Value>) {
         for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
-            let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            let advice = match nearest(key, known) {
-                Some(near) => format!("it resembles `{near}`; rename it if that was meant"),
-                None => "remove it unless another tool reads it".to_owned(),
-            };
-            self.warnings.push(Warning::new(
-                place,
-                format!("`{key}` is not a known key and is kept unread; {advice}"),
-            ));
+            self.warnings.add(|| {
+                let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let advice = match nearest(key, known) {
+                    Some(near) => format!("it resembles `{near}`; rename it if that was meant"),
+                    None => "remove it unless another tool reads it".to_owned(),
+                };
+                Warning::new(place, format!("`{key}` is not a known key and is kept unread; {advice}"))
+            });
         }
     }
 }
@@ -152,7 +151,7 @@ mod tests {
 
     fn warned(document: Value) -> Vec<String> {
         let Value::Object(document) = document else { panic!("an object") };
-        unknown(&document).iter().map(Warning::to_string).collect()
+        unknown(&document).warnings().iter().map(Warning::to_string).collect()
     }
 
     #[test]

@@ -32,12 +32,15 @@ mod package;
 mod permission;
 mod plugin_type;
 mod rules;
+mod told;
 mod ui;
 
 use std::{ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
+
+use self::told::Told;
 
 pub use behaviour::{Api, ApiEndpoint, Database, Job, Lifecycle, Scheduler};
 pub use error::{Finding, ManifestError, Warning};
@@ -54,9 +57,6 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Most type errors told about one document; each costs one more reading of it.
 const MAX_TYPE_ERRORS: usize = 20;
-
-/// Most findings and most warnings told about one document.
-const MAX_FINDINGS: usize = 100;
 
 /// A manifest that keeps the rules: read-only, dereferences to its [`Fields`], and serializes to the document it was read
 /// from, with unknown keys and in its order.
@@ -94,13 +94,7 @@ impl Manifest {
     /// recommended keys that are missing. Empty for a manifest without such; 100 at most, then a last one that counts the rest.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = rules::advice(&self.document, &self.fields);
-        let more = warnings.len().saturating_sub(MAX_FINDINGS);
-        if more > 0 {
-            warnings.truncate(MAX_FINDINGS);
-            warnings.push(Warning::new("", format!("{more} more warnings are not listed")));
-        }
-        warnings
+        rules::advice(&self.document, &self.fields).warnings()
     }
 
     /// The whole document as it was read, with the keys nobody knows.
@@ -116,7 +110,7 @@ impl Manifest {
     ) -> Result<Self, ManifestError> {
         let Value::Object(document) = document else {
             let found = format!("expected an object in braces, found {}", kind(&document));
-            return Err(invalid(vec![Finding::new("", found)]));
+            return Err(ManifestError::Invalid(vec![Finding::new("", found)]));
         };
         let mut findings = rules::of_document(&document);
         let mut track = serde_path_to_error::Track::new();
@@ -152,21 +146,16 @@ impl Manifest {
     }
 }
 
-fn invalid(mut findings: Vec<Finding>) -> ManifestError {
-    let more = findings.len().saturating_sub(MAX_FINDINGS);
-    if more > 0 {
-        findings.truncate(MAX_FINDINGS);
-        findings.push(Finding::new("", format!("{more} more faults are not listed")));
-    }
-    ManifestError::Invalid(findings)
+fn invalid(findings: Told<Finding>) -> ManifestError {
+    ManifestError::Invalid(findings.findings())
 }
 
 /// Adds a type error, or only its place where a rule has found the fault already.
-fn add(findings: &mut Vec<Finding>, path: String, error: &serde_json::Error) {
+fn add(findings: &mut Told<Finding>, path: String, error: &serde_json::Error) {
     let position = (error.line() > 0).then(|| (error.line(), error.column()));
-    match findings.iter_mut().find(|finding| finding.path == path) {
+    match findings.find(|finding| finding.path == path) {
         Some(finding) => finding.position = position,
-        None => findings.push(Finding { path, position, problem: reason(error) }),
+        None => findings.add(|| Finding { path, position, problem: reason(error) }),
     }
 }
 

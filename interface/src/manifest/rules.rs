@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr};
 use semver::{Version, VersionReq};
 use serde_json::{Map, Value};
 
-use super::{Fields, Finding, Permission, PluginName, PluginType, Warning, keys};
+use super::{Fields, Finding, Permission, PluginName, PluginType, Warning, keys, told::Told};
 
 /// Longest `displayName`, in characters.
 const DISPLAY_NAME_CHARS: usize = 100;
@@ -23,16 +23,16 @@ const REQUIRED: [(&str, &str); 4] = [
 ];
 
 /// What the document breaks before it is typed: so that every fault of these keys is told, not the first alone.
-pub(super) fn of_document(document: &Map<String, Value>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn of_document(document: &Map<String, Value>) -> Told<Finding> {
+    let mut findings = Told::nothing();
     for (key, expected) in REQUIRED {
         if !document.contains_key(key) {
-            findings.push(Finding::new(key, format!("the required key is missing: add {expected}")));
+            findings.add(|| Finding::new(key, format!("the required key is missing: add {expected}")));
         }
     }
     let mut text = |path: String, value: &Value, check: fn(&str) -> Result<(), String>| {
         if let Err(problem) = value.as_str().map_or(Ok(()), check) {
-            findings.push(Finding::new(path, problem));
+            findings.add(|| Finding::new(path, problem));
         }
     };
     for (key, check) in [
@@ -53,11 +53,11 @@ pub(super) fn of_document(document: &Map<String, Value>) -> Vec<Finding> {
 }
 
 /// What a typed manifest breaks.
-pub(super) fn of_fields(fields: &Fields) -> Vec<Finding> {
-    let mut found = Vec::new();
+pub(super) fn of_fields(fields: &Fields) -> Told<Finding> {
+    let mut found = Told::nothing();
     let mut rule = |path: &str, outcome: Result<(), String>| {
         if let Err(problem) = outcome {
-            found.push(Finding::new(path, problem));
+            found.add(|| Finding::new(path, problem));
         }
     };
     rule("displayName", display_name(&fields.display_name));
@@ -105,34 +105,42 @@ pub(super) fn of_fields(fields: &Fields) -> Vec<Finding> {
 }
 
 /// What a valid manifest's author may want to change.
-pub(super) fn advice(document: &Map<String, Value>, fields: &Fields) -> Vec<Warning> {
+pub(super) fn advice(document: &Map<String, Value>, fields: &Fields) -> Told<Warning> {
     let mut warnings = keys::unknown(document);
-    let mut warn = |path: &str, message: String| warnings.push(Warning::new(path, message));
     for (key, value) in
         [("description", &fields.description), ("author", &fields.author), ("license", &fields.license)]
     {
         if value.as_deref().is_none_or(|text| text.trim().is_empty()) {
-            warn(key, format!("`{key}` is missing; catalogs and operators look for it, so add it"));
+            warnings.add(|| {
+                Warning::new(
+                    key,
+                    format!("`{key}` is missing; catalogs and operators look for it, so add it"),
+                )
+            });
         }
     }
     let long = fields.description.as_ref().map_or(0, |text| text.chars().count());
     if long > DESCRIPTION_CHARS {
-        warn(
-            "description",
-            format!("{long} characters; catalogs cut it after {DESCRIPTION_CHARS}, so shorten it"),
-        );
+        warnings.add(|| {
+            Warning::new(
+                "description",
+                format!("{long} characters; catalogs cut it after {DESCRIPTION_CHARS}, so shorten it"),
+            )
+        });
     }
     for (i, permission) in
         fields.permissions.iter().enumerate().filter(|(_, permission)| !permission.is_known())
     {
-        let advice = match keys::nearest(permission.name(), Permission::plain_names()) {
-            Some(near) if permission.parameter().is_none() => format!("it resembles `{near}`"),
-            _ => "name permissions of your own routes `plugin.NAME`".to_owned(),
-        };
-        warn(
-            &format!("permissions[{i}]"),
-            format!("`{permission}` is not a known permission and grants nothing; {advice}"),
-        );
+        warnings.add(|| {
+            let advice = match keys::nearest(permission.name(), Permission::plain_names()) {
+                Some(near) if permission.parameter().is_none() => format!("it resembles `{near}`"),
+                _ => "name permissions of your own routes `plugin.NAME`".to_owned(),
+            };
+            Warning::new(
+                format!("permissions[{i}]"),
+                format!("`{permission}` is not a known permission and grants nothing; {advice}"),
+            )
+        });
     }
     for (key, range) in [
         ("requirements.streamspaceVersion", &fields.requirements.streamspace_version),
@@ -142,31 +150,37 @@ pub(super) fn advice(document: &Map<String, Value>, fields: &Fields) -> Vec<Warn
         ("compatibility.streamspace", &fields.compatibility.as_ref().and_then(|c| c.streamspace.clone())),
     ] {
         if let Some(Err(problem)) = range.as_deref().map(version_range) {
-            warn(key, format!("{problem}; as written it is not checked"));
+            warnings.add(|| Warning::new(key, format!("{problem}; as written it is not checked")));
         }
     }
     for name in fields.dependencies.keys().filter(|name| name.parse::<PluginName>().is_err()) {
-        warn(
-            &format!("dependencies.{name}"),
-            format!(
-                "`{name}` is no plugin name; list plugins only: libraries are part of the plugin's binary"
-            ),
-        );
+        warnings.add(|| {
+            Warning::new(
+                format!("dependencies.{name}"),
+                format!(
+                    "`{name}` is no plugin name; list plugins only: libraries are part of the plugin's binary"
+                ),
+            )
+        });
     }
     for topic in fields.events.keys().filter(|topic| !is_topic(topic)) {
-        warn(
-            &format!("events.{topic}"),
-            format!(
-                "{topic:?} is no topic; expected words joined by dots such as `session.created`, `*` or a last `>`"
-            ),
-        );
+        warnings.add(|| {
+            Warning::new(
+                format!("events.{topic}"),
+                format!(
+                    "{topic:?} is no topic; expected words joined by dots such as `session.created`, `*` or a last `>`"
+                ),
+            )
+        });
     }
     for (i, endpoint) in fields.api_endpoints.iter().enumerate() {
         if !matches!(endpoint.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
-            warn(
-                &format!("apiEndpoints[{i}].method"),
-                format!("{:?} is not served; expected GET, POST, PUT, PATCH or DELETE", endpoint.method),
-            );
+            warnings.add(|| {
+                Warning::new(
+                    format!("apiEndpoints[{i}].method"),
+                    format!("{:?} is not served; expected GET, POST, PUT, PATCH or DELETE", endpoint.method),
+                )
+            });
         }
     }
     warnings
