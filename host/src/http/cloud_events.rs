@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::http::{
     StatusCode,
@@ -11,9 +11,9 @@ use actix_web::http::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
-use super::Problem;
+use super::{Problem, json_parts};
 
 /// An event from outside.
 #[derive(Debug)]
@@ -31,13 +31,12 @@ pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, P
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media_type.as_str() {
-        "application/cloudevents+json" => structured(body).map(|event| vec![event]),
+        "application/cloudevents+json" => structured(utf8("event", body)?).map(|event| vec![event]),
         "application/cloudevents-batch+json" => {
-            let events: Vec<&RawValue> =
-                serde_json::from_slice(body).map_err(|why| not_json("batch", &why))?;
+            let events = json_parts::values(utf8("batch", body)?).map_err(|why| not_json("batch", &why))?;
             let mut parsed = Vec::with_capacity(events.len());
             for (position, event) in events.iter().enumerate() {
-                parsed.push(structured(event.get().as_bytes()).map_err(|mut problem| {
+                parsed.push(structured(event).map_err(|mut problem| {
                     problem.detail = format!("event {position} of the batch: {}", problem.detail);
                     problem
                 })?);
@@ -58,14 +57,13 @@ pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, P
     }
 }
 
-fn structured(text: &[u8]) -> Result<Incoming, Problem> {
-    let mut members: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(text).map_err(|why| not_json("event", &why))?;
+fn structured(text: &str) -> Result<Incoming, Problem> {
+    let mut members = json_parts::members(text).map_err(|why| not_json("event", &why))?;
     let data = members.remove("data");
     let data_base64 = members.remove("data_base64");
     let mut attributes = Map::new();
     for (name, value) in members {
-        let value: Value = serde_json::from_str(value.get()).map_err(|why| not_json("event", &why))?;
+        let value: Value = serde_json::from_str(value).map_err(|why| not_json("event", &why))?;
         // An attribute that is null is one that is not there.
         if !value.is_null() {
             attributes.insert(name, value);
@@ -73,10 +71,10 @@ fn structured(text: &[u8]) -> Result<Incoming, Problem> {
     }
     let data = match (data, data_base64) {
         (Some(_), Some(_)) => return Err(invalid("`data` and `data_base64` exclude each other")),
-        (Some(data), None) => Bytes::copy_from_slice(data.get().as_bytes()),
+        (Some(data), None) => Bytes::copy_from_slice(data.as_bytes()),
         (None, Some(encoded)) => {
             let encoded: String =
-                serde_json::from_str(encoded.get()).map_err(|_| invalid("`data_base64`: expected a text"))?;
+                serde_json::from_str(encoded).map_err(|_| invalid("`data_base64`: expected a text"))?;
             let data =
                 STANDARD.decode(encoded).map_err(|why| invalid(format_args!("`data_base64`: {why}")))?;
             check_json(&data)?;
@@ -177,13 +175,17 @@ fn check_media_type(media_type: &str) -> Result<(), Problem> {
 }
 
 fn check_json(data: &[u8]) -> Result<(), Problem> {
-    let text = std::str::from_utf8(data).map_err(|why| {
+    let text = utf8("payload", data)?;
+    serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|why| not_json("payload", &why))
+}
+
+fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    std::str::from_utf8(bytes).map_err(|why| {
         Problem::bad_request(
             "SSP-EVT-004",
-            format_args!("the payload is not UTF-8, which JSON is written in: {why}"),
+            format_args!("the {what} is not UTF-8, which JSON is written in: {why}"),
         )
-    })?;
-    serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|why| not_json("payload", &why))
+    })
 }
 
 fn not_json(what: &str, why: &serde_json::Error) -> Problem {
@@ -192,4 +194,53 @@ fn not_json(what: &str, why: &serde_json::Error) -> Problem {
 
 fn invalid(why: impl std::fmt::Display) -> Problem {
     Problem::bad_request("SSP-EVT-005", format_args!("this is not a CloudEvent: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn parsed(media_type: &'static str, body: &[u8]) -> Result<Vec<Incoming>, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        parse(&headers, body)
+    }
+
+    fn event(rest: &str) -> String {
+        format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"a.b"{rest}}}"#)
+    }
+
+    #[test]
+    fn a_payload_keeps_the_bytes_that_it_was_sent_with() {
+        let data = "{ \"b\": 1.50, \"a\": [12345678901234567890123] }";
+        let one = event(&format!(", \"data\" : {data} "));
+        let events = parsed("application/cloudevents+json", one.as_bytes()).expect("an event");
+        assert_eq!(events[0].data, data);
+        let batch = format!("[{one} , {one}]");
+        let events = parsed("application/cloudevents-batch+json", batch.as_bytes()).expect("a batch");
+        assert!(events.len() == 2 && events.iter().all(|event| event.data == data), "{events:?}");
+    }
+
+    /// What `serde_json` makes of such a key with its feature `raw_value` nests without a limit.
+    #[test]
+    fn an_attribute_cannot_smuggle_in_text_that_is_read_as_json() {
+        let mut nested = "1".to_owned();
+        for _ in 0..12 {
+            let text = format!("{}{nested}{}", "[".repeat(100), "]".repeat(100));
+            nested = format!("{{\"$serde_json::private::RawValue\":{}}}", Value::String(text));
+        }
+        let event = event(&format!(",\"x\":{nested}"));
+        let problem = parsed("application/cloudevents+json", event.as_bytes()).expect_err("no attribute");
+        assert!(problem.detail.contains("expected a text, number or boolean"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_event() {
+        for media_type in ["application/cloudevents+json", "application/cloudevents-batch+json"] {
+            let problem = parsed(media_type, b"[\"\xff\"]").expect_err("not UTF-8");
+            assert_eq!((&*problem.code, problem.status), ("SSP-EVT-004", 400));
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod body;
 mod cloud_events;
 mod events;
 mod health;
+mod json_parts;
 mod plugins;
 mod problem;
 
