@@ -4,7 +4,7 @@ use std::{fmt, mem};
 
 use abi_stable::{
     StableAbi,
-    abi_stability::check_layout_compatibility,
+    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
     prefix_type::PrefixRefTrait,
     std_types::{ROption, RStr},
     type_layout::TypeLayout,
@@ -99,13 +99,16 @@ impl Capability {
     /// [`LayoutMismatch`] when neither side's table is a prefix of the other's.
     pub fn bind<T: Table>(self) -> Result<Bound<T>, LayoutMismatch> {
         let (ours, theirs) = (T::LAYOUT, self.layout);
-        let fits = |wanted, found| check_layout_compatibility(wanted, found).into_result();
+        // `abi_stable` would remember what it compared, and hold every later table against the longest one so far. Tables
+        // of two plugins never meet: what one plugin was built against is no reason to refuse another.
+        let fits =
+            |wanted, found| check_layout_compatibility_with_globals(wanted, found, &CheckingGlobals::new());
         // `abi_stable` accepts a giver that has at least what the taker knows. The reverse is as good, because the
         // accessors read from the table itself which functions are there.
         if let Err(newer) = fits(ours, theirs)
             && let Err(older) = fits(theirs, ours)
         {
-            return Err(LayoutMismatch { table: ours.name(), detail: format!("{newer}\n{older}") });
+            return Err(LayoutMismatch { table: table_name::<T>(), detail: format!("{newer}\n{older}") });
         }
         Ok(Bound {
             // SAFETY: the layouts agree in one direction, so the pointer is to a `T` with as many functions as the
@@ -119,7 +122,7 @@ impl Capability {
 impl fmt::Debug for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Capability")
-            .field("table", &self.layout.name())
+            .field("table", &self.layout.full_type())
             .field("handle", &self.handle)
             .finish()
     }
@@ -159,4 +162,11 @@ impl LayoutMismatch {
     pub fn detail(&self) -> &str {
         &self.detail
     }
+}
+
+/// `Log` of a `…::LogRef`, whose layout has the name of every such reference.
+fn table_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let name = name.rsplit("::").next().unwrap_or(name);
+    name.strip_suffix("Ref").unwrap_or(name)
 }
