@@ -27,10 +27,9 @@ fn next(name: &str) -> PathBuf {
 
 /// What the plugin `name` says of itself after a run in which nothing failed: two events handled and emitted.
 #[track_caller]
-fn ran<'a>(said: &'a [Value], name: &str) -> &'a Value {
-    let said: Vec<&Value> =
-        said.iter().map(|said| &said["said"]).filter(|said| said["name"] == name).collect();
-    let [said] = said[..] else { panic!("expected `{name}` once: {said:?}") };
+fn ran<'a>(all: &'a [Value], name: &str) -> &'a Value {
+    let said = all.iter().map(|said| &said["said"]).find(|said| said["name"] == name);
+    let said = said.unwrap_or_else(|| panic!("`{name}` did not come through: {all:?}"));
     let logged: Vec<&str> =
         said["logged"].as_array().into_iter().flatten().filter_map(|line| line["message"].as_str()).collect();
     assert_eq!(logged, ["Loaded.", "Handled.", "Handled.", "Unloaded."], "{said}");
