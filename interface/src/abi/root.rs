@@ -3,7 +3,9 @@
 use std::fmt;
 
 use abi_stable::{
-    StableAbi, declare_root_module_statics,
+    StableAbi,
+    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
+    declare_root_module_statics,
     library::{
         __call_root_module_loader, AbiHeaderRef, CheckTypeLayout, LibHeader, LibraryError, RootModule,
         RootModuleResult,
@@ -75,8 +77,11 @@ pub type Header = LibHeader;
 /// The header of a library that was loaded, not checked yet: what [`HEADER_SYMBOL`] points to.
 pub type ForeignHeader = AbiHeaderRef;
 
-/// Why a library's header is not usable.
-pub type HeaderError = LibraryError;
+/// Why a library's header is not usable: the whole comparison, which may be hundreds of lines long. The first line that
+/// is not empty says what it is about.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct HeaderError(String);
 
 /// The header for the plugin `E`: the value of the static that [`export!`](crate::export) defines.
 #[must_use]
@@ -97,7 +102,15 @@ pub const fn header<E: Export>() -> Header {
 ///
 /// [`HeaderError`] when the library was built with another `abi_stable` or another root.
 pub fn open_header(header: ForeignHeader) -> Result<RootRef, HeaderError> {
-    header.upgrade()?.init_root_module::<RootRef>()
+    let refused = |why: LibraryError| HeaderError(why.to_string());
+    let header = header.upgrade().map_err(refused)?;
+    // `abi_stable` accepts a root that has more than ours, and would hold every later one against it. A root has what ours
+    // has, and no more.
+    if let Some(theirs) = header.layout() {
+        check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &CheckingGlobals::new())
+            .map_err(|why| HeaderError(format!("a root that has more than a root has\n{why}")))?;
+    }
+    header.init_root_module::<RootRef>().map_err(refused)
 }
 
 #[cfg(test)]
