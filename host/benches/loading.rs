@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use slog::{Discard, Logger, o};
 use streamspace_host::{
     config,
-    loader::{Identity, Loader, probed},
+    loader::{Identity, Library, Loader, probed},
     store::DataDir,
 };
 
@@ -160,15 +160,20 @@ fn sample(what: What, folder: &Path, count: usize) -> Sample {
         let file = file(folder, number);
         match what {
             What::Open => open(&file),
-            What::Load => drop(loader.load(&file, IDENTITY).expect("a plugin")),
+            What::Load => drop(load(&loader, &file)),
             What::Start => {
-                plugin::start(&loader.load(&file, IDENTITY).expect("a plugin"));
+                plugin::start(&load(&loader, &file));
             }
         }
     }
     let micros = began.elapsed().as_secs_f64() * 1e6;
     let count = count as f64;
     Sample { micros: micros / count, kib: (resident_kib() - before) / count }
+}
+
+fn load(loader: &Loader, file: &Path) -> Library {
+    let admitted = loader.admit(file, file, IDENTITY).expect("a plugin");
+    loader.load(&admitted).expect("a plugin")
 }
 
 #[expect(unsafe_code, reason = "the peer is the system's loader itself")]

@@ -32,19 +32,21 @@ pub struct Plugins {
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
     records: Mutex<()>,
+    /// Serializes installing, from the look whether there is one already to the record.
+    installs: Mutex<()>,
 }
 
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
     pub fn running(store: Store, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
-        Self { store, loader, runtime: Some(runtime), records: Mutex::new(()) }
+        Self { store, loader, runtime: Some(runtime), records: Mutex::default(), installs: Mutex::default() }
     }
 
     /// The plugins of a stopped host.
     #[must_use]
     pub fn stopped(store: Store, loader: Arc<Loader>) -> Self {
-        Self { store, loader, runtime: None, records: Mutex::new(()) }
+        Self { store, loader, runtime: None, records: Mutex::default(), installs: Mutex::default() }
     }
 
     /// Starts every plugin that is enabled, each on a thread of its own, and waits until each runs or failed.
@@ -118,6 +120,8 @@ impl Plugins {
             }
             None => Ok(()),
         };
+        // Two of the same content would share its files, and one that is refused removes them.
+        let _installing = self.installs.lock().unwrap_or_else(PoisonError::into_inner);
         refuse_twice(self.store.get(&name)?)?;
         let version = manifest.version.to_string();
         let identity = Identity { name: &name, version: &version };
@@ -126,7 +130,9 @@ impl Plugins {
         self.loader.judge(&source, identity)?;
         let (record, library) = self.store.import(folder, &manifest)?;
         if let Err(refusal) = self.loader.admit(&library, &source, identity) {
-            self.store.discard(&record)?;
+            if let (Err(why), Some(runtime)) = (self.store.discard(&record), &self.runtime) {
+                warn!(runtime.logs().logger(), "The copy of a plugin that is refused cannot be removed."; "error" => %why, "plugin" => &name);
+            }
             return Err(refusal.into());
         }
         let plugin = {

@@ -12,6 +12,7 @@ use object::{ReadCache, ReadRef};
 use sha2::{Digest, Sha256};
 
 use super::{Refusal, Rule};
+use crate::store::open_without_waiting;
 
 /// The largest library that is loaded, in bytes.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -41,14 +42,7 @@ pub(super) fn open(path: &Path) -> Result<File, Refusal> {
     let not = |found: String| Refusal::new(Rule::Library, path, "a dynamic library", found);
     // Before opening, since opening some devices does something; and after, for what was put there in between.
     kind(&fs::metadata(path).map_err(unreadable)?).map_err(not)?;
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-    }
-    let file = options.open(path).map_err(unreadable)?;
+    let file = open_without_waiting(path).map_err(unreadable)?;
     kind(&file.metadata().map_err(unreadable)?).map_err(not)?;
     Ok(file)
 }

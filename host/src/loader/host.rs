@@ -134,7 +134,10 @@ impl HostFacts {
         // `rustc 1.95.0 (59807616e 2026-04-14)`
         let compiler =
             facts.rustc.split_whitespace().nth(1).and_then(|version| Version::parse(version).ok())?;
-        let denied = self.denied_compilers.iter().find(|denied| denied.matches(&compiler))?;
+        // A requirement matches no pre-release unless it names one; a nightly has the bugs of its release.
+        let release = Version::new(compiler.major, compiler.minor, compiler.patch);
+        let matches = |denied: &&VersionReq| denied.matches(&compiler) || denied.matches(&release);
+        let denied = self.denied_compilers.iter().find(matches)?;
         Some((
             Rule::Compiler,
             format!("a compiler that `plugins.denied_compilers` does not name with `{denied}`"),
@@ -370,6 +373,9 @@ mod tests {
         refused(Rule::PanicStrategy, &["abort", "unwind"], |facts| facts.panic = "abort".into());
         refused(Rule::Compiler, &["=1.98.0", "rustc 1.98.0 (x)"], |facts| {
             facts.rustc = "rustc 1.98.0 (x)".into();
+        });
+        refused(Rule::Compiler, &["=1.98.0", "1.98.0-nightly"], |facts| {
+            facts.rustc = "rustc 1.98.0-nightly (x 2026-06-01)".into();
         });
         refused(Rule::OperatingSystem, &["`gnu`", "musl"], |facts| {
             facts.target = "x86_64-unknown-linux-musl".into();

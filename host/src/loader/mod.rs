@@ -8,7 +8,10 @@ mod probe;
 mod refusal;
 mod verdicts;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use slog::{Logger, debug, warn};
 use streamspace_plugin::Facts;
@@ -22,6 +25,13 @@ pub use self::{
     verdicts::{Blocked, Verdicts, VerdictsError},
 };
 use crate::{config, store::DataDir};
+
+/// A library that may be loaded: its file fits, and a process of its own loaded it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    path: PathBuf,
+    facts: Facts,
+}
 
 /// Loads plugins' libraries, and refuses those that do not fit.
 #[derive(Debug)]
@@ -64,7 +74,7 @@ impl Loader {
     /// # Errors
     ///
     /// [`Refusal`] by the first rule that it breaks.
-    pub fn admit(&self, path: &Path, shown: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
+    pub fn admit(&self, path: &Path, shown: &Path, expected: Identity<'_>) -> Result<Admitted, Refusal> {
         let known = |refusal: Refusal| Refusal { file: shown.into(), ..refusal.of(expected.name) };
         let facts = self.judge(path, expected).map_err(known)?;
         let untried = |why: String| {
@@ -74,25 +84,23 @@ impl Loader {
         let hash = file::hash(&file).map_err(|why| untried(why.to_string()))?;
         let verdict = self.verdicts.of(&hash, self.host.version()).map_err(|why| untried(why.to_string()))?;
         match verdict {
-            Some(Ok(())) => Ok(facts),
-            Some(Err(blocked)) => Err(known(blocked)),
-            None => self.first_load(path, &hash, known).map(|()| facts),
+            Some(Ok(())) => {}
+            Some(Err(blocked)) => return Err(known(blocked)),
+            None => self.first_load(path, &hash, &facts, known)?,
         }
+        Ok(Admitted { path: path.to_owned(), facts })
     }
 
-    /// Loads a library that is admitted.
+    /// Loads a library.
     ///
     /// # Errors
     ///
     /// [`Refusal`] by the first rule that it breaks.
-    pub fn load(&self, path: &Path, expected: Identity<'_>) -> Result<Library, Refusal> {
-        let facts = self.admit(path, path, expected)?;
-        let library = Library::open(path).map_err(|refusal| self.told(refusal).of(expected.name))?;
-        if library.facts != facts {
-            let (wanted, found) =
-                ("a library whose root says what its note says", "something else in its root");
-            return Err(Refusal::new(Rule::Plugin, path, wanted, found).of(expected.name));
-        }
+    pub fn load(&self, admitted: &Admitted) -> Result<Library, Refusal> {
+        let Admitted { path, facts } = admitted;
+        let known = |refusal: Refusal| self.told(refusal).of(&facts.name);
+        let library = Library::open(path).map_err(known)?;
+        same_facts(path, facts, &library.facts).map_err(known)?;
         Ok(library)
     }
 
@@ -118,9 +126,11 @@ impl Loader {
         &self,
         path: &Path,
         hash: &str,
+        facts: &Facts,
         known: impl FnOnce(Refusal) -> Refusal,
     ) -> Result<(), Refusal> {
-        let result = probe::probe(path, self.probe_deadline).map_err(|refusal| {
+        let probed = probe::probe(path, self.probe_deadline);
+        let result = probed.and_then(|said| same_facts(path, facts, &said)).map_err(|refusal| {
             let blocks = matches!(refusal.rule, Rule::Survivable | Rule::Timely);
             Refusal { hash: blocks.then(|| hash.into()), ..known(refusal) }
         });
@@ -145,4 +155,13 @@ impl Loader {
         }
         refusal
     }
+}
+
+/// A library's root says what its note says.
+fn same_facts(path: &Path, note: &Facts, root: &Facts) -> Result<(), Refusal> {
+    if note == root {
+        return Ok(());
+    }
+    let (wanted, found) = ("a library whose root says what its note says", "something else in its root");
+    Err(Refusal::new(Rule::Plugin, path, wanted, found))
 }

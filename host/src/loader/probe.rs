@@ -4,16 +4,14 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
+
+use streamspace_plugin::Facts;
 
 use super::{Library, Refusal, Rule};
 
@@ -22,6 +20,8 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// How often a child is looked at.
 const POLL: Duration = Duration::from_millis(1);
+/// How long a child may take to get to the library, whatever else the machine does.
+const BEGINNING: Duration = Duration::from_secs(30);
 /// How long the answer of a child that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -33,13 +33,14 @@ const MARK: &str = "streamspace-probe:";
 enum Answer {
     /// The library is about to be loaded: what happens from here on is its doing.
     Begun,
-    Loads,
+    /// With what its root says.
+    Loads(Box<Facts>),
     Refused(Refusal),
 }
 
 /// How a child ended.
 enum End {
-    Answered(ExitStatus, Result<(), Refusal>),
+    Answered(ExitStatus, Result<Box<Facts>, Refusal>),
     Silent(ExitStatus),
     Late,
     /// It did not get to the library.
@@ -47,14 +48,14 @@ enum End {
 }
 
 /// Loads the library at `path` in a child of this program (which must be `streamspace`), for as long as `deadline`.
-pub(super) fn probe(path: &Path, deadline: Duration) -> Result<(), Refusal> {
+pub(super) fn probe(path: &Path, deadline: Duration) -> Result<Facts, Refusal> {
     let refuse = |rule: Rule, found: String| {
         Err(Refusal::new(rule, path, "a library that loads, and does it in time", found))
     };
     match run(path, deadline) {
         Ok(End::Answered(_, Err(refusal))) => Err(refusal),
-        Ok(End::Answered(status, Ok(()))) if status.success() => Ok(()),
-        Ok(End::Answered(status, Ok(()))) => {
+        Ok(End::Answered(status, Ok(facts))) if status.success() => Ok(*facts),
+        Ok(End::Answered(status, Ok(_))) => {
             refuse(Rule::Survivable, format!("that its finalizers end the process: {status}"))
         }
         Ok(End::Silent(status)) => {
@@ -69,7 +70,6 @@ pub(super) fn probe(path: &Path, deadline: Duration) -> Result<(), Refusal> {
 }
 
 fn run(path: &Path, deadline: Duration) -> io::Result<End> {
-    let until = Instant::now() + deadline;
     let mut command = Command::new(this_program()?);
     // The child has no business with what this process knows, but must find the same libraries.
     command.env_clear();
@@ -89,7 +89,7 @@ fn run(path: &Path, deadline: Duration) -> io::Result<End> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let end = wait(&mut child, until);
+    let end = wait(&mut child, deadline);
     end_group(&child);
     // It is over already, or will be in a moment.
     let _ = child.kill();
@@ -113,29 +113,31 @@ fn end_group(child: &Child) {
     let _ = child;
 }
 
-fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
+fn wait(child: &mut Child, deadline: Duration) -> io::Result<End> {
     let output = child.stdout.take().ok_or_else(|| io::Error::other("the child has no standard output"))?;
     let (sender, receiver) = mpsc::channel();
-    let begun = Arc::new(AtomicBool::new(false));
+    let begun = Arc::new(OnceLock::<Instant>::new());
     let seen = Arc::clone(&begun);
     thread::Builder::new().name("ss:probe".to_owned()).spawn(move || {
         // Nobody listens any more once the deadline has passed.
-        let _ = sender.send(answer(output, &seen));
+        let mut output = BufReader::new(output);
+        let _ = sender.send(answer(&mut output, &seen));
+        // What it says while it ends has to go somewhere.
+        let _ = io::copy(&mut output, &mut io::sink());
     })?;
-    let begun = || begun.load(Ordering::Relaxed);
+    let started = Instant::now();
     let mut said = None;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if Instant::now() > until {
-            return Ok(if begun() {
-                End::Late
-            } else {
-                End::NotBegun(
-                    "a child process that did not begin in time: the machine is very busy".to_owned(),
-                )
-            });
+        match begun.get() {
+            Some(begun) if begun.elapsed() > deadline => return Ok(End::Late),
+            None if started.elapsed() > BEGINNING => {
+                let why = "a child process that did not begin in time: the machine is very busy";
+                return Ok(End::NotBegun(why.to_owned()));
+            }
+            _ => {}
         }
         match said {
             None => said = receiver.recv_timeout(POLL).ok(),
@@ -152,20 +154,25 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<End> {
     };
     Ok(match answer {
         Some(answer) => End::Answered(status, answer),
-        None if begun() => End::Silent(status),
+        None if begun.get().is_some() => End::Silent(status),
         None => End::NotBegun(format!("a child process that ended before it began: {status}")),
     })
 }
 
 /// The child's answer, as soon as it is there: what the library started may keep the output open.
-fn answer(output: impl Read, begun: &AtomicBool) -> io::Result<Option<Result<(), Refusal>>> {
-    let mut output = BufReader::new(output.take(MAX_ANSWER));
+fn answer(
+    output: &mut impl BufRead,
+    begun: &OnceLock<Instant>,
+) -> io::Result<Option<Result<Box<Facts>, Refusal>>> {
+    let mut output = output.take(MAX_ANSWER);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
         let text = line.trim_ascii().strip_prefix(MARK.as_bytes());
         match text.and_then(|text| serde_json::from_slice(text).ok()) {
-            Some(Answer::Begun) => begun.store(true, Ordering::Relaxed),
-            Some(Answer::Loads) => return Ok(Some(Ok(()))),
+            Some(Answer::Begun) => {
+                begun.get_or_init(Instant::now);
+            }
+            Some(Answer::Loads(facts)) => return Ok(Some(Ok(facts))),
             Some(Answer::Refused(refusal)) => return Ok(Some(Err(refusal))),
             None => {}
         }
@@ -183,7 +190,7 @@ pub fn probed(path: &Path, output: &mut impl Write) -> io::Result<()> {
     alone();
     say(output, &Answer::Begun)?;
     let answer = match Library::open(path) {
-        Ok(_) => Answer::Loads,
+        Ok(library) => Answer::Loads(Box::new(library.facts)),
         Err(refusal) => Answer::Refused(refusal),
     };
     say(output, &answer)

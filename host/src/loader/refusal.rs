@@ -91,9 +91,11 @@ impl Rule {
 
     fn parts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Readable => {
-                ("SSP-LIB-001", "it cannot be read", "Look at who owns the file and the folders above it")
-            }
+            Self::Readable => (
+                "SSP-LIB-001",
+                "it cannot be read",
+                "Look whether it is there, and who owns it and the folders above it",
+            ),
             Self::Library => (
                 "SSP-LIB-002",
                 "it is not a dynamic library",
@@ -240,7 +242,16 @@ impl Refusal {
     }
 }
 
+/// A text that may be a file's own words: neither very long nor with anything that a terminal would act on.
 fn shortened(text: &str) -> Box<str> {
+    if text.contains(char::is_control) {
+        let escaped: String = text
+            .chars()
+            .take(MAX_CHARS)
+            .flat_map(|char| if char.is_control() { char.escape_default().collect() } else { vec![char] })
+            .collect();
+        return shortened(&escaped);
+    }
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
         None => text.into(),
@@ -288,6 +299,12 @@ mod tests {
              Expected a library that loads, found that it ended by signal 11. \
              Report it to its vendor. `streamspace plugin unblock 0123456789ab` has it tried again"
         );
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_written_out() {
+        let refusal = Refusal::new(Rule::SystemLoader, Path::new("/p/liba.so"), "a", "lib\u{1b}[2Jx.so\n");
+        assert_eq!(&*refusal.found, "lib\\u{1b}[2Jx.so\\n");
     }
 
     #[test]

@@ -27,14 +27,6 @@ pub enum VerdictsError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A file of theirs is not one.
-    #[error("{} is damaged: {reason}. Delete it: the library will be tried again", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
     /// Nothing of this hash is blocked.
     #[error(
         "no library with the hash `{hash}` is blocked; `streamspace plugin blocked` shows those that are"
@@ -62,9 +54,8 @@ impl VerdictsError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io { .. } => "SSP-LIB-101",
-            Self::Damaged { .. } => "SSP-LIB-102",
-            Self::NotBlocked { .. } => "SSP-LIB-103",
-            Self::Ambiguous { .. } => "SSP-LIB-104",
+            Self::NotBlocked { .. } => "SSP-LIB-102",
+            Self::Ambiguous { .. } => "SSP-LIB-103",
         }
     }
 }
@@ -195,9 +186,8 @@ impl Verdicts {
         };
         let mut text = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut text).map_err(failed("read", &path))?;
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|why| VerdictsError::Damaged { path, reason: why.to_string() })
+        // One that is damaged is none: the library is tried again, in a child, and its verdict written anew.
+        Ok(serde_json::from_slice(&text).ok())
     }
 
     fn path(&self, hash: &str) -> PathBuf {
@@ -242,10 +232,10 @@ mod tests {
         verdicts.set(&two, "1", Some(&refusal())).expect("written");
         assert_eq!(verdicts.of(&one, "2").expect("readable"), Some(Err(refusal())));
         let code = |error: Result<Blocked, VerdictsError>| error.expect_err("refused").code();
-        assert_eq!(code(verdicts.unblock("ab")), "SSP-LIB-104");
-        assert_eq!(code(verdicts.unblock("abababababab")), "SSP-LIB-104");
-        assert_eq!(code(verdicts.unblock("ffffffff")), "SSP-LIB-103");
-        assert_eq!(code(verdicts.unblock("../../admin")), "SSP-LIB-103");
+        assert_eq!(code(verdicts.unblock("ab")), "SSP-LIB-103");
+        assert_eq!(code(verdicts.unblock("abababababab")), "SSP-LIB-103");
+        assert_eq!(code(verdicts.unblock("ffffffff")), "SSP-LIB-102");
+        assert_eq!(code(verdicts.unblock("../../admin")), "SSP-LIB-102");
         let freed = verdicts.unblock(&one.to_uppercase()).expect("unblocked");
         assert_eq!((freed.hash.as_str(), freed.code.as_str()), (one.as_str(), "SSP-LIB-016"));
         assert_eq!(verdicts.of(&one, "1").expect("readable"), None);

@@ -22,7 +22,7 @@ use super::{PluginSpec, Runtime, Services};
 use crate::{
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
     handles::{Handles, Opened},
-    loader::{Identity, Refusal},
+    loader::{Admitted, Refusal, Rule},
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
@@ -38,7 +38,7 @@ pub enum StartError {
     #[error(transparent)]
     Permission(#[from] InvalidPermission),
     /// The plugin's table has another layout.
-    #[error("the plugin's `{capability}`: {mismatch}")]
+    #[error("the plugin's `{capability}`: {mismatch} ({})", Rule::CapabilityLayout.code())]
     Layout {
         /// The capability.
         capability: &'static str,
@@ -46,7 +46,7 @@ pub enum StartError {
         mismatch: LayoutMismatch,
     },
     /// The plugin does not offer what every plugin must.
-    #[error("the plugin does not offer `{0}`, without which it cannot be run")]
+    #[error("the plugin does not offer `{}`, without which it cannot be run ({})", .0, Rule::CapabilityPresent.code())]
     Missing(&'static str),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
@@ -88,14 +88,12 @@ impl Instance {
     /// was given up must not come back later. `[setup]`: runs plugin code.
     pub(super) fn load(
         spec: &PluginSpec,
+        admitted: &Admitted,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<Self, StartError> {
-        let identity = Identity { name: &spec.name, version: &spec.version };
-        let library = services
-            .loader
-            .load(&spec.library, identity)
-            .map_err(|refusal| StartError::Library(Box::new(refusal)))?;
+        let library =
+            services.loader.load(admitted).map_err(|refusal| StartError::Library(Box::new(refusal)))?;
         let name: Arc<str> = spec.name.as_str().into();
         let log = Arc::new(PluginLog::new(
             &name,

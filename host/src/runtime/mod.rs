@@ -31,7 +31,7 @@ pub use self::{instance::StartError, state::State, workers::Workers};
 use crate::{
     config,
     events::{Bus, Consumer, NewEvent},
-    loader::Loader,
+    loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
 };
@@ -229,9 +229,13 @@ impl Runtime {
         let known = !self.consumers(&name).is_empty();
         let services = self.services.clone();
         let this = Weak::clone(&self.this);
-        let started = self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || {
+        // Before the deadline of `load` begins, which is for the plugin's own code; the child has one of its own.
+        let identity = Identity { name: &spec.name, version: &spec.version };
+        let admitted = services.loader.admit(&spec.library, &spec.library, identity);
+        let admitted = admitted.map_err(|refusal| StartError::Library(Box::new(refusal)).to_string());
+        let load = move |admitted: Admitted| {
             let secrets = Redactor::new(&spec.secrets);
-            Instance::load(&spec, &services, &this).map_err(|why| {
+            Instance::load(&spec, &admitted, &services, &this).map_err(|why| {
                 if let StartError::Layout { mismatch, .. } = &why {
                     // Hundreds of lines: not for the reason.
                     debug!(
@@ -241,6 +245,9 @@ impl Runtime {
                 }
                 secrets.text(&why.to_string()).into_owned()
             })
+        };
+        let started = admitted.and_then(|admitted| {
+            self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || load(admitted))
         });
         let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
             Ok(()) => self.enable(&name, instance),

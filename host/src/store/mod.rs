@@ -14,8 +14,11 @@
 mod data_dir;
 mod plugins;
 
-pub(crate) use self::data_dir::{make_private_dir, write_private};
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     plugins::{Installed, Listed, Record, Store, StoreError},
+};
+pub(crate) use self::{
+    data_dir::{make_private_dir, write_private},
+    plugins::open_without_waiting,
 };

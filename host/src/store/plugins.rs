@@ -316,8 +316,9 @@ fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Re
     let target = home.join(&content);
     // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
     if !target.exists() {
-        let staged = staging.keep();
-        fs::rename(&staged, &target).map_err(failed("move into place", &target))?;
+        fs::rename(staging.path(), &target).map_err(failed("move into place", &target))?;
+        // It is not there any more to be removed.
+        let _ = staging.keep();
         sync_folder(home)?;
     }
     Ok(content)
@@ -401,19 +402,36 @@ fn within(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
 }
 
 fn open_regular(path: &Path, limit: u64) -> Result<File, StoreError> {
-    // Before opening: opening a FIFO would wait for its writer.
-    let metadata = fs::metadata(path).map_err(failed("read", path))?;
-    if !metadata.is_file() {
-        return Err(StoreError::File {
-            path: path.to_owned(),
-            expected: "a regular file".to_owned(),
-            found: "something else".to_owned(),
-        });
+    let check = |metadata: fs::Metadata| {
+        if !metadata.is_file() {
+            return Err(StoreError::File {
+                path: path.to_owned(),
+                expected: "a regular file".to_owned(),
+                found: "something else".to_owned(),
+            });
+        }
+        if metadata.len() > limit {
+            return Err(too_large(path, limit, &metadata.len().to_string()));
+        }
+        Ok(())
+    };
+    // Before opening, since opening some devices does something; and after, for what was put there in between.
+    check(fs::metadata(path).map_err(failed("read", path))?)?;
+    let file = open_without_waiting(path).map_err(failed("read", path))?;
+    check(file.metadata().map_err(failed("read", path))?)?;
+    Ok(file)
+}
+
+/// Opens a file for reading, and waits for nothing: not for the writer of a FIFO.
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
-    if metadata.len() > limit {
-        return Err(too_large(path, limit, &metadata.len().to_string()));
-    }
-    File::open(path).map_err(failed("read", path))
+    options.open(path)
 }
 
 fn too_large(path: &Path, limit: u64, found: &str) -> StoreError {
