@@ -19,7 +19,7 @@ const PLUGIN: &str = "fixture-counter";
 /// What is said of a library that is taken.
 const ADMITTED: &str = "admitted";
 /// Far longer than looking at a file takes: one that takes this long waits for something, or is read whole.
-const HANG: Duration = Duration::from_secs(15);
+const HANG: Duration = Duration::from_secs(60);
 const MIB: u64 = 1024 * 1024;
 
 /// What lies where the library should be.

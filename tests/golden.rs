@@ -69,6 +69,10 @@ fn a_golden_plugin_is_the_one_that_was_built() {
             "{} was replaced: there is one build of each, ever (docs/abi.md)",
             library.display()
         );
+        let text = String::from_utf8_lossy(&bytes);
+        for path in ["/root/", "/home/", workspace().to_str().expect("UTF-8")] {
+            assert!(!text.contains(path), "{} has paths of the machine that built it", library.display());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The next generation of the interface, made from this one, and what is built against it.
 //!
-//! It is this interface with something appended, the way CONTRIBUTING.md tells to append: a function to a table of the
+//! It is this interface with something appended, the way `docs/abi.md` tells to append: a function to a table of the
 //! host, a function to a table of the plugin, and a capability.
 
 use std::{
@@ -28,86 +28,95 @@ const PLUGINS: [(&str, &str); 2] =
 const PLUGIN: &str = "tests/fixtures/fixture-generation";
 const HOST: &str = "tests/fixtures/fixture-host";
 
-/// In this file, after this, insert that.
-const APPENDED: [(&str, &str, &str); 15] = [
+/// Where in a file something is inserted.
+#[derive(Clone, Copy)]
+enum Place {
+    /// After these lines, which are there once.
+    After(&'static str),
+    /// Before the end of what begins with these lines: the first that follows them.
+    End(&'static str, &'static str),
+    /// Below the file's first comment, unless the file has it.
+    Top,
+}
+
+use Place::{After, End, Top};
+
+const EXPECT: &str = "#![expect(unsafe_code, reason = \"the derived accessor of an appended function reads through a pointer\")]\n";
+
+/// In this file, at this place, insert that.
+const APPENDED: [(&str, Place, &str); 15] = [
     // A function of the host's `log/1`.
+    ("interface/src/log/table.rs", Top, EXPECT),
     (
         "interface/src/log/table.rs",
-        "//! `log/1`, offered by the host.\n",
-        "#![expect(unsafe_code, reason = \"the derived accessor of an appended function reads through a pointer\")]\n",
-    ),
-    (
-        "interface/src/log/table.rs",
-        "    pub write: extern \"C\" fn(Handle, Record<'_>),\n",
+        End("pub struct Log {\n", "}\n"),
         "    /// `[any]` Answers once the records that were handed over before are written.\n    \
          pub flush: extern \"C\" fn(Handle),\n",
     ),
     (
         "interface/src/log/mod.rs",
-        "fn current() -> Option<Bound<LogRef>> {\n    CURRENT.read().ok().and_then(|log| *log)\n}\n",
+        After("fn current() -> Option<Bound<LogRef>> {\n    CURRENT.read().ok().and_then(|log| *log)\n}\n"),
         "\npub(crate) fn flush() -> bool {\n    let Some(log) = current() else { return false };\n    \
          log.table.flush().map(|flush| flush(log.handle)).is_some()\n}\n",
     ),
     (
         "interface/src/context.rs",
-        "        &self.0.http\n    }\n",
+        After("        &self.0.http\n    }\n"),
         "\n    /// `[any]` Waits until what was logged is written. `false`: this host cannot tell.\n    \
          pub fn flush_log(&self) -> bool {\n        log::flush()\n    }\n",
     ),
     (
         "interface/layouts/host/log-1.txt",
-        "  -------- what follows reads as an Option\n",
+        End("functions\n", "\ntypes\n"),
         "  0badf00d flush: extern \"C\" fn(Handle)\n",
     ),
     // A function of the plugin's `lifecycle/1`.
+    ("interface/src/lifecycle/table.rs", Top, EXPECT),
     (
         "interface/src/lifecycle/table.rs",
-        "//! `lifecycle/1`, offered by the plugin.\n",
-        "#![expect(unsafe_code, reason = \"the derived accessor of an appended function reads through a pointer\")]\n",
-    ),
-    (
-        "interface/src/lifecycle/table.rs",
-        "    pub release: extern \"C\" fn(Handle) -> Outcome<()>,\n",
+        End("pub struct Lifecycle {\n", "}\n"),
         "    /// After `load`: what the plugin says of itself.\n    \
          pub describe: extern \"C\" fn(Handle) -> Outcome<abi_stable::std_types::RString>,\n",
     ),
     (
         "interface/src/lifecycle/mod.rs",
-        "    fn unload(&self) {}\n",
+        After("    fn unload(&self) {}\n"),
         "\n    /// `[setup]` What the plugin says of itself.\n    \
          fn describe(&self) -> String {\n        String::new()\n    }\n",
     ),
     (
         "interface/src/abi/entries.rs",
-        "        release: release::<P>,\n",
+        After("        release: release::<P>,\n"),
         "        describe: describe::<P>,\n",
     ),
     (
         "interface/src/abi/entries.rs",
-        "    enter_loaded(\"`enable`\", instance, |plugin: &P, _| plugin.enable().map_err(failed))\n}\n",
+        After(
+            "    enter_loaded(\"`enable`\", instance, |plugin: &P, _| plugin.enable().map_err(failed))\n}\n",
+        ),
         "\nextern \"C\" fn describe<P: Plugin>(instance: Handle) -> Outcome<super::RString> {\n    \
          enter_loaded(\"`describe`\", instance, |plugin: &P, _| Ok(plugin.describe().into()))\n}\n",
     ),
     (
         "interface/layouts/plugin/lifecycle-1.txt",
-        "  -------- what follows reads as an Option\n",
+        End("functions\n", "\ntypes\n"),
         "  0badf00d describe: extern \"C\" fn(Handle) -> Outcome<RString>\n",
     ),
     // The host's `greeter/1`, whose own files are beside this one.
-    ("interface/src/lib.rs", "pub mod events;\n", "pub mod greeter;\n"),
+    ("interface/src/lib.rs", After("pub mod events;\n"), "pub mod greeter;\n"),
     (
         "interface/src/context.rs",
-        "    http: Http,\n",
+        After("    http: Http,\n"),
         "    greeter: Option<Bound<crate::greeter::GreeterRef>>,\n",
     ),
     (
         "interface/src/context.rs",
-        "            http: Http::new(optional::<HttpRef>(host, http::ID)?),\n",
+        After("            http: Http::new(optional::<HttpRef>(host, http::ID)?),\n"),
         "            greeter: optional(host, crate::greeter::ID)?,\n",
     ),
     (
         "interface/src/context.rs",
-        "        &self.0.http\n    }\n",
+        After("        &self.0.http\n    }\n"),
         "\n    /// `[any]` Greets, where the host can.\n    \
          pub fn greeter(&self) -> Option<crate::greeter::Greetings> {\n        \
          self.0.greeter.map(crate::greeter::Greetings)\n    }\n",
@@ -208,8 +217,8 @@ impl Sources {
             root["workspace"]["members"] = vec!["interface", "tests/fixtures/*"].into();
             root["workspace"]["package"]["version"] = VERSION.into();
         });
-        for (file, after, text) in APPENDED {
-            next.insert(file, after, text);
+        for (file, place, text) in APPENDED {
+            next.insert(file, place, text);
         }
         next.0.extend(ADDED.map(|(file, text)| (PathBuf::from(file), text.to_owned())));
 
@@ -249,16 +258,22 @@ impl Sources {
         self.0.get_mut(Path::new(path)).unwrap_or_else(|| panic!("`{path}` is no more: change {}", file!()))
     }
 
-    fn insert(&mut self, path: &str, after: &str, text: &str) {
+    fn insert(&mut self, path: &str, place: Place, text: &str) {
         let file = self.file(path);
-        let places = file.matches(after).count();
-        assert_eq!(
-            places,
-            1,
-            "`{path}` has changed: expected once `{after}`. Say in {} what is there now",
-            file!()
-        );
-        *file = file.replace(after, &format!("{after}{text}"));
+        let found = match place {
+            After(lines) => once(file, lines).map(|at| at + lines.len()),
+            End(lines, end) => once(file, lines).and_then(|at| Some(at + file.get(at..)?.find(end)?)),
+            Top if file.contains("#![expect(unsafe_code") => return,
+            Top => file.find("\n\n").map(|at| at + 1),
+        };
+        let lines = match place {
+            After(lines) | End(lines, _) => lines,
+            Top => "a comment, and an empty line",
+        };
+        let at = found.unwrap_or_else(|| {
+            panic!("`{path}` has changed: expected once `{lines}`. Say in {} what is there now", file!())
+        });
+        file.insert_str(at, text);
     }
 
     fn toml(&mut self, path: &str, change: impl FnOnce(&mut toml::Table)) {
@@ -289,4 +304,11 @@ impl Sources {
             }
         }
     }
+}
+
+/// Where `lines` are, if they are there once.
+fn once(text: &str, lines: &str) -> Option<usize> {
+    let mut places = text.match_indices(lines).map(|(at, _)| at);
+    let first = places.next();
+    if places.next().is_some() { None } else { first }
 }
