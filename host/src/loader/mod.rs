@@ -9,6 +9,7 @@ mod refusal;
 mod verdicts;
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use std::{
 use slog::{Logger, debug, warn};
 use streamspace_plugin::Facts;
 
+use self::file::Source;
 pub use self::{
     host::{HostFacts, Identity},
     inspect::{Contents, DYNAMIC_LIBRARY, Format, Glibc, Inspection, inspect, inspect_bytes},
@@ -63,9 +65,8 @@ impl Loader {
     ///
     /// [`Refusal`] by the first rule that it breaks.
     pub fn judge(&self, path: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
-        let known = |refusal: Refusal| refusal.of(expected.name);
-        let inspection = inspect(path).map_err(known)?;
-        self.host.judge(path, &inspection, Some(expected)).map_err(known)
+        let judged = file::open(path).and_then(|file| self.judge_opened(&file, path, expected));
+        judged.map_err(|refusal| refusal.of(expected.name))
     }
 
     /// Judges a library, and tries it in a child process unless this version of the host did so before. `shown` is the
@@ -76,11 +77,12 @@ impl Loader {
     /// [`Refusal`] by the first rule that it breaks.
     pub fn admit(&self, path: &Path, shown: &Path, expected: Identity<'_>) -> Result<Admitted, Refusal> {
         let known = |refusal: Refusal| Refusal { file: shown.into(), ..refusal.of(expected.name) };
-        let facts = self.judge(path, expected).map_err(known)?;
+        // What is judged is what is hashed.
+        let file = file::open(path).map_err(known)?;
+        let facts = self.judge_opened(&file, path, expected).map_err(known)?;
         let untried = |why: String| {
             known(Refusal::new(Rule::Tried, path, "a library whose first load can be looked up", why))
         };
-        let file = file::open(path).map_err(known)?;
         let hash = file::hash(&file).map_err(|why| untried(why.to_string()))?;
         let verdict = self.verdicts.of(&hash, self.host.version()).map_err(|why| untried(why.to_string()))?;
         match verdict {
@@ -120,6 +122,11 @@ impl Loader {
     /// [`VerdictsError`].
     pub fn unblock(&self, hash: &str) -> Result<Blocked, VerdictsError> {
         self.verdicts.unblock(hash)
+    }
+
+    fn judge_opened(&self, file: &File, path: &Path, expected: Identity<'_>) -> Result<Facts, Refusal> {
+        let inspection = inspect::read(&Source::new(file), path)?;
+        self.host.judge(path, &inspection, Some(expected))
     }
 
     fn first_load(
