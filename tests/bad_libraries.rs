@@ -8,7 +8,6 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -18,8 +17,6 @@ use streamspace_tests::{DEADLINE, Folder, Host, Installation, replace};
 const PLUGIN: &str = "fixture-counter";
 /// What is said of a library that is taken.
 const ADMITTED: &str = "admitted";
-/// Far longer than looking at a file takes: one that takes this long waits for something, or is read whole.
-const HANG: Duration = Duration::from_secs(60);
 const MIB: u64 = 1024 * 1024;
 
 /// What lies where the library should be.
@@ -337,13 +334,10 @@ fn every_bad_file_is_refused_for_what_it_is_and_harms_nothing() {
             ("inspected", inspected, &(|| inspect(&host, folder.library())) as &dyn Fn() -> String),
             ("installed", installed, &|| install(&host, &folder)),
         ] {
-            let began = Instant::now();
+            // Both have a deadline: what waits for a file, or reads it whole, does not come through.
             let found = look();
             if !expected.contains(&found.as_str()) {
                 surprises.push(format!("{what}, {way}: {found}, and not {expected:?}"));
-            }
-            if began.elapsed() > HANG {
-                surprises.push(format!("{what}, {way}: it took {:?}", began.elapsed()));
             }
         }
         let left = entries(&host.data().join("plugins"));
