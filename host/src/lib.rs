@@ -14,6 +14,7 @@ mod clock;
 pub mod config;
 pub mod events;
 mod handles;
+mod hex;
 pub mod http;
 pub mod install;
 pub mod loader;

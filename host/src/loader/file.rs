@@ -12,7 +12,7 @@ use object::{ReadCache, ReadRef};
 use sha2::{Digest, Sha256};
 
 use super::{Refusal, Rule};
-use crate::store::open_without_waiting;
+use crate::{hex::hex, store::open_without_waiting};
 
 /// The largest library that is loaded, in bytes.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -60,7 +60,7 @@ pub(super) fn hash(mut file: &File) -> io::Result<String> {
             count => hash.update(buffer.get(..count).unwrap_or_default()),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 /// What a file's reader has, and how much it may still read.

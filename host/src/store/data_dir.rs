@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::hex::hex;
+
 /// Why the data folder is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -112,7 +114,7 @@ impl DataDir {
         let mut random = [0_u8; 32];
         getrandom::fill(&mut random)
             .map_err(|why| failed("make random bytes for", &path)(io::Error::other(why.to_string())))?;
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex(&random);
         write_private(&path, token.as_bytes()).map_err(failed("write", &path))?;
         Ok(token)
     }

@@ -15,6 +15,7 @@ use super::{
     DataDir,
     data_dir::{make_private_dir, write_private},
 };
+use crate::hex::hex;
 
 /// The largest library that is installed, in bytes.
 const MAX_LIBRARY_BYTES: u64 = 512 * 1024 * 1024;
@@ -312,7 +313,7 @@ fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Re
             copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
         }
     }
-    let content: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let content = hex(&hash.finalize());
     let target = home.join(&content);
     // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
     if !target.exists() {
