@@ -21,5 +21,6 @@ pub mod loader;
 pub mod log;
 pub mod outbound;
 pub mod plugin_config;
+pub mod postgres;
 pub mod runtime;
 pub mod store;

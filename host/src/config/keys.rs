@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use toml::Value;
 use url::Host;
 
+use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
 
@@ -22,6 +23,8 @@ pub(super) enum Kind {
         max: i64,
     },
     OneOf(&'static [&'static str]),
+    /// Where the data is. May hold a password, so that no error shows it.
+    DatabaseUrl,
     /// A list of networks.
     Networks,
     /// A list of requirements on versions.
@@ -61,6 +64,16 @@ pub(super) const KEYS: &[Key] = &[
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),
     key("log.plugins", Kind::Levels),
+    key("database.url", Kind::DatabaseUrl),
+    key("database.ca_file", Kind::Path),
+    int("database.connections", 1, 64),
+    int("database.wait_deadline_secs", 1, 300),
+    int("database.plugin_connections", 1, 64),
+    int("database.statement_deadline_secs", 1, 3600),
+    int("database.transaction_deadline_secs", 1, 3600),
+    int("database.max_rows", 1, 1_000_000_000),
+    int("database.max_value_bytes", 1024, GIB),
+    int("database.max_plugin_bytes", MIB, 1024 * GIB),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
     int("plugins.load_deadline_secs", 1, 3600),
@@ -103,7 +116,7 @@ pub(super) fn closest(path: &str) -> &'static str {
 impl Kind {
     /// Whether the value is a TOML string, so that an environment variable is taken as it stands.
     pub(super) fn is_string(&self) -> bool {
-        matches!(self, Self::Path | Self::SocketAddress | Self::OneOf(_))
+        matches!(self, Self::Path | Self::SocketAddress | Self::OneOf(_) | Self::DatabaseUrl)
     }
 
     /// Everything wrong with `value`.
@@ -111,7 +124,13 @@ impl Kind {
         let mut wrong = Vec::new();
         let mut check = |below: String, value: &Value, problem: Option<String>| {
             if let Some(expected) = problem {
-                wrong.push(Mismatch { below, expected, found: describe(value) });
+                let found = match self {
+                    Self::DatabaseUrl => {
+                        "something else, which is not shown since it may hold a password".to_owned()
+                    }
+                    _ => describe(value),
+                };
+                wrong.push(Mismatch { below, expected, found });
             }
         };
         match (self, value) {
@@ -153,6 +172,9 @@ impl Kind {
                 &format!("a whole number from {min} to {max}"),
             ),
             Self::OneOf(names) => expect_one_of(value, names),
+            Self::DatabaseUrl => {
+                unless(value.as_str().is_some_and(DatabaseUrl::is_valid), DatabaseUrl::EXPECTED)
+            }
             Self::Networks => Some("a list of addresses and networks, such as [\"10.0.0.0/8\"]".to_owned()),
             Self::Versions => Some("a list of versions, such as [\"=1.98.0\"]".to_owned()),
             Self::Levels => Some("a table of levels by plugin, such as { slack = \"debug\" }".to_owned()),
@@ -229,6 +251,7 @@ mod tests {
     fn the_table_and_the_structs_have_the_same_keys() {
         let mut config = Config::default();
         config.outbound.ca_file = Some("roots.pem".into());
+        config.database.ca_file = Some("roots.pem".into());
         let table = toml::Table::try_from(&config).expect("the configuration is representable");
         let mut found = BTreeSet::new();
         paths("", &table, &mut found);
@@ -238,7 +261,7 @@ mod tests {
     #[test]
     fn every_default_is_within_its_range() {
         let table = toml::Table::try_from(Config::default()).expect("the defaults are representable");
-        for key in KEYS.iter().filter(|key| key.path != "outbound.ca_file") {
+        for key in KEYS.iter().filter(|key| !key.path.ends_with(".ca_file")) {
             let value = key.path.split('.').fold(None, |at: Option<&Value>, name| match at {
                 None => table.get(name),
                 Some(value) => value.get(name),

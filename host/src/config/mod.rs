@@ -3,8 +3,9 @@
 //! Four layers, each overriding the one before: the defaults below, the file `streamspace.toml`, the environment
 //! (`STREAMSPACE_` and the key's path in upper case with `__` between levels: `STREAMSPACE_SERVER__ADDRESS`), and
 //! the command line's flags. Every value is checked in the layer it came from, and everything wrong is reported at
-//! once, with its place. No secrets live here.
+//! once, with its place. The one secret in here is the password in `database.url`.
 
+mod database;
 mod error;
 mod events;
 mod keys;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use database::{Database, DatabaseUrl};
 pub use error::{ConfigError, Origin, Problem};
 pub use events::Events;
 pub use log::{Format, Level, Log};
@@ -39,6 +41,8 @@ pub struct Config {
     pub server: Server,
     /// The host's log.
     pub log: Log,
+    /// Where the host and its plugins keep their data.
+    pub database: Database,
     /// Events and their consumers.
     pub events: Events,
     /// Deadlines and limits for plugins' code.
@@ -53,6 +57,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./data"),
             server: Server::default(),
             log: Log::default(),
+            database: Database::default(),
             events: Events::default(),
             plugins: Plugins::default(),
             outbound: Outbound::default(),

@@ -1,0 +1,83 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// `[database]`: where the host and its plugins keep their data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite` for files in the data directory, or the URL of a PostgreSQL database, 15 or newer:
+    /// `postgres://user:password@host/database`. Default `sqlite`.
+    pub url: DatabaseUrl,
+    /// Certificates that PostgreSQL's is checked against, as PEM, instead of the system's roots. Default none.
+    pub ca_file: Option<std::path::PathBuf>,
+    /// Connections for administration, beside the two of the event log. 1 to 64, default 4.
+    pub connections: u32,
+    /// How long connecting, and waiting for a free connection or a lock, may take, in seconds. 1 to 300, default 5.
+    pub wait_deadline_secs: u64,
+    /// Connections of one plugin. 1 to 64, default 4.
+    pub plugin_connections: u32,
+    /// How long one statement of a plugin may run, in seconds. 1 to 3600, default 30.
+    pub statement_deadline_secs: u64,
+    /// How long a transaction of a plugin may last, in seconds. 1 to 3600, default 60.
+    pub transaction_deadline_secs: u64,
+    /// The most rows that one query of a plugin reads. 1 to 1000000000, default 1000000.
+    pub max_rows: u64,
+    /// The largest text or blob in a plugin's rows, and the largest value under a key, in bytes. 1024 to 1073741824 (1
+    /// GiB), default 16777216 (16 MiB).
+    pub max_value_bytes: u64,
+    /// The largest database file of one plugin, in bytes; SQLite only. 1048576 (1 MiB) to 1099511627776 (1 TiB),
+    /// default 1073741824 (1 GiB).
+    pub max_plugin_bytes: u64,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: DatabaseUrl::default(),
+            ca_file: None,
+            connections: 4,
+            wait_deadline_secs: 5,
+            plugin_connections: 4,
+            statement_deadline_secs: 30,
+            transaction_deadline_secs: 60,
+            max_rows: 1_000_000,
+            max_value_bytes: 16 * 1024 * 1024,
+            max_plugin_bytes: 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// What [`Database::url`] holds. Its `Debug` form shows no password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub(super) const EXPECTED: &'static str =
+        "sqlite, or a URL such as postgres://streamspace@127.0.0.1/streamspace";
+
+    /// The URL of a PostgreSQL database; `None` for SQLite.
+    #[must_use]
+    pub fn postgres(&self) -> Option<&str> {
+        (self.0 != "sqlite").then_some(self.0.as_str())
+    }
+
+    /// Whether `text` is one.
+    pub(super) fn is_valid(text: &str) -> bool {
+        let postgres = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+        text == "sqlite" || (postgres(text) && text.parse::<tokio_postgres::Config>().is_ok())
+    }
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self("sqlite".to_owned())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.postgres().is_some() { "postgres://…" } else { "sqlite" })
+    }
+}
