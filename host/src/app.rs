@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde_json::json;
 use slog::{error, info, warn};
 use streamspace_plugin::abi;
@@ -21,7 +21,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     runtime::{Runtime, Services, Workers},
-    store::{DataDir, DataDirError, Lock, Server, Store},
+    store::{DataDir, DataDirError, Database, Lock, Server, Store},
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -67,6 +67,9 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         handler_deadline: Duration::from_secs(config.plugins.handler_deadline_secs),
     }));
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let database = Database::open(data.path(), &config.database, network.handle());
+    let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
+    let store = Arc::new(Store::open(&data, Arc::clone(&database))?);
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
     let runtime = Runtime::new(
         Services {
@@ -74,13 +77,14 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             logs: logs.clone(),
             outbound,
             loader: Arc::clone(&loader),
+            store: Arc::clone(&store),
             network: network.handle().clone(),
             lines_per_second: config.log.plugin_lines_per_second,
         },
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins = Arc::new(Plugins::running(Store::open(&data)?, loader, Arc::clone(&runtime)));
+    let plugins = Arc::new(Plugins::running(store, loader, Arc::clone(&runtime)));
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

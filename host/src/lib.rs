@@ -24,3 +24,4 @@ pub mod plugin_config;
 pub mod postgres;
 pub mod runtime;
 pub mod store;
+mod topic;

@@ -11,6 +11,7 @@ mod emit;
 mod manifest;
 mod plugin;
 mod probe;
+mod secrets;
 mod serve;
 mod target;
 
@@ -52,6 +53,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Change the key that secrets are sealed with
+    #[command(subcommand)]
+    Secrets(secrets::Verb),
     /// Look at the host's own configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -71,6 +75,7 @@ pub fn run() -> ExitCode {
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
+        Verb::Secrets(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
     };

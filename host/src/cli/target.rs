@@ -14,7 +14,7 @@ use crate::{
     http::Problem,
     install::{InstallError, PluginView, Plugins},
     loader::{Blocked, Loader},
-    store::{DataDir, Lock, Store},
+    store::{DataDir, Database, Lock, Store},
 };
 
 /// How long a host that is starting may take to say where it listens.
@@ -30,6 +30,8 @@ pub(super) enum Target {
     /// The data folder of a host that does not, locked for as long as the command takes.
     Stopped {
         plugins: Plugins,
+        #[expect(dead_code, reason = "kept for its drop")]
+        network: tokio::runtime::Runtime,
         #[expect(dead_code, reason = "kept for its drop")]
         lock: Lock,
     },
@@ -53,7 +55,21 @@ impl Target {
                 data.remove_server();
                 let logger = slog::Logger::root(slog::Discard, slog::o!());
                 let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
-                return Ok(Self::Stopped { plugins: Plugins::stopped(Store::open(&data)?, loader), lock });
+                let network = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .enable_all()
+                    .build()
+                    .context("cannot start a thread for the database")?;
+                let database = Database::open(data.path(), &config.database, network.handle());
+                let database = database.map_err(|why| anyhow!("{why} ({})", why.code()))?;
+                let store = Store::open(&data, Arc::new(database));
+                let store =
+                    store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
+                return Ok(Self::Stopped {
+                    plugins: Plugins::stopped(Arc::new(store), loader),
+                    network,
+                    lock,
+                });
             }
             if let Some(server) = data.read_server()? {
                 let client = Client::new(format!("http://{}", server.address), data.read_admin_token()?)?;
@@ -127,6 +143,15 @@ impl Target {
         match self {
             Self::Running(client) => client.call::<Value>(Method::Delete, &["plugins", name], None).map(drop),
             Self::Stopped { plugins, .. } => coded(plugins.uninstall(name)),
+        }
+    }
+
+    pub(super) fn rotate_secret_key(&self) -> anyhow::Result<Value> {
+        match self {
+            Self::Running(client) => client.call(Method::Post, &["secrets", "rotate"], None),
+            Self::Stopped { plugins, .. } => {
+                coded(plugins.rotate_secret_key()).map(|sealed| json!({"sealed": sealed}))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use toml::Value;
 use url::Host;
 
 use super::database::DatabaseUrl;
+use super::events::Sync;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
 
@@ -25,6 +26,8 @@ pub(super) enum Kind {
     OneOf(&'static [&'static str]),
     /// Where the data is. May hold a password, so that no error shows it.
     DatabaseUrl,
+    /// A list of topics with wildcards.
+    Topics,
     /// A list of networks.
     Networks,
     /// A list of requirements on versions.
@@ -76,6 +79,13 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
+    key("events.durable", Kind::Topics),
+    key("events.sync", Kind::OneOf(Sync::NAMES)),
+    int("events.commit_deadline_secs", 1, 300),
+    int("events.keep_secs", 0, 31_536_000),
+    int("events.keep_bytes", MIB, 1024 * GIB),
+    int("events.hold_secs", 60, 315_360_000),
+    int("events.hold_bytes", MIB, 10_240 * GIB),
     int("plugins.load_deadline_secs", 1, 3600),
     int("plugins.drain_deadline_secs", 1, 3600),
     int("plugins.handler_deadline_secs", 1, 3600),
@@ -139,6 +149,11 @@ impl Kind {
                     check(format!("[{index}]"), network, expect_network(network));
                 }
             }
+            (Self::Topics, Value::Array(topics)) => {
+                for (index, topic) in topics.iter().enumerate() {
+                    check(format!("[{index}]"), topic, expect_topic(topic));
+                }
+            }
             (Self::Versions, Value::Array(versions)) => {
                 for (index, version) in versions.iter().enumerate() {
                     check(format!("[{index}]"), version, expect_version(version));
@@ -175,6 +190,7 @@ impl Kind {
             Self::DatabaseUrl => {
                 unless(value.as_str().is_some_and(DatabaseUrl::is_valid), DatabaseUrl::EXPECTED)
             }
+            Self::Topics => Some("a list of topics, such as [\"session.>\", \"billing.*\"]".to_owned()),
             Self::Networks => Some("a list of addresses and networks, such as [\"10.0.0.0/8\"]".to_owned()),
             Self::Versions => Some("a list of versions, such as [\"=1.98.0\"]".to_owned()),
             Self::Levels => Some("a table of levels by plugin, such as { slack = \"debug\" }".to_owned()),
@@ -192,6 +208,14 @@ fn unless(valid: bool, expected: &str) -> Option<String> {
 fn expect_one_of(value: &Value, names: &[&str]) -> Option<String> {
     let valid = value.as_str().is_some_and(|text| names.contains(&text));
     unless(valid, &format!("one of {}", names.join(", ")))
+}
+
+fn expect_topic(value: &Value) -> Option<String> {
+    let valid = value.as_str().is_some_and(|text| crate::topic::check_filter(text).is_ok());
+    unless(
+        valid,
+        "a topic: tokens of letters, digits, `_` and `-` with dots between, where `*` is one token and a final `>` the rest",
+    )
 }
 
 fn expect_network(value: &Value) -> Option<String> {

@@ -16,8 +16,8 @@ use super::{Config, ConfigError, Origin, Overrides, Problem};
 const PREFIX: &str = "STREAMSPACE_";
 /// Names the configuration file.
 const FILE: &str = "CONFIG";
-/// Variables that belong to the command line's other verbs.
-const RESERVED: &[&str] = &["TOKEN", "URL"];
+/// Variables that are no keys: of the command line's other verbs, and the keys that secrets are sealed with.
+const RESERVED: &[&str] = &["TOKEN", "URL", "SECRET_KEY", "SECRET_KEY_PREVIOUS"];
 
 pub(super) fn load(
     file: Option<&Path>,

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, DatabaseUrl};
 pub use error::{ConfigError, Origin, Problem};
-pub use events::Events;
+pub use events::{Events, Sync};
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;

@@ -6,10 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
-use super::{
-    consumer::Consumer,
-    topic::{InvalidTopic, check_topic},
-};
+use super::{InvalidTopic, check_topic, consumer::Consumer};
 
 /// How many topics are remembered with their consumers. Beyond it a topic is looked up token by token each time.
 const REMEMBERED_TOPICS: usize = 1024;

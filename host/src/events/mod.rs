@@ -10,7 +10,6 @@ mod id;
 mod index;
 #[cfg(test)]
 mod tests;
-mod topic;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -26,12 +25,12 @@ pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
 pub use self::{
     consumer::{Consumer, Counts, DeadLetter, Fate, Next, Options, Refused, Scratch, Target},
     event::{Event, NewEvent},
-    topic::{InvalidTopic, check_filter, check_topic},
 };
 use self::{
     id::Ids,
     index::{Audience, Index},
 };
+pub use crate::topic::{InvalidTopic, check_filter, check_topic};
 
 /// Runs consumers that have something to deliver.
 pub trait Scheduler: Send + Sync {

@@ -118,6 +118,7 @@ fn routes(app: &mut web::ServiceConfig) {
             .route(web::get().to(plugins::config))
             .route(web::patch().to(plugins::set_config)),
     )
+    .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
     .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))
     .service(

@@ -70,6 +70,12 @@ pub(super) async fn uninstall(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// `POST /api/v1/secrets/rotate`
+pub(super) async fn rotate_secret_key(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    let sealed = blocking(&edge, |plugins| plugins.rotate_secret_key()).await?;
+    Ok(HttpResponse::Ok().json(json!({"sealed": sealed})))
+}
+
 /// `GET /api/v1/blocked-libraries`
 pub(super) async fn blocked(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let blocked = blocking(&edge, |plugins| plugins.blocked()).await?;

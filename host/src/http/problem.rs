@@ -113,7 +113,7 @@ impl From<EmitError> for Problem {
 
 impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
-        use crate::store::StoreError;
+        use crate::store::{RecordError, StoreError};
         let status = match &error {
             InstallError::NotInstalled { .. } | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => {
                 StatusCode::NOT_FOUND
@@ -121,7 +121,10 @@ impl From<InstallError> for Problem {
             InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
                 StatusCode::CONFLICT
             }
-            InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            InstallError::Runtime(RuntimeError::Stopping { .. })
+            | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             InstallError::Config { .. }
             | InstallError::NotAnObject { .. }
             | InstallError::Library(_)

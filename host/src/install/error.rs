@@ -4,7 +4,7 @@ use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
     runtime::RuntimeError,
-    store::StoreError,
+    store::{RecordError, StoreError},
 };
 
 /// Why it was not done. Each has a stable code.
@@ -67,7 +67,13 @@ impl InstallError {
             Self::Store(StoreError::NoLibrary { .. }) => "SSP-PLG-003",
             Self::Store(StoreError::File { .. }) => "SSP-PLG-004",
             Self::Store(StoreError::Io { .. }) => "SSP-PLG-005",
-            Self::Store(StoreError::Damaged { .. }) => "SSP-PLG-006",
+            Self::Store(StoreError::Damaged { .. } | StoreError::Record(RecordError::Config { .. })) => {
+                "SSP-PLG-006"
+            }
+            Self::Store(StoreError::Database(why) | StoreError::Record(RecordError::Database(why))) => {
+                why.code()
+            }
+            Self::Store(StoreError::Secret(why) | StoreError::Record(RecordError::Secret(why))) => why.code(),
             Self::Library(refusal) => refusal.code(),
             Self::Verdicts(why) => why.code(),
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",

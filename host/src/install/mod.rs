@@ -20,13 +20,13 @@ use crate::{
     loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
-    store::{Installed, Listed, Record, Store, StoreError},
+    store::{Installed, Listed, Record, Store},
 };
 
 /// The installed plugins and, on a running host, their lives. Everything here blocks.
 #[derive(Debug)]
 pub struct Plugins {
-    store: Store,
+    store: Arc<Store>,
     loader: Arc<Loader>,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
@@ -39,13 +39,13 @@ pub struct Plugins {
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
-    pub fn running(store: Store, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
+    pub fn running(store: Arc<Store>, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
         Self { store, loader, runtime: Some(runtime), records: Mutex::default(), installs: Mutex::default() }
     }
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(store: Store, loader: Arc<Loader>) -> Self {
+    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>) -> Self {
         Self { store, loader, runtime: None, records: Mutex::default(), installs: Mutex::default() }
     }
 
@@ -66,7 +66,7 @@ impl Plugins {
                     Ok(plugin) => {
                         let record = &plugin.record;
                         runtime.add(&record.name, &record.version, at_rest(record));
-                        if record.enabled {
+                        if record.enabled && record.quarantine.is_none() {
                             scope.spawn(move || {
                                 if let Err(why) = self.start(runtime, &plugin) {
                                     // Somebody else was quicker.
@@ -188,6 +188,7 @@ impl Plugins {
     pub fn enable(&self, name: &str) -> Result<PluginView, InstallError> {
         let plugin = self.change(name, |plugin| {
             plugin.record.enabled = true;
+            plugin.record.quarantine = None;
             Ok(())
         })?;
         if let Some(runtime) = &self.runtime
@@ -251,6 +252,8 @@ impl Plugins {
             let effective = schema.effective(&new);
             effective.map_err(|source| InstallError::Config { plugin: name.to_owned(), source })?;
             plugin.record.config = new;
+            // It is started anew with it.
+            plugin.record.quarantine = None;
             Ok(())
         })?;
         if let Some(runtime) = &self.runtime
@@ -273,7 +276,8 @@ impl Plugins {
     pub fn uninstall(&self, name: &str) -> Result<(), InstallError> {
         match self.installed(name) {
             // What is damaged is to be got rid of too.
-            Ok(_) | Err(InstallError::Store(StoreError::Damaged { .. } | StoreError::Manifest { .. })) => {}
+            Ok(_) => {}
+            Err(InstallError::Store(why)) if why.is_damage() => {}
             Err(why) => return Err(why),
         }
         if let Some(runtime) = &self.runtime
@@ -284,6 +288,17 @@ impl Plugins {
         }
         let _records = self.records();
         Ok(self.store.remove(name)?)
+    }
+
+    /// Seals all secrets in the database with a new key. Answers how many configurations were sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::Store`]; nothing is lost then, and it can be repeated.
+    pub fn rotate_secret_key(&self) -> Result<usize, InstallError> {
+        // Nobody reads or writes a record meanwhile.
+        let _records = self.records();
+        Ok(self.store.rotate_key()?)
     }
 
     /// The libraries that crashed or hung the process that tried them, by time.
@@ -348,7 +363,11 @@ impl Plugins {
 
 /// The state of a plugin that does not run.
 fn at_rest(record: &Record) -> State {
-    if record.enabled { State::Installed } else { State::Disabled }
+    match &record.quarantine {
+        Some(reason) if record.enabled => State::Quarantined(reason.clone()),
+        _ if record.enabled => State::Installed,
+        _ => State::Disabled,
+    }
 }
 
 fn schema(plugin: &Installed) -> Result<ConfigSchema, InstallError> {
@@ -368,7 +387,7 @@ fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
         name: record.name.clone(),
         version: record.version.clone(),
         library: plugin.library.clone(),
-        permissions: plugin.manifest.permissions.iter().map(ToString::to_string).collect(),
+        permissions: record.permissions.clone(),
         secrets: schema.secrets(&effective),
         config: effective.to_string(),
     })

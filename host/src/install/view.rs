@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock,
     events::{Consumer, Counts},
     runtime::State,
     store::Installed,
@@ -29,7 +30,7 @@ pub struct PluginView {
     pub enabled: bool,
     /// When it was installed, RFC 3339.
     pub installed_at: String,
-    /// The permissions of its manifest.
+    /// What it is allowed.
     pub permissions: Vec<String>,
     /// What is questionable in its manifest.
     pub warnings: Vec<String>,
@@ -86,8 +87,8 @@ impl PluginView {
             state: state.name().to_owned(),
             reason: state.reason().map(str::to_owned),
             enabled: record.enabled,
-            installed_at: record.installed_at.clone(),
-            permissions: manifest.permissions.iter().map(ToString::to_string).collect(),
+            installed_at: clock::rfc3339(record.installed_us),
+            permissions: record.permissions.clone(),
             warnings: manifest.warnings().iter().map(ToString::to_string).collect(),
             consumers: consumers.iter().map(|consumer| ConsumerView::new(consumer)).collect(),
             dead_letters: None,
@@ -132,19 +133,13 @@ impl ConsumerView {
 pub(super) fn dead_letters(consumers: &[Arc<Consumer>]) -> Vec<DeadLetterView> {
     let mut letters = Vec::new();
     for consumer in consumers {
-        letters.extend(consumer.dead_letters().into_iter().map(|letter| {
-            DeadLetterView {
-                consumer: consumer.options().name.clone(),
-                event_id: letter.event.id.to_string(),
-                topic: letter.event.topic.to_string(),
-                attempts: letter.attempts,
-                reason: letter.reason,
-                time: i64::try_from(letter.time_us)
-                    .ok()
-                    .and_then(|time| jiff::Timestamp::from_microsecond(time).ok())
-                    .map(|time| time.to_string())
-                    .unwrap_or_default(),
-            }
+        letters.extend(consumer.dead_letters().into_iter().map(|letter| DeadLetterView {
+            consumer: consumer.options().name.clone(),
+            event_id: letter.event.id.to_string(),
+            topic: letter.event.topic.to_string(),
+            attempts: letter.attempts,
+            reason: letter.reason,
+            time: clock::rfc3339(letter.time_us),
         }));
     }
     letters

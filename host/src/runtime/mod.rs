@@ -34,6 +34,7 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    store::Store,
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -74,6 +75,8 @@ pub struct Services {
     pub outbound: Arc<Outbound>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
+    /// The installed plugins: who is in quarantine stays there when the host is started again.
+    pub store: Arc<Store>,
     /// Where outbound requests run.
     pub network: Network,
     /// How many records a plugin may log in a second.
@@ -559,6 +562,11 @@ impl Runtime {
         match next.reason() {
             Some(reason) => error!(logger, "A plugin's state changed."; "reason" => reason, fields),
             None => info!(logger, "A plugin's state changed."; fields),
+        }
+        if let State::Quarantined(reason) = &next
+            && let Err(why) = self.services.store.quarantine(plugin, reason)
+        {
+            error!(logger, "That a plugin is in quarantine cannot be written: it would be started with the host again."; "error" => %why, "plugin" => plugin);
         }
         if let Some(topic) = next.topic() {
             self.announce(topic, plugin, json!({

@@ -1,24 +1,33 @@
-//! What is kept on disk: the data folder, and in it the installed plugins.
+//! What is kept: the data folder with the installed plugins' files in it, and the host's own tables.
 //!
 //! ```text
 //! data/                     made with mode 0700
 //!   streamspace.lock        held by a running host
 //!   server.json             where it listens, while it runs
 //!   admin.token             mode 0600
+//!   secret.key              mode 0600: what secrets in the database are sealed with
+//!   streamspace.db          mode 0600: the host's own tables, unless they are in PostgreSQL
 //!   verdicts/HASH.json      what became of a library's first load (`loader`)
-//!   plugins/NAME/
-//!     record.json           mode 0600: state and configuration, secrets included
-//!     HASH/                 one version's files, never written to again
+//!   plugins/NAME/HASH/      one version's files, never written to again
+//!   plugin-data/NAME/       what the plugin keeps (`database`, `storage`)
 //! ```
 
 mod data_dir;
+mod database;
 mod plugins;
+mod records;
+pub(crate) mod schema;
+mod secret_key;
 
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
-    plugins::{Installed, Listed, Record, Store, StoreError},
+    database::{Database, DatabaseError},
+    plugins::{Installed, Listed, Store, StoreError},
+    records::{Record, RecordError},
+    secret_key::{SecretError, SecretKeys},
 };
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
+    database::{Connection, breaks_connection, failed, on, transaction},
     plugins::open_without_waiting,
 };

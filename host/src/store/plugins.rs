@@ -1,21 +1,22 @@
-//! The installed plugins: their files and their records.
+//! The installed plugins: their files, and their records in the database.
 
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use sha2::{Digest, Sha256};
 use streamspace_plugin::manifest::{Manifest, ManifestError};
 
 use super::{
-    DataDir,
-    data_dir::{make_private_dir, write_private},
+    DataDir, Database, DatabaseError, Record, SecretError, SecretKeys,
+    data_dir::make_private_dir,
+    records::{RecordError, Records},
 };
-use crate::hex::hex;
+use crate::{clock, hex::hex};
 
 /// The largest library that is installed, in bytes.
 const MAX_LIBRARY_BYTES: u64 = 512 * 1024 * 1024;
@@ -62,43 +63,36 @@ pub enum StoreError {
         /// What was found.
         found: String,
     },
-    /// A record is damaged.
-    #[error("{} is damaged: {reason}. Restore it from a backup, or uninstall the plugin", path.display())]
+    /// What the database knows of it cannot be had.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The keys for secrets cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A record leads elsewhere.
+    #[error(
+        "the record of the plugin `{plugin}` is damaged: {reason}. Restore a backup, or uninstall the plugin"
+    )]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// The plugin.
+        plugin: String,
         /// What is wrong.
         reason: String,
     },
 }
 
-/// What is known of an installed plugin.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The folder of its files: the SHA-256 of manifest and library, in hexadecimal.
-    pub content: String,
-    /// The file name of its library.
-    pub library: String,
-    /// Whether it is to run.
-    pub enabled: bool,
-    /// What the operator configured; defaults are not in it, secrets are.
-    pub config: Map<String, Value>,
-    /// When it was installed, RFC 3339.
-    pub installed_at: String,
-}
-
-impl std::fmt::Debug for Record {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The configuration holds secrets.
-        f.debug_struct("Record")
-            .field("name", &self.name)
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+impl StoreError {
+    /// Whether the plugin is there and only cannot be read: it can be uninstalled.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Manifest { .. } | Self::Io { .. } | Self::NoLibrary { .. } => true,
+            Self::Record(why) => !matches!(why, RecordError::Database(_)),
+            Self::File { .. } | Self::Database(_) | Self::Secret(_) => false,
+        }
     }
 }
 
@@ -123,21 +117,23 @@ pub struct Listed {
 }
 
 /// The installed plugins of one data folder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    records: Records,
 }
 
 impl Store {
-    /// The store of a data folder.
+    /// The store of a data folder and its database.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when its folder cannot be made.
-    pub fn open(data: &DataDir) -> Result<Self, StoreError> {
+    /// [`StoreError::Io`] when its folder cannot be made, [`StoreError::Secret`] without a key for secrets.
+    pub fn open(data: &DataDir, database: Arc<Database>) -> Result<Self, StoreError> {
         let root = data.path().join("plugins");
         make_private_dir(&root).map_err(failed("make the folder", &root))?;
-        Ok(Self { root })
+        let records = Records::new(database, SecretKeys::open(data.path())?);
+        Ok(Self { root, records })
     }
 
     /// Reads the manifest of a plugin's folder.
@@ -187,8 +183,10 @@ impl Store {
             content,
             library,
             enabled: true,
+            quarantine: None,
             config: Map::new(),
-            installed_at: jiff::Timestamp::now().to_string(),
+            permissions: manifest.permissions.iter().map(ToString::to_string).collect(),
+            installed_us: clock::unix_time_us(),
         };
         Ok((record, path))
     }
@@ -215,29 +213,37 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when it cannot be written.
+    /// [`StoreError::Record`].
     pub fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let path = self.record_path(&record.name);
-        let text = serde_json::to_vec_pretty(record)
-            .map_err(|why| StoreError::Damaged { path: path.clone(), reason: why.to_string() })?;
-        write_private(&path, &text).map_err(failed("write", &path))
+        Ok(self.records.save(record)?)
+    }
+
+    /// Keeps a plugin from being started until it is enabled again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn quarantine(&self, name: &str, reason: &str) -> Result<(), StoreError> {
+        Ok(self.records.quarantine(name, reason)?)
+    }
+
+    /// Seals all secrets with a new key, and forgets the old one. Answers how many were sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Record`]; both keys are kept then, and it can be repeated.
+    pub fn rotate_key(&self) -> Result<usize, StoreError> {
+        Ok(self.records.rotate_key()?)
     }
 
     /// The installed plugins, by name. What is damaged is an error of its own and hides no other.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when the folder cannot be read.
+    /// [`StoreError::Database`].
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.root).map_err(failed("read", &self.root))? {
-            let entry = entry.map_err(failed("read", &self.root))?;
-            if let Ok(name) = entry.file_name().into_string() {
-                names.push(name);
-            }
-        }
-        names.sort();
-        let plugins = names.into_iter().filter_map(|name| {
+        let plugins = self.records.names()?.into_iter().filter_map(|name| {
+            // One that was removed meanwhile is not in the list.
             let plugin = self.get(&name).transpose()?;
             Some(Listed { name, plugin })
         });
@@ -248,21 +254,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when it is damaged.
+    /// [`StoreError`] when it is damaged, or the database cannot be used.
     pub fn get(&self, name: &str) -> Result<Option<Installed>, StoreError> {
         // A name from outside becomes a path here.
         if !is_file_name(name) {
             return Ok(None);
         }
-        let path = self.record_path(name);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let text = read_bounded(&path, MAX_FILE_BYTES)?;
-        let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
-        let record: Record = serde_json::from_slice(&text).map_err(|why| damaged(why.to_string()))?;
+        let Some(record) = self.records.get(name)? else { return Ok(None) };
         if record.name != name || !is_file_name(&record.content) || !is_file_name(&record.library) {
-            return Err(damaged("its names are not those of this folder".to_owned()));
+            let reason = "its names are not those of its folder".to_owned();
+            return Err(StoreError::Damaged { plugin: name.to_owned(), reason });
         }
         let folder = self.root.join(name).join(&record.content);
         let manifest = Self::read_manifest(&folder)?;
@@ -274,19 +275,17 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when something cannot be removed.
+    /// [`StoreError`] when something cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         if !is_file_name(name) {
             return Ok(());
         }
-        let record = self.record_path(name);
-        fs::remove_file(&record).map_err(failed("remove", &record))?;
+        self.records.remove(name)?;
         let home = self.root.join(name);
-        fs::remove_dir_all(&home).map_err(failed("remove", &home))
-    }
-
-    fn record_path(&self, name: &str) -> PathBuf {
-        self.root.join(name).join("record.json")
+        match fs::remove_dir_all(&home) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(failed("remove", &home)),
+        }
     }
 }
 

@@ -1,0 +1,139 @@
+//! One connection to the host's own tables, on either database.
+
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
+use diesel_async::{
+    AsyncPgConnection,
+    async_connection_wrapper::{AsyncConnectionWrapper, BlockOn},
+};
+use tokio::runtime;
+
+use super::DatabaseError;
+use crate::{
+    config::Sync,
+    postgres::{Postgres, PostgresError},
+};
+
+/// Runs a query on whichever database it is: the body is compiled once for each.
+macro_rules! on {
+    ($connection:expr, |$inner:ident| $body:expr) => {
+        match $connection {
+            $crate::store::database::Connection::Sqlite($inner) => $body,
+            $crate::store::database::Connection::Postgres($inner) => $body,
+        }
+    };
+}
+
+/// Runs queries in one transaction that will write: `on!` between a begin and a commit, or a rollback on an error.
+macro_rules! transaction {
+    ($connection:expr, |$inner:ident| $body:expr) => {
+        match $connection {
+            // Takes the lock at once: one that is taken later fails if somebody wrote in between.
+            $crate::store::database::Connection::Sqlite($inner) => {
+                $inner.immediate_transaction(|$inner| $body)
+            }
+            $crate::store::database::Connection::Postgres($inner) => {
+                diesel::Connection::transaction($inner, |$inner| $body)
+            }
+        }
+    };
+}
+
+pub(crate) use on;
+pub(crate) use transaction;
+
+/// Runs the client's futures on the host's network threads while the caller waits.
+pub(crate) struct OnNetwork(runtime::Handle);
+
+impl BlockOn for OnNetwork {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn get_runtime() -> Self {
+        Self(runtime::Handle::current())
+    }
+}
+
+pub(crate) type PostgresConnection = AsyncConnectionWrapper<AsyncPgConnection, OnNetwork>;
+
+/// One connection. Everything on it blocks.
+#[expect(clippy::large_enum_variant, reason = "there are a handful, and diesel's traits are not for boxes")]
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PostgresConnection),
+}
+
+/// Where the host's own tables are.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    File(PathBuf),
+    Server(Postgres),
+}
+
+impl Connection {
+    /// Connects. `sync` says what a commit waits for, `wait` how long a lock is waited for.
+    pub(super) fn open(place: &Place, sync: Sync, wait: Duration) -> Result<Self, DatabaseError> {
+        match place {
+            Place::File(path) => open_file(path, sync, wait).map(Self::Sqlite),
+            Place::Server(server) => open_server(server, sync, wait).map(Self::Postgres),
+        }
+    }
+}
+
+fn open_file(path: &Path, sync: Sync, wait: Duration) -> Result<SqliteConnection, DatabaseError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // SQLite gives the files beside it the same mode.
+        options.mode(0o600);
+    }
+    options.open(path).map_err(|source| DatabaseError::File {
+        what: "open the database",
+        path: path.to_owned(),
+        source,
+    })?;
+    let failed = |reason: String| DatabaseError::Open { path: path.to_owned(), reason };
+    let text = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
+    let mut connection = SqliteConnection::establish(text).map_err(|why| failed(why.to_string()))?;
+    let sync = match sync {
+        Sync::Full => "FULL",
+        Sync::Normal => "NORMAL",
+    };
+    let wait = wait.as_millis();
+    let settings = format!(
+        "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA foreign_keys = ON;"
+    );
+    connection.batch_execute(&settings).map_err(|why| failed(why.to_string()))?;
+    Ok(connection)
+}
+
+fn open_server(server: &Postgres, sync: Sync, wait: Duration) -> Result<PostgresConnection, DatabaseError> {
+    let mut config = server.config().clone();
+    let sync = match sync {
+        Sync::Full => "on",
+        Sync::Normal => "off",
+    };
+    let wait = wait.as_millis();
+    // Whatever else the URL asks for stays.
+    let asked = config.get_options().unwrap_or_default();
+    config.options(format!(
+        "{asked} -c search_path=streamspace -c synchronous_commit={sync} -c lock_timeout={wait} \
+         -c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c client_min_messages=warning"
+    ));
+    let inner = server.network().block_on(async {
+        let (client, connection) = server.connect_as(&config).await?;
+        AsyncPgConnection::try_from_client_and_connection(client, connection)
+            .await
+            .map_err(|why| PostgresError::Connect { server: format!("{server:?}"), reason: why.to_string() })
+    })?;
+    let _network = server.network().enter();
+    Ok(PostgresConnection::from(inner))
+}

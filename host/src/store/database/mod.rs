@@ -1,0 +1,156 @@
+//! The host's own tables: SQLite in a file of the data directory, or PostgreSQL in the schema `streamspace`.
+
+mod connection;
+mod error;
+mod migrations;
+
+use std::{
+    path::Path,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::runtime;
+
+use self::connection::Place;
+pub use self::error::DatabaseError;
+pub(crate) use self::{
+    connection::{Connection, on, transaction},
+    error::{breaks_connection, failed},
+};
+use crate::{
+    config::{self, Sync},
+    postgres::Postgres,
+};
+
+/// The file, in the data directory.
+pub const FILE: &str = "streamspace.db";
+
+/// The host's own tables, and a few connections to them for administration. The event log has its own.
+pub struct Database {
+    place: Place,
+    wait: Duration,
+    limit: usize,
+    pool: Mutex<Pool>,
+    /// Signalled when a connection comes back.
+    free: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    taken: usize,
+}
+
+impl Database {
+    /// Opens the database that the configuration names and brings its tables up to date. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`]; a database that a newer host has written is left as it is.
+    pub fn open(
+        data_dir: &Path,
+        config: &config::Database,
+        network: &runtime::Handle,
+    ) -> Result<Self, DatabaseError> {
+        let place = match Postgres::new(config, network)? {
+            None => Place::File(data_dir.join(FILE)),
+            Some(server) => Place::Server(server),
+        };
+        let database = Self {
+            place,
+            wait: Duration::from_secs(config.wait_deadline_secs),
+            limit: config.connections.max(1) as usize,
+            pool: Mutex::default(),
+            free: Condvar::new(),
+        };
+        let mut connection = database.connect(Sync::Full)?;
+        migrations::run(&mut connection)?;
+        database.give_back(connection);
+        Ok(database)
+    }
+
+    /// The server, unless the tables are in a file.
+    #[must_use]
+    pub fn postgres(&self) -> Option<&Postgres> {
+        match &self.place {
+            Place::File(_) => None,
+            Place::Server(server) => Some(server),
+        }
+    }
+
+    /// A connection of the caller's own, outside of the pool.
+    pub(crate) fn connect(&self, sync: Sync) -> Result<Connection, DatabaseError> {
+        Connection::open(&self.place, sync, self.wait)
+    }
+
+    /// Runs `work` on a connection of the pool. Blocks: not for threads of the HTTP server.
+    pub(crate) fn with<R>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<R, diesel::result::Error>,
+    ) -> Result<R, DatabaseError> {
+        let mut connection = self.take()?;
+        match work(&mut connection) {
+            Ok(result) => {
+                self.give_back(connection);
+                Ok(result)
+            }
+            Err(source) => {
+                if breaks_connection(&source) {
+                    drop(connection);
+                    self.forget();
+                } else {
+                    self.give_back(connection);
+                }
+                Err(DatabaseError::Query { what, source })
+            }
+        }
+    }
+
+    fn take(&self) -> Result<Connection, DatabaseError> {
+        let until = Instant::now() + self.wait;
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = pool.idle.pop() {
+                pool.taken += 1;
+                return Ok(connection);
+            }
+            if pool.taken < self.limit {
+                pool.taken += 1;
+                drop(pool);
+                return self.connect(Sync::Full).inspect_err(|_| self.forget());
+            }
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return Err(DatabaseError::Busy { seconds: self.wait.as_secs() });
+            }
+            pool = self.free.wait_timeout(pool, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.taken = pool.taken.saturating_sub(1);
+        pool.idle.push(connection);
+        drop(pool);
+        self.free.notify_one();
+    }
+
+    /// A connection that was taken does not come back.
+    fn forget(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.taken = pool.taken.saturating_sub(1);
+        // Those that wait there are of the same server: they are as old.
+        let stale = std::mem::take(&mut pool.idle);
+        drop(pool);
+        drop(stale);
+        self.free.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+    }
+}
