@@ -60,16 +60,17 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
              (`ca-certificates`), or set `outbound.ca_file`."
         );
     }
-    let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
-    let bus = Arc::new(Bus::new(Limits {
-        max_data_bytes: config.events.max_data_bytes,
-        max_pending: config.events.max_pending,
-        handler_deadline: Duration::from_secs(config.plugins.handler_deadline_secs),
-    }));
-    bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
     let database = Database::open(data.path(), &config.database, network.handle());
     let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
     let store = Arc::new(Store::open(&data, Arc::clone(&database))?);
+    let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
+    let limits = Limits {
+        max_data_bytes: config.events.max_data_bytes,
+        max_pending: config.events.max_pending,
+        handler_deadline: Duration::from_secs(config.plugins.handler_deadline_secs),
+    };
+    let bus = Bus::open(limits, &config.events, &database, &logger).context("cannot open the event log")?;
+    bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
     let runtime = Runtime::new(
         Services {
@@ -134,14 +135,13 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     // In reverse: no request comes in any more; then the plugins, then what they stood on.
     runtime.settle(Instant::now() + Duration::from_secs(config.server.shutdown_deadline_secs));
     runtime.announce("system.shutdown", "", json!({"version": env!("CARGO_PKG_VERSION")}));
-    // Events live in memory: what was accepted is delivered now, or not at all.
+    // Events that live in memory alone are delivered now, or not at all.
     if !runtime.bus().drain(Instant::now() + Duration::from_secs(config.plugins.drain_deadline_secs)) {
         warn!(logger, "Not all handlers were done in time.");
     }
     runtime.stop_all();
-    let lost: u64 = runtime.bus().consumers().iter().map(|consumer| consumer.counts().pending).sum();
-    if lost > 0 {
-        warn!(logger, "Events that wait for a plugin or for their next try end with the host."; "events" => lost);
+    if let Some(log) = runtime.bus().log() {
+        log.stop(Instant::now() + Duration::from_secs(config.events.commit_deadline_secs));
     }
     let busy = workers.stop(Instant::now() + Duration::from_secs(1));
     if busy > 0 {

@@ -36,6 +36,21 @@ pub fn check_filter(filter: &str) -> Result<(), InvalidTopic> {
     })
 }
 
+/// Whether a topic is one of those that a filter names. Both were checked.
+#[must_use]
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
+    let mut topic = topic.split('.');
+    for token in filter.split('.') {
+        match (token, topic.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (token, Some(found)) if token == found => {}
+            _ => return false,
+        }
+    }
+    topic.next().is_none()
+}
+
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
@@ -77,6 +92,27 @@ mod tests {
             ["", ".", "a.", ".a", "a..b", "a b", "a.*", "a.>", "ä", &"x".repeat(256), &"a.".repeat(16)]
         {
             assert!(check_topic(topic).is_err(), "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_filter_names_the_topics_that_the_index_finds_for_it() {
+        let cases = [
+            ("a.b", "a.b", true),
+            ("a.b", "a", false),
+            ("a", "a.b", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a.b.c", false),
+            ("a.*", "a", false),
+            ("a.>", "a.b.c", true),
+            ("a.>", "a", false),
+            (">", "a", true),
+            ("*.b", "a.b", true),
+            ("a.*.c", "a.b.c", true),
+            ("a.b", "ab", false),
+        ];
+        for (filter, topic, expected) in cases {
+            assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
         }
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod config;
+mod dead_letters;
 mod emit;
 mod manifest;
 mod plugin;
@@ -53,6 +54,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Look at events that were given up, have them tried again, or drop them
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Verb),
     /// Change the key that secrets are sealed with
     #[command(subcommand)]
     Secrets(secrets::Verb),
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
+        Verb::DeadLetters(verb) => verb.run(&cli.global),
         Verb::Secrets(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),

@@ -8,11 +8,13 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     config::Config,
+    events::Which,
     http::Problem,
-    install::{InstallError, PluginView, Plugins},
+    install::{DeadLetterView, InstallError, PluginView, Plugins},
     loader::{Blocked, Loader},
     store::{DataDir, Database, Lock, Store},
 };
@@ -146,6 +148,64 @@ impl Target {
         }
     }
 
+    pub(super) fn dead_letters(
+        &self,
+        name: &str,
+        which: &Which,
+        limit: u32,
+    ) -> anyhow::Result<Vec<DeadLetterView>> {
+        match self {
+            Self::Running(client) => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(which.consumer.clone().map(|consumer| ("consumer", consumer)));
+                let path = ["plugins", name, "dead-letters"];
+                let mut answer: Value = client.call_with(Method::Get, &path, &query, None)?;
+                Ok(serde_json::from_value(answer["dead_letters"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.dead_letters(name, which, 0, limit)),
+        }
+    }
+
+    pub(super) fn dead_letter(&self, name: &str, event: Uuid) -> anyhow::Result<Vec<DeadLetterView>> {
+        match self {
+            Self::Running(client) => {
+                let path = ["plugins", name, "dead-letters", &event.to_string()];
+                let mut answer: Value = client.call(Method::Get, &path, None)?;
+                Ok(serde_json::from_value(answer["dead_letters"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.dead_letter(name, event)),
+        }
+    }
+
+    pub(super) fn replay(&self, name: &str, which: &Which) -> anyhow::Result<Value> {
+        match self {
+            Self::Running(client) => {
+                let event = which.event.map(|event| event.to_string());
+                let mut path = vec!["plugins", name, "dead-letters"];
+                path.extend(event.as_deref());
+                path.push("replay");
+                client.call_with(Method::Post, &path, &consumer_query(which), None)
+            }
+            Self::Stopped { plugins, .. } => {
+                coded(plugins.replay(name, which)).map(|count| json!({"replayed": count}))
+            }
+        }
+    }
+
+    pub(super) fn drop_dead_letters(&self, name: &str, which: &Which) -> anyhow::Result<Value> {
+        match self {
+            Self::Running(client) => {
+                let event = which.event.map(|event| event.to_string());
+                let mut path = vec!["plugins", name, "dead-letters"];
+                path.extend(event.as_deref());
+                client.call_with(Method::Delete, &path, &consumer_query(which), None)
+            }
+            Self::Stopped { plugins, .. } => {
+                coded(plugins.drop_dead_letters(name, which)).map(|count| json!({"dropped": count}))
+            }
+        }
+    }
+
     pub(super) fn rotate_secret_key(&self) -> anyhow::Result<Value> {
         match self {
             Self::Running(client) => client.call(Method::Post, &["secrets", "rotate"], None),
@@ -179,6 +239,10 @@ fn coded<T>(result: Result<T, InstallError>) -> anyhow::Result<T> {
         let code = why.code();
         anyhow!("{why} ({code})")
     })
+}
+
+fn consumer_query(which: &Which) -> Vec<(&'static str, String)> {
+    which.consumer.iter().map(|consumer| ("consumer", consumer.clone())).collect()
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -233,7 +297,20 @@ impl Client {
         path: &[&str],
         body: Option<Value>,
     ) -> anyhow::Result<T> {
-        let url = self.url(path)?;
+        self.call_with(method, path, &[], body)
+    }
+
+    fn call_with<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> anyhow::Result<T> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let mut request = match method {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url),

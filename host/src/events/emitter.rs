@@ -72,7 +72,8 @@ impl PluginEmitter {
         };
         match self.bus.emit(event) {
             Ok(id) => Ok(*id.as_bytes()),
-            Err(why @ EmitError::Topic(_)) => Err(Fault::new(FaultKind::INVALID, why)),
+            Err(why @ (EmitError::Topic(_) | EmitError::Nul(_))) => Err(Fault::new(FaultKind::INVALID, why)),
+            Err(why @ EmitError::Log(_)) => Err(Fault::new(FaultKind::UNREACHABLE, why)),
             Err(why @ EmitError::TooLarge { .. }) => Err(Fault::new(FaultKind::TOO_LARGE, why)),
         }
     }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
 use super::{InvalidTopic, check_topic, consumer::Consumer};
+use crate::topic;
 
 /// How many topics are remembered with their consumers. Beyond it a topic is looked up token by token each time.
 const REMEMBERED_TOPICS: usize = 1024;
@@ -18,6 +19,8 @@ type Topics = HashMap<Box<str>, Arc<Audience>, RandomState>;
 pub(crate) struct Audience {
     pub(crate) topic: Arc<str>,
     pub(crate) consumers: Box<[Arc<Consumer>]>,
+    /// Whether its events are written to the log.
+    pub(crate) durable: bool,
 }
 
 /// An immutable snapshot of all consumers by their filters.
@@ -26,6 +29,8 @@ pub(crate) struct Index {
     consumers: Vec<Arc<Consumer>>,
     root: Node,
     remembered: ArcSwap<Topics>,
+    /// Topics that are written to the log whoever wants them.
+    durable: Arc<[String]>,
 }
 
 #[derive(Debug, Default)]
@@ -39,14 +44,14 @@ struct Node {
 }
 
 impl Index {
-    pub(crate) fn new(consumers: Vec<Arc<Consumer>>) -> Self {
+    pub(crate) fn new(consumers: Vec<Arc<Consumer>>, durable: Arc<[String]>) -> Self {
         let mut root = Node::default();
         for (number, consumer) in consumers.iter().enumerate() {
             for filter in consumer.filters() {
                 root.insert(filter, number);
             }
         }
-        Self { consumers, root, remembered: ArcSwap::default() }
+        Self { consumers, root, remembered: ArcSwap::default(), durable }
     }
 
     pub(crate) fn consumers(&self) -> &[Arc<Consumer>] {
@@ -84,10 +89,11 @@ impl Index {
         // A consumer with several filters may match more than once, and gets the event once.
         found.sort_unstable();
         found.dedup();
-        Audience {
-            topic: topic.into(),
-            consumers: found.into_iter().map(|number| Arc::clone(&self.consumers[number])).collect(),
-        }
+        let consumers: Box<[_]> =
+            found.into_iter().map(|number| Arc::clone(&self.consumers[number])).collect();
+        let durable = consumers.iter().any(|consumer| consumer.id().is_some())
+            || self.durable.iter().any(|filter| topic::matches(filter, topic));
+        Audience { topic: topic.into(), consumers, durable }
     }
 }
 
@@ -142,6 +148,7 @@ mod tests {
                     ))
                 })
                 .collect(),
+            Arc::default(),
         )
     }
 

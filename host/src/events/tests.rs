@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Mutex,
+    sync::{LazyLock, Mutex},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use streamspace_plugin::{
 };
 
 use super::*;
+use crate::{config, store::Database};
 
 /// A plugin that answers as it is told to, event by event, and acknowledges where it is told nothing.
 #[derive(Default)]
@@ -70,11 +72,21 @@ impl Scheduler for ByHand {
 }
 
 impl ByHand {
-    /// Runs what is ready, waiting for tries that are due within a second.
-    fn run(&self) {
+    /// Runs what is ready, waiting for tries that are due within a second, until there is nothing more to come.
+    fn run(&self, bus: &Bus) {
         let mut scratch = Scratch::default();
         loop {
-            let Some(consumer) = self.0.lock().expect("a lock").pop() else { return };
+            let Some(consumer) = self.0.lock().expect("a lock").pop() else {
+                let log = bus.log().expect("a log");
+                assert!(
+                    log.flush(Instant::now() + Duration::from_secs(30)),
+                    "the log has something to do for ever"
+                );
+                if self.0.lock().expect("a lock").is_empty() {
+                    return;
+                }
+                continue;
+            };
             let mut next = consumer.run(&mut scratch);
             if let Next::Empty = next {
                 next = consumer.let_go();
@@ -88,27 +100,51 @@ impl ByHand {
                     }
                 }
                 Next::At(_) | Next::Nothing | Next::Empty => {}
-                Next::Successor(successor) => self.ready(&[successor]),
             }
         }
     }
 }
 
 struct House {
-    bus: Bus,
+    bus: Arc<Bus>,
     hand: Arc<ByHand>,
+    database: Arc<Database>,
+    folder: Arc<tempfile::TempDir>,
 }
+
+/// Unused by SQLite, and asked for.
+static NETWORK: LazyLock<tokio::runtime::Runtime> =
+    LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
 
 impl House {
     fn new() -> Self {
-        let bus = Bus::new(Limits {
-            max_data_bytes: 100,
-            max_pending: 1000,
-            handler_deadline: Duration::from_secs(60),
-        });
+        Self::at(Arc::new(tempfile::tempdir().expect("a folder")), config::Events::default())
+    }
+
+    fn at(folder: Arc<tempfile::TempDir>, events: config::Events) -> Self {
+        let limits =
+            Limits { max_data_bytes: 100, max_pending: 1000, handler_deadline: Duration::from_secs(60) };
+        let database = Database::open(folder.path(), &config::Database::default(), NETWORK.handle());
+        let database = Arc::new(database.expect("a database"));
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let bus = Bus::open(limits, &events, &database, &logger).expect("a bus");
         let hand = Arc::new(ByHand::default());
         bus.run_on(Arc::clone(&hand) as Arc<dyn Scheduler>);
-        Self { bus, hand }
+        Self { bus, hand, database, folder }
+    }
+
+    /// What a host finds that starts after this one was killed.
+    fn after_a_crash(&self) -> Self {
+        self.bus.log().expect("a log").stop(Instant::now() + Duration::from_secs(10));
+        Self::at(Arc::clone(&self.folder), config::Events::default())
+    }
+
+    fn run(&self) {
+        self.hand.run(&self.bus);
+    }
+
+    fn dead_letters(&self) -> Vec<DeadLetter> {
+        DeadLetters::new(Arc::clone(&self.database)).list("p", &Which::default(), 0, 100).expect("a list")
     }
 
     fn plugin(&self, spec: ConsumerSpec, plugin: Plugin) -> (Vec<Arc<Consumer>>, Arc<Plugin>) {
@@ -155,7 +191,7 @@ fn a_retry_keeps_the_order_and_counts_its_tries() {
     let plugin = Plugin::default().refuse("b", [(Verdict::RETRY, BACKOFF), (Verdict::RETRY, 2)]);
     let (consumers, plugin) = house.plugin(spec(true), plugin);
     house.emit_all("a b c");
-    house.hand.run();
+    house.run();
     let expected =
         [("a", 1), ("b", 1), ("b", 2), ("b", 3), ("c", 1)].map(|(data, attempt)| (data.to_owned(), attempt));
     assert_eq!(plugin.seen(), expected);
@@ -169,7 +205,7 @@ fn with_room_in_flight_others_pass_an_event_that_waits() {
     let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 30)]);
     let (_, plugin) = house.plugin(ConsumerSpec { max_in_flight: 2, ..spec(true) }, plugin);
     house.emit_all("a b c");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["a", "b", "c", "a"]);
 }
 
@@ -179,9 +215,9 @@ fn with_room_in_flight_later_events_do_not_wait_for_the_next_try() {
     let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 60_000)]);
     let (_, plugin) = house.plugin(ConsumerSpec { max_in_flight: 2, ..spec(true) }, plugin);
     house.emit_all("a");
-    house.hand.run();
+    house.run();
     house.emit_all("b");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["a", "b"], "`a` waits for a minute");
 }
 
@@ -190,11 +226,11 @@ fn what_fails_too_often_becomes_a_dead_letter_and_frees_the_way() {
     let house = House::new();
     let plugin =
         Plugin::default().refuse("a", [(Verdict::RETRY, 1), (Verdict::PANICKED, 1), (Verdict::RETRY, 1)]);
-    let (consumers, plugin) = house.plugin(spec(true), plugin);
+    let (_, plugin) = house.plugin(spec(true), plugin);
     house.emit_all("a b");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["a", "a", "a", "b"]);
-    let letters = consumers[0].dead_letters();
+    let letters = house.dead_letters();
     assert_eq!((letters.len(), letters[0].attempts, letters[0].reason.as_str()), (1, 3, "no"));
     assert_eq!(plugin.fates.lock().expect("a lock").last(), Some(&Fate::DeadLetter));
 }
@@ -207,7 +243,7 @@ fn a_reject_is_final_and_a_deferral_costs_no_try() {
         .refuse("b", [(Verdict::DEFER, 1), (Verdict::DEFER, 1), (Verdict::DEFER, 1), (Verdict::DEFER, 1)]);
     let (consumers, plugin) = house.plugin(spec(true), plugin);
     house.emit_all("a b");
-    house.hand.run();
+    house.run();
     let attempts: Vec<u32> = plugin.seen().into_iter().map(|(_, attempt)| attempt).collect();
     assert_eq!(attempts, [1; 6]);
     let counts = consumers[0].counts();
@@ -220,7 +256,7 @@ fn a_verdict_from_the_future_is_a_retry() {
     let plugin = Plugin::default().refuse("a", [(Verdict(77), 1)]);
     let (consumers, plugin) = house.plugin(spec(true), plugin);
     house.emit_all("a");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["a", "a"]);
     assert_eq!(consumers[0].counts().delivered, 1);
 }
@@ -243,8 +279,8 @@ fn a_plugin_that_settles_nothing_is_not_called_for_ever() {
     let consumers = house.bus.subscribe(&"p".into(), &[spec(true)]).expect("a good consumer");
     house.bus.resume(&consumers, &(Arc::new(Mute) as Arc<dyn Target>));
     house.emit_all("a");
-    house.hand.run();
-    assert_eq!(consumers[0].dead_letters().len(), 1);
+    house.run();
+    assert_eq!(house.dead_letters().len(), 1);
 }
 
 #[test]
@@ -253,7 +289,7 @@ fn an_ephemeral_consumer_gets_each_event_at_most_once() {
     let plugin = Plugin::default().refuse("a", [(Verdict::RETRY, 1)]);
     let (consumers, plugin) = house.plugin(spec(false), plugin);
     house.emit_all("a b");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["a", "b"]);
     let counts = consumers[0].counts();
     assert_eq!((counts.failed, counts.delivered, counts.dead), (1, 1, 0));
@@ -264,7 +300,7 @@ fn a_full_queue_drops_the_oldest_and_counts_it() {
     let house = House::new();
     let (consumers, plugin) = house.plugin(ConsumerSpec { max_pending: 2, ..spec(false) }, Plugin::default());
     house.emit_all("a b c d");
-    house.hand.run();
+    house.run();
     assert_eq!(plugin.data(), ["c", "d"]);
     let counts = consumers[0].counts();
     assert_eq!((counts.dropped, counts.high_water), (2, 2));
@@ -277,35 +313,13 @@ fn a_durable_consumer_waits_while_its_plugin_is_away_and_an_ephemeral_one_misses
         let (consumers, first) = house.plugin(spec(durable), Plugin::default());
         assert!(house.bus.detach(&consumers, Instant::now() + Duration::from_secs(5)).is_empty());
         house.emit_all("a b");
-        house.hand.run();
+        house.run();
         assert_eq!(first.data(), Vec::<String>::new());
         let (_, second) = house.plugin(spec(durable), Plugin::default());
         house.emit_all("c");
-        house.hand.run();
+        house.run();
         assert_eq!(second.data(), expected, "durable: {durable}");
     }
-}
-
-#[test]
-fn what_is_offered_to_a_consumer_that_was_replaced_reaches_the_new_one() {
-    let house = House::new();
-    let (old, _) = house.plugin(spec(true), Plugin::default());
-    let (new, plugin) = house.plugin(spec(true), Plugin::default());
-    // An emitter that looked up the old one just before it was replaced.
-    let event = Arc::new(Event {
-        id: Uuid::now_v7(),
-        time_us: 0,
-        topic: "t.x".into(),
-        source: "test".into(),
-        subject: "".into(),
-        data: Bytes::from_static(b"late"),
-        attributes: Bytes::new(),
-    });
-    let ready = old[0].offer(&event).expect("the new one is ready");
-    assert!(Arc::ptr_eq(&ready, &new[0]));
-    house.hand.ready(&[ready]);
-    house.hand.run();
-    assert_eq!(plugin.data(), ["late"]);
 }
 
 #[test]
@@ -338,4 +352,114 @@ fn consumers_that_are_none_are_refused() {
     let wrong = ConsumerSpec { filters: vec!["t.>.x".into()].into(), ..spec(true) };
     assert!(matches!(subscribe(&[wrong]), SubscribeError::Filter { .. }));
     assert!(house.bus.consumers().is_empty());
+}
+
+#[test]
+fn what_was_accepted_is_delivered_after_a_crash_and_what_was_acknowledged_is_not_again() {
+    let house = House::new();
+    let (_, first) = house.plugin(spec(true), Plugin::default());
+    house.emit_all("a b");
+    house.run();
+    assert_eq!(first.data(), ["a", "b"]);
+    let consumers = house.bus.consumers();
+    assert!(house.bus.detach(&consumers, Instant::now() + Duration::from_secs(5)).is_empty());
+    house.emit_all("c d");
+    let house = house.after_a_crash();
+    assert_eq!(house.bus.consumers()[0].counts().pending, 2);
+    let (_, second) = house.plugin(spec(true), Plugin::default());
+    house.emit_all("e");
+    house.run();
+    assert_eq!(second.data(), ["c", "d", "e"]);
+}
+
+#[test]
+fn tries_and_back_off_survive_a_crash() {
+    let house = House::new();
+    let (_, _) = house.plugin(spec(true), Plugin::default().refuse("a", [(Verdict::RETRY, 3_600_000)]));
+    house.emit_all("a b");
+    house.run();
+    let house = house.after_a_crash();
+    let (consumers, second) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    assert_eq!(second.data(), Vec::<String>::new(), "`a` waits for an hour, and `b` for `a`");
+    assert_eq!(consumers[0].counts().pending, 2);
+}
+
+#[test]
+fn a_dead_letter_survives_a_crash_and_is_tried_again_as_if_for_the_first_time() {
+    let house = House::new();
+    let (_, _) = house.plugin(spec(true), Plugin::default().refuse("a", [(Verdict::REJECT, 0)]));
+    house.emit_all("a b");
+    house.run();
+    let house = house.after_a_crash();
+    let (consumers, second) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    assert_eq!(second.data(), Vec::<String>::new());
+    assert_eq!((consumers[0].counts().dead, house.dead_letters().len()), (1, 1));
+    let letters = DeadLetters::new(Arc::clone(&house.database));
+    assert_eq!(house.bus.replay(&letters, "p", &Which::default()).expect("replayed"), 1);
+    house.run();
+    assert_eq!(second.seen(), [("a".to_owned(), 1)]);
+    assert_eq!((consumers[0].counts().dead, house.dead_letters().len()), (0, 0));
+}
+
+#[test]
+fn a_full_memory_falls_back_to_the_log_and_keeps_the_order() {
+    let house = House::new();
+    let (consumers, plugin) =
+        house.plugin(ConsumerSpec { max_pending: 2, batch: 2, ..spec(true) }, Plugin::default());
+    house.run();
+    let all: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    house.emit_all(&all.join(" "));
+    assert_eq!(consumers[0].counts().pending, 50);
+    house.run();
+    assert_eq!(plugin.data(), all);
+    let counts = consumers[0].counts();
+    assert_eq!((counts.pending, counts.dropped, counts.delivered), (0, 0, 50));
+}
+
+#[test]
+fn a_new_consumer_may_begin_at_the_oldest_event_there_is() {
+    let house = House::new();
+    let (_, _) = house.plugin(spec(true), Plugin::default());
+    house.emit_all("a b");
+    house.run();
+    for (name, from_start, expected) in [("late", false, vec!["c"]), ("all", true, vec!["a", "b", "c"])] {
+        let spec = ConsumerSpec { name: name.into(), from_start, ..spec(true) };
+        let consumers = house.bus.subscribe(&name.into(), &[spec]).expect("a good consumer");
+        let plugin = Arc::new(Plugin::default());
+        house.bus.resume(&consumers, &(Arc::clone(&plugin) as Arc<dyn Target>));
+        house.run();
+        if name == "late" {
+            house.emit_all("c");
+            house.run();
+        }
+        assert_eq!(plugin.data(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_gone_leaves_nothing_behind() {
+    let house = House::new();
+    let (_, _) = house.plugin(spec(true), Plugin::default().refuse("a", [(Verdict::REJECT, 0)]));
+    house.emit_all("a");
+    house.run();
+    house.bus.forget("p");
+    house.run();
+    let house = house.after_a_crash();
+    assert!(house.bus.consumers().is_empty());
+    assert!(house.dead_letters().is_empty());
+}
+
+#[test]
+fn only_durable_topics_and_those_that_a_durable_consumer_wants_are_in_the_log() {
+    let house = House::new();
+    let log = house.bus.log().expect("a log");
+    house.emit("t.x", "1");
+    assert_eq!(log.head(), 0);
+    house.emit("session.created", "1");
+    assert_eq!(log.head(), 1);
+    let (_, _) = house.plugin(spec(true), Plugin::default());
+    house.emit("t.x", "1");
+    assert_eq!(log.head(), 2);
 }

@@ -1,7 +1,10 @@
 //! `POST /api/v1/events`.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, rt::time::timeout, web};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{
     Edge, Problem,
@@ -9,10 +12,10 @@ use super::{
     body,
     cloud_events::{self, Incoming},
 };
-use crate::events::{EmitError, Limits, NewEvent, check_topic};
+use crate::events::{EmitError, Limits, LogError, NewEvent, check_topic};
 
 /// Takes one CloudEvent, or a batch, and answers 202 with the ids the host gave them. Of a batch all are accepted, or
-/// none.
+/// none. What is durable is in the log then.
 pub(super) async fn post(
     _admin: Admin,
     request: HttpRequest,
@@ -30,20 +33,26 @@ pub(super) async fn post(
             problem
         })?;
     }
-    let mut ids = Vec::with_capacity(events.len());
-    for event in events {
-        let id = edge.bus.emit(NewEvent {
-            topic: &event.topic,
-            source: event.source,
-            subject: &event.subject,
-            time_us: event.time_us,
-            data: event.data,
-            attributes: event.attributes,
-        })?;
-        ids.push(id);
+    let new = events.iter().map(|event| NewEvent {
+        topic: &event.topic,
+        source: Arc::clone(&event.source),
+        subject: &event.subject,
+        time_us: event.time_us,
+        data: event.data.clone(),
+        attributes: event.attributes.clone(),
+    });
+    let (done, accepted) = oneshot::channel();
+    // Nobody listens any more if the client has gone.
+    let receipt = edge.bus.emit_all(new.collect(), Box::new(move |result| drop(done.send(result))))?;
+    let deadline = edge.bus.log().map_or(Duration::MAX, |log| log.commit_deadline());
+    match timeout(deadline, accepted).await {
+        Ok(Ok(result)) => result?,
+        Ok(Err(_)) => return Err(LogError::Stopping.into()),
+        Err(_) => return Err(LogError::Late { seconds: deadline.as_secs() }.into()),
     }
-    // Says what being accepted is worth: until events are written to disk, they live as long as the host does.
-    Ok(HttpResponse::Accepted().json(json!({"ids": ids, "durability": "memory"})))
+    // Says what being accepted is worth.
+    let durability = if receipt.durable { "log" } else { "memory" };
+    Ok(HttpResponse::Accepted().json(json!({"ids": receipt.ids, "durability": durability})))
 }
 
 /// Checks all that the bus would refuse, so that of a batch nothing is emitted before the last event was looked at.

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod cloud_events;
+mod dead_letters;
 mod events;
 mod health;
 mod json_parts;
@@ -117,6 +118,24 @@ fn routes(app: &mut web::ServiceConfig) {
         resource("/api/v1/plugins/{name}/config", "GET, PATCH")
             .route(web::get().to(plugins::config))
             .route(web::patch().to(plugins::set_config)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}/dead-letters", "GET, DELETE")
+            .route(web::get().to(dead_letters::list))
+            .route(web::delete().to(dead_letters::drop_all)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}/dead-letters/replay", "POST")
+            .route(web::post().to(dead_letters::replay_all)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}/dead-letters/{event}", "GET, DELETE")
+            .route(web::get().to(dead_letters::show))
+            .route(web::delete().to(dead_letters::drop_one)),
+    )
+    .service(
+        resource("/api/v1/plugins/{name}/dead-letters/{event}/replay", "POST")
+            .route(web::post().to(dead_letters::replay_one)),
     )
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))

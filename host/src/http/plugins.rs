@@ -10,7 +10,7 @@ use super::{Edge, Problem, auth::Admin, body};
 use crate::{config::Level, install::InstallError, install::Plugins};
 
 /// Runs an operation on the threads for blocking ones: it waits for plugins, disks and locks.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     edge: &web::Data<Edge>,
     operation: impl FnOnce(&Plugins) -> Result<T, InstallError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -12,7 +12,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    events::EmitError,
+    events::{EmitError, LogError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
     runtime::RuntimeError,
@@ -94,6 +94,10 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        if self.code.starts_with("SSP-EVT-") && self.status == 503 {
+            // In seconds.
+            response.insert_header(("Retry-After", "1"));
+        }
         if self.status == 401 {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
@@ -107,7 +111,21 @@ impl From<EmitError> for Problem {
         match error {
             EmitError::Topic(_) => Self::bad_request("SSP-EVT-001", error),
             EmitError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SSP-EVT-002", error),
+            EmitError::Nul(_) => Self::bad_request("SSP-EVT-005", error),
+            EmitError::Log(why) => why.into(),
         }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        let code = match error {
+            LogError::Unavailable { .. } => "SSP-EVT-006",
+            LogError::Full => "SSP-EVT-007",
+            LogError::Late { .. } => "SSP-EVT-008",
+            LogError::Stopping => "SSP-EVT-009",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
     }
 }
 
@@ -115,13 +133,14 @@ impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
         use crate::store::{RecordError, StoreError};
         let status = match &error {
-            InstallError::NotInstalled { .. } | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => {
-                StatusCode::NOT_FOUND
-            }
+            InstallError::NotInstalled { .. }
+            | InstallError::NoDeadLetter { .. }
+            | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => StatusCode::NOT_FOUND,
             InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
                 StatusCode::CONFLICT
             }
             InstallError::Runtime(RuntimeError::Stopping { .. })
+            | InstallError::Database(_)
             | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

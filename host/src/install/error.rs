@@ -4,7 +4,7 @@ use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
     runtime::RuntimeError,
-    store::{RecordError, StoreError},
+    store::{DatabaseError, RecordError, StoreError},
 };
 
 /// Why it was not done. Each has a stable code.
@@ -46,6 +46,19 @@ pub enum InstallError {
     /// What is known of libraries.
     #[error(transparent)]
     Verdicts(#[from] VerdictsError),
+    /// There is no such dead letter.
+    #[error(
+        "the plugin `{plugin}` has no dead letter {event}. `streamspace dead-letters list {plugin}` lists them"
+    )]
+    NoDeadLetter {
+        /// The plugin.
+        plugin: String,
+        /// The event.
+        event: uuid::Uuid,
+    },
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -74,6 +87,8 @@ impl InstallError {
                 why.code()
             }
             Self::Store(StoreError::Secret(why) | StoreError::Record(RecordError::Secret(why))) => why.code(),
+            Self::NoDeadLetter { .. } => "SSP-EVT-010",
+            Self::Database(why) => why.code(),
             Self::Library(refusal) => refusal.code(),
             Self::Verdicts(why) => why.code(),
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",

@@ -11,23 +11,29 @@ use std::{
 
 use serde_json::Value;
 use slog::{error, warn};
+use uuid::Uuid;
 
 pub use self::{
     error::InstallError,
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
+    events::{DeadLetters, Which},
     loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     store::{Installed, Listed, Record, Store},
 };
 
+/// How many dead letters are shown with a plugin.
+const DEAD_LETTERS_SHOWN: u32 = 100;
+
 /// The installed plugins and, on a running host, their lives. Everything here blocks.
 #[derive(Debug)]
 pub struct Plugins {
     store: Arc<Store>,
     loader: Arc<Loader>,
+    letters: DeadLetters,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
@@ -40,13 +46,22 @@ impl Plugins {
     /// The plugins of a running host.
     #[must_use]
     pub fn running(store: Arc<Store>, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
-        Self { store, loader, runtime: Some(runtime), records: Mutex::default(), installs: Mutex::default() }
+        let letters = DeadLetters::new(Arc::clone(store.database()));
+        Self {
+            store,
+            loader,
+            letters,
+            runtime: Some(runtime),
+            records: Mutex::default(),
+            installs: Mutex::default(),
+        }
     }
 
     /// The plugins of a stopped host.
     #[must_use]
     pub fn stopped(store: Arc<Store>, loader: Arc<Loader>) -> Self {
-        Self { store, loader, runtime: None, records: Mutex::default(), installs: Mutex::default() }
+        let letters = DeadLetters::new(Arc::clone(store.database()));
+        Self { store, loader, letters, runtime: None, records: Mutex::default(), installs: Mutex::default() }
     }
 
     /// Starts every plugin that is enabled, each on a thread of its own, and waits until each runs or failed.
@@ -174,10 +189,69 @@ impl Plugins {
     pub fn show(&self, name: &str) -> Result<PluginView, InstallError> {
         let plugin = self.installed(name)?;
         let mut view = self.view(&plugin);
-        if let Some(runtime) = &self.runtime {
-            view.dead_letters = Some(view::dead_letters(&runtime.consumers(name)));
-        }
+        view.dead_letters = Some(self.dead_letters(name, &Which::default(), 0, DEAD_LETTERS_SHOWN)?);
         Ok(view)
+    }
+
+    /// The first `limit` of a plugin's dead letters after the first `skip`, oldest first, without their payloads.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::NotInstalled`]; [`InstallError::Database`].
+    pub fn dead_letters(
+        &self,
+        name: &str,
+        which: &Which,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<DeadLetterView>, InstallError> {
+        self.installed(name)?;
+        let letters = self.letters.list(name, which, skip, limit)?;
+        Ok(letters.into_iter().map(DeadLetterView::from).collect())
+    }
+
+    /// One dead letter of a plugin, with its payload, for each consumer that gave the event up.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::NoDeadLetter`]; as [`dead_letters`](Self::dead_letters).
+    pub fn dead_letter(&self, name: &str, event: Uuid) -> Result<Vec<DeadLetterView>, InstallError> {
+        self.installed(name)?;
+        let which = Which { event: Some(event), ..Which::default() };
+        let letters = self.letters.list(name, &which, 0, DEAD_LETTERS_SHOWN)?;
+        if letters.is_empty() {
+            return Err(InstallError::NoDeadLetter { plugin: name.to_owned(), event });
+        }
+        Ok(letters.into_iter().map(DeadLetterView::whole).collect())
+    }
+
+    /// Has dead letters of a plugin tried again, as if for the first time: now if it runs, else when it does. Answers how
+    /// many.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::NoDeadLetter`] if one is named that is not there; [`InstallError::Database`].
+    pub fn replay(&self, name: &str, which: &Which) -> Result<u64, InstallError> {
+        self.installed(name)?;
+        let count = match &self.runtime {
+            Some(runtime) => runtime.bus().replay(&self.letters, name, which)?,
+            None => self.letters.replay(name, which)?.len() as u64,
+        };
+        found(name, which, count)
+    }
+
+    /// Drops dead letters of a plugin for good. Answers how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay).
+    pub fn drop_dead_letters(&self, name: &str, which: &Which) -> Result<u64, InstallError> {
+        self.installed(name)?;
+        let count = match &self.runtime {
+            Some(runtime) => runtime.bus().drop_dead_letters(&self.letters, name, which)?,
+            None => self.letters.drop(name, which)?.into_iter().map(|(_, count)| count).sum(),
+        };
+        found(name, which, count)
     }
 
     /// Has a plugin run, now and after the next start of the host. Takes one out of quarantine.
@@ -358,6 +432,14 @@ impl Plugins {
 
     fn records(&self) -> MutexGuard<'_, ()> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A dead letter that is named and not there is a mistake; that there is none at all is not.
+fn found(plugin: &str, which: &Which, count: u64) -> Result<u64, InstallError> {
+    match which.event {
+        Some(event) if count == 0 => Err(InstallError::NoDeadLetter { plugin: plugin.to_owned(), event }),
+        _ => Ok(count),
     }
 }
 

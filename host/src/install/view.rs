@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock,
-    events::{Consumer, Counts},
+    events::{Consumer, Counts, DeadLetter},
     runtime::State,
     store::Installed,
 };
@@ -68,12 +68,21 @@ pub struct DeadLetterView {
     pub event_id: String,
     /// Its topic.
     pub topic: String,
+    /// Who emitted it.
+    #[serde(default)]
+    pub source: String,
+    /// What it is about.
+    #[serde(default)]
+    pub subject: String,
     /// How often it was tried.
     pub attempts: u32,
     /// Why it was given up.
     pub reason: String,
     /// When, RFC 3339.
     pub time: String,
+    /// Its payload; only where one dead letter is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
 }
 
 impl PluginView {
@@ -130,17 +139,28 @@ impl ConsumerView {
     }
 }
 
-pub(super) fn dead_letters(consumers: &[Arc<Consumer>]) -> Vec<DeadLetterView> {
-    let mut letters = Vec::new();
-    for consumer in consumers {
-        letters.extend(consumer.dead_letters().into_iter().map(|letter| DeadLetterView {
-            consumer: consumer.options().name.clone(),
-            event_id: letter.event.id.to_string(),
-            topic: letter.event.topic.to_string(),
+impl From<DeadLetter> for DeadLetterView {
+    fn from(letter: DeadLetter) -> Self {
+        let event = &letter.event;
+        Self {
+            consumer: letter.consumer,
+            event_id: event.id.to_string(),
+            topic: event.topic.to_string(),
+            source: event.source.to_string(),
+            subject: event.subject.to_string(),
             attempts: letter.attempts,
             reason: letter.reason,
             time: clock::rfc3339(letter.time_us),
-        }));
+            data: None,
+        }
     }
-    letters
+}
+
+impl DeadLetterView {
+    /// With the payload, for where one is shown.
+    pub(super) fn whole(letter: DeadLetter) -> Self {
+        // What was accepted is JSON.
+        let data = serde_json::from_slice(&letter.event.data).unwrap_or_default();
+        Self { data: Some(data), ..letter.into() }
+    }
 }

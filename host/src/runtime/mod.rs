@@ -21,7 +21,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use serde_json::json;
 use slog::{debug, error, info, warn};
 use tokio::runtime::Handle as Network;
@@ -30,7 +29,7 @@ use self::instance::{Instance, deadline, hung};
 pub use self::{instance::StartError, state::State, workers::Workers};
 use crate::{
     config,
-    events::{Bus, Consumer, NewEvent},
+    events::{Bus, Consumer},
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
@@ -587,17 +586,7 @@ impl Runtime {
 
     /// Emits an event of the host about a plugin.
     pub(crate) fn announce(&self, topic: &str, plugin: &str, data: serde_json::Value) {
-        let event = NewEvent {
-            topic,
-            source: "streamspace".into(),
-            subject: plugin,
-            time_us: None,
-            data: Bytes::from(data.to_string()),
-            attributes: Bytes::new(),
-        };
-        if let Err(why) = self.services.bus.emit(event) {
-            error!(self.services.logs.logger(), "An event of the host was not emitted."; "error" => %why, "topic" => topic);
-        }
+        self.services.bus.announce(topic, plugin, &data, self.services.logs.logger());
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<String, Slot>> {

@@ -187,7 +187,7 @@ impl Pool {
 
     /// Runs a consumer for as long as it has something and nothing else waits, and a moment longer: an event that comes
     /// then is handled without the pool's lock and without waking anybody.
-    fn run(&self, consumer: &Consumer, scratch: &mut Scratch) -> Next {
+    fn run(&self, consumer: &Arc<Consumer>, scratch: &mut Scratch) -> Next {
         loop {
             match consumer.run(scratch) {
                 Next::Again if !self.wanted.load(Ordering::SeqCst) => {
@@ -268,7 +268,6 @@ impl Pool {
                         }
                     }
                     Next::Nothing => {}
-                    Next::Successor(successor) => state.ready.push_back(successor),
                 }
                 self.hint(&state);
                 continue;

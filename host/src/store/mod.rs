@@ -28,6 +28,6 @@ pub use self::{
 };
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
-    database::{Connection, breaks_connection, failed, on, transaction},
+    database::{Connection, breaks_connection, on},
     plugins::open_without_waiting,
 };

@@ -136,6 +136,12 @@ impl Store {
         Ok(Self { root, records })
     }
 
+    /// The database that it is in.
+    #[must_use]
+    pub fn database(&self) -> &Arc<Database> {
+        self.records.database()
+    }
+
     /// Reads the manifest of a plugin's folder.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Database, DatabaseError, SecretError, SecretKeys,
-    database::{on, transaction},
+    database::on,
     schema::{grants, plugins},
 };
 use crate::clock;
@@ -92,6 +92,10 @@ impl Records {
         Self { database, keys: RwLock::new(keys) }
     }
 
+    pub(super) fn database(&self) -> &std::sync::Arc<Database> {
+        &self.database
+    }
+
     /// The names of all, in order.
     pub(super) fn names(&self) -> Result<Vec<String>, DatabaseError> {
         self.database.with("list the installed plugins", |connection| {
@@ -149,27 +153,29 @@ impl Records {
         };
         let now = i64::try_from(clock::unix_time_us()).unwrap_or(i64::MAX);
         self.database.with("write what is known of a plugin", |connection| {
-            transaction!(connection, |c| {
-                diesel::insert_into(plugins::table)
-                    .values(&row)
-                    .on_conflict(plugins::name)
-                    .do_update()
-                    .set(&row)
-                    .execute(c)?;
-                let of_plugin = grants::table.filter(grants::plugin.eq(&record.name));
-                diesel::delete(of_plugin.filter(grants::permission.ne_all(&record.permissions)))
-                    .execute(c)?;
-                for permission in &record.permissions {
-                    diesel::insert_into(grants::table)
-                        .values((
-                            grants::plugin.eq(&record.name),
-                            grants::permission.eq(permission),
-                            grants::granted_us.eq(now),
-                        ))
-                        .on_conflict_do_nothing()
+            connection.write(|connection| {
+                on!(connection, |c| {
+                    diesel::insert_into(plugins::table)
+                        .values(&row)
+                        .on_conflict(plugins::name)
+                        .do_update()
+                        .set(&row)
                         .execute(c)?;
-                }
-                QueryResult::Ok(())
+                    let of_plugin = grants::table.filter(grants::plugin.eq(&record.name));
+                    diesel::delete(of_plugin.filter(grants::permission.ne_all(&record.permissions)))
+                        .execute(c)?;
+                    for permission in &record.permissions {
+                        diesel::insert_into(grants::table)
+                            .values((
+                                grants::plugin.eq(&record.name),
+                                grants::permission.eq(permission),
+                                grants::granted_us.eq(now),
+                            ))
+                            .on_conflict_do_nothing()
+                            .execute(c)?;
+                    }
+                    Ok(())
+                })
             })
         })?;
         Ok(())
@@ -208,12 +214,14 @@ impl Records {
             sealed.push((name, config));
         }
         self.database.with("write the sealed configurations", |connection| {
-            transaction!(connection, |c| {
-                for (name, config) in &sealed {
-                    let row = plugins::table.find(name);
-                    diesel::update(row).set(plugins::config.eq(config)).execute(c)?;
-                }
-                QueryResult::Ok(())
+            connection.write(|connection| {
+                on!(connection, |c| {
+                    for (name, config) in &sealed {
+                        let row = plugins::table.find(name);
+                        diesel::update(row).set(plugins::config.eq(config)).execute(c)?;
+                    }
+                    Ok(())
+                })
             })
         })?;
         keys.retire()?;

@@ -15,11 +15,11 @@ use super::data_dir::write_private;
 use crate::hex::hex;
 
 /// The variable that holds the key in place of the file: 64 hexadecimal digits.
-pub const VARIABLE: &str = "STREAMSPACE_SECRET_KEY";
+pub(super) const VARIABLE: &str = "STREAMSPACE_SECRET_KEY";
 /// The variable with the key before it, for the time of a rotation.
-pub const PREVIOUS_VARIABLE: &str = "STREAMSPACE_SECRET_KEY_PREVIOUS";
+pub(super) const PREVIOUS_VARIABLE: &str = "STREAMSPACE_SECRET_KEY_PREVIOUS";
 /// The file, in the data directory.
-pub const FILE: &str = "secret.key";
+pub(super) const FILE: &str = "secret.key";
 
 const KEY_BYTES: usize = 32;
 const ID_BYTES: usize = 8;

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
+use diesel::{
+    Connection as _, QueryResult, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    result::Error,
+};
 use diesel_async::{
     AsyncPgConnection,
     async_connection_wrapper::{AsyncConnectionWrapper, BlockOn},
@@ -23,29 +27,13 @@ use crate::{
 macro_rules! on {
     ($connection:expr, |$inner:ident| $body:expr) => {
         match $connection {
-            $crate::store::database::Connection::Sqlite($inner) => $body,
-            $crate::store::database::Connection::Postgres($inner) => $body,
-        }
-    };
-}
-
-/// Runs queries in one transaction that will write: `on!` between a begin and a commit, or a rollback on an error.
-macro_rules! transaction {
-    ($connection:expr, |$inner:ident| $body:expr) => {
-        match $connection {
-            // Takes the lock at once: one that is taken later fails if somebody wrote in between.
-            $crate::store::database::Connection::Sqlite($inner) => {
-                $inner.immediate_transaction(|$inner| $body)
-            }
-            $crate::store::database::Connection::Postgres($inner) => {
-                diesel::Connection::transaction($inner, |$inner| $body)
-            }
+            $crate::store::Connection::Sqlite($inner) => $body,
+            $crate::store::Connection::Postgres($inner) => $body,
         }
     };
 }
 
 pub(crate) use on;
-pub(crate) use transaction;
 
 /// Runs the client's futures on the host's network threads while the caller waits.
 pub(crate) struct OnNetwork(runtime::Handle);
@@ -73,7 +61,7 @@ pub(crate) enum Connection {
 #[derive(Debug, Clone)]
 pub(super) enum Place {
     File(PathBuf),
-    Server(Postgres),
+    Server(Box<Postgres>),
 }
 
 impl Connection {
@@ -84,6 +72,38 @@ impl Connection {
             Place::Server(server) => open_server(server, sync, wait).map(Self::Postgres),
         }
     }
+}
+
+impl Connection {
+    /// Runs `work` in one transaction that will write: committed if it succeeds, else rolled back.
+    pub(crate) fn write<R>(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<R>) -> QueryResult<R> {
+        match self {
+            // Takes the lock at once: one that is taken later fails if somebody wrote in between.
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+            Self::Postgres(c) => Transactions::<PostgresConnection>::begin_transaction(c)?,
+        }
+        match work(self) {
+            Ok(result) => {
+                on!(self, |c| commit(c))?;
+                Ok(result)
+            }
+            Err(why) => match on!(self, |c| rollback(c)) {
+                Ok(()) => Err(why),
+                // The transaction is there still: nobody may go on with the connection.
+                Err(_) => Err(Error::BrokenTransactionManager),
+            },
+        }
+    }
+}
+
+type Transactions<C> = <C as diesel::Connection>::TransactionManager;
+
+fn commit<C: diesel::Connection>(connection: &mut C) -> QueryResult<()> {
+    Transactions::<C>::commit_transaction(connection)
+}
+
+fn rollback<C: diesel::Connection>(connection: &mut C) -> QueryResult<()> {
+    Transactions::<C>::rollback_transaction(connection)
 }
 
 fn open_file(path: &Path, sync: Sync, wait: Duration) -> Result<SqliteConnection, DatabaseError> {

@@ -87,11 +87,6 @@ impl DatabaseError {
     }
 }
 
-/// To be mapped over an error of a statement.
-pub(crate) fn failed(what: &'static str) -> impl FnOnce(Error) -> DatabaseError {
-    move |source| DatabaseError::Query { what, source }
-}
-
 /// Whether a connection is of no more use after this error.
 pub(crate) fn breaks_connection(error: &Error) -> bool {
     match error {

@@ -15,8 +15,8 @@ use tokio::runtime;
 use self::connection::Place;
 pub use self::error::DatabaseError;
 pub(crate) use self::{
-    connection::{Connection, on, transaction},
-    error::{breaks_connection, failed},
+    connection::{Connection, on},
+    error::breaks_connection,
 };
 use crate::{
     config::{self, Sync},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The file, in the data directory.
-pub const FILE: &str = "streamspace.db";
+pub(super) const FILE: &str = "streamspace.db";
 
 /// The host's own tables, and a few connections to them for administration. The event log has its own.
 pub struct Database {
@@ -55,7 +55,7 @@ impl Database {
     ) -> Result<Self, DatabaseError> {
         let place = match Postgres::new(config, network)? {
             None => Place::File(data_dir.join(FILE)),
-            Some(server) => Place::Server(server),
+            Some(server) => Place::Server(Box::new(server)),
         };
         let database = Self {
             place,

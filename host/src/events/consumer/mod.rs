@@ -1,7 +1,10 @@
 //! A consumer: the queue of one handler of one plugin, and what becomes of the events in it.
 
+mod options;
+mod queue;
+mod tail;
+
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -15,56 +18,19 @@ use streamspace_plugin::{
     abi::{ROption, RSlice},
     events::{Batch, EventView, Progress, Refusal, Verdict},
 };
+use uuid::Uuid;
 
-use super::Event;
+pub use self::options::Options;
+pub(crate) use self::tail::{Change, RefusedEvent, Room, Unsaved};
+use self::{
+    queue::{Delivery, Parked, Queue},
+    tail::Tail,
+};
+use super::{Event, EventLog};
 use crate::clock;
 
 /// The longest wait for a next try, so that a nonsense number does not park an event for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-
-/// How many dead letters a consumer keeps; the oldest goes first.
-const DEAD_LETTERS_KEPT: usize = 1000;
-
-/// What a consumer asked for, within the host's limits.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Unique within the plugin.
-    pub name: String,
-    /// The topics it wants.
-    pub filters: Vec<String>,
-    /// Whether events wait while the plugin is away, and are tried again.
-    pub durable: bool,
-    /// How often an event is tried.
-    pub max_deliver: u32,
-    /// The waits before the second, third, … try; the last one repeats. Not empty.
-    pub backoff: Vec<Duration>,
-    /// How many events may wait for their next try while others pass. 1: strict order.
-    pub max_in_flight: usize,
-    /// The most events of one call.
-    pub batch: usize,
-    /// The most events in memory.
-    pub max_pending: usize,
-    /// After what time a call is reported as hanging.
-    pub deadline: Duration,
-}
-
-impl Options {
-    /// The defaults, for a consumer called `name` that wants nothing yet.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            filters: Vec::new(),
-            durable: false,
-            max_deliver: 8,
-            backoff: [1, 5, 30, 120, 600].map(Duration::from_secs).to_vec(),
-            max_in_flight: 1,
-            batch: 256,
-            max_pending: 65_536,
-            deadline: Duration::from_secs(60),
-        }
-    }
-}
 
 /// Where a consumer's events go: the plugin that registered it.
 pub trait Target: Send + Sync {
@@ -116,27 +82,12 @@ pub enum Next {
     At(Instant),
     /// Nothing until an event arrives.
     Nothing,
-    /// Another consumer took over, and has something to deliver.
-    Successor(Arc<Consumer>),
 }
 
-/// An event that will never be delivered, and why.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// The event.
-    pub event: Arc<Event>,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Why it was given up.
-    pub reason: String,
-    /// When, microseconds since 1970-01-01 UTC.
-    pub time_us: u64,
-}
-
-/// Figures of a consumer. Counters start with the host.
+/// Figures of a consumer. The counters of what was done start with the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Events in memory: waiting, being handled, or waiting for their next try.
+    /// Events that wait, in memory or in the log, are being handled, or wait for their next try.
     pub pending: u64,
     /// The most events that ever were in memory at once.
     pub high_water: u64,
@@ -148,8 +99,18 @@ pub struct Counts {
     pub dropped: u64,
     /// Failed in the handler of an ephemeral consumer.
     pub failed: u64,
-    /// Given up: became a dead letter.
+    /// Dead letters that there are: events that were given up and neither replayed nor dropped.
     pub dead: u64,
+    /// Events that the log removed before the consumer had them, since they had waited too long.
+    #[serde(default)]
+    pub missed: u64,
+}
+
+/// A durable consumer's part in the log.
+struct Logged {
+    log: Arc<EventLog>,
+    /// Its number in the database.
+    id: i64,
 }
 
 /// One consumer.
@@ -157,6 +118,8 @@ pub struct Consumer {
     plugin: Arc<str>,
     number: u32,
     options: Options,
+    /// Where a durable consumer's events come from.
+    log: Option<Logged>,
     queue: Mutex<Queue>,
     /// Whether something is pending, for a worker that looks without the lock.
     more: AtomicBool,
@@ -171,67 +134,6 @@ pub struct Consumer {
     dropped: AtomicU64,
     failed: AtomicU64,
     dead: AtomicU64,
-}
-
-#[derive(Default)]
-struct Queue {
-    target: Option<Arc<dyn Target>>,
-    paused: bool,
-    /// The consumer that took over, for whoever still holds this one.
-    successor: Option<Arc<Consumer>>,
-    /// Whether the consumer is in the hands of the workers: waiting for one, or running.
-    scheduled: bool,
-    pending: VecDeque<Delivery>,
-    parked: Vec<Parked>,
-    /// When the workers will wake this consumer.
-    timer: Option<Instant>,
-    /// Whether the handler is being called.
-    running: bool,
-    /// Events of the running call that are not settled yet.
-    in_flight: usize,
-    high_water: usize,
-    /// Threads that wait for `done`.
-    waiting: usize,
-    dead_letters: VecDeque<DeadLetter>,
-}
-
-struct Delivery {
-    event: Arc<Event>,
-    attempt: u32,
-}
-
-struct Parked {
-    due: Instant,
-    delivery: Delivery,
-}
-
-/// What a consumer that was replaced still had in its hands.
-struct Left {
-    unhandled: Vec<Delivery>,
-    parked: Vec<Parked>,
-    dead_letters: VecDeque<DeadLetter>,
-}
-
-impl Queue {
-    fn held(&self) -> usize {
-        self.pending.len() + self.parked.len() + self.in_flight
-    }
-
-    fn is_open(&self) -> bool {
-        !self.paused && self.target.is_some()
-    }
-
-    /// Leaves the hands of the workers, and asks them for a timer if an event waits for its next try and none is set.
-    fn rest(&mut self) -> Next {
-        self.scheduled = false;
-        match self.parked.iter().map(|parked| parked.due).min() {
-            Some(due) if self.is_open() && self.timer.is_none_or(|timer| due < timer) => {
-                self.timer = Some(due);
-                Next::At(due)
-            }
-            _ => Next::Nothing,
-        }
-    }
 }
 
 /// What a worker reuses from batch to batch, so that delivering allocates nothing once it is warm.
@@ -257,13 +159,14 @@ impl fmt::Debug for Scratch {
 }
 
 impl Consumer {
-    /// A consumer without a target yet.
+    /// An ephemeral consumer without a target yet.
     #[must_use]
     pub fn new(plugin: Arc<str>, number: u32, options: Options) -> Self {
         Self {
             plugin,
             number,
             options,
+            log: None,
             queue: Mutex::default(),
             more: AtomicBool::new(false),
             done: Condvar::new(),
@@ -275,6 +178,35 @@ impl Consumer {
             failed: AtomicU64::new(0),
             dead: AtomicU64::new(0),
         }
+    }
+
+    /// A durable consumer without a target yet, at the place where the log has it.
+    pub(super) fn durable(
+        plugin: Arc<str>,
+        number: u32,
+        options: Options,
+        log: Arc<EventLog>,
+        stored: Stored,
+    ) -> Self {
+        let Stored { id, position, missed, waiting, dead, parked } = stored;
+        let mut consumer = Self::new(plugin, number, options);
+        consumer.log = Some(Logged { log, id });
+        *consumer.dead.get_mut() = dead;
+        let queue = consumer.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
+        queue.tail = Tail::at(position, missed, waiting);
+        queue.parked = parked
+            .into_iter()
+            .map(|refused| {
+                let due_us = refused.due_us.unwrap_or_default();
+                Parked::stored(refused.event, refused.seq, refused.attempts, due_us)
+            })
+            .collect();
+        consumer
+    }
+
+    /// Its number in the database, if it is durable.
+    pub(crate) fn id(&self) -> Option<i64> {
+        self.log.as_ref().map(|logged| logged.id)
     }
 
     /// The plugin it belongs to.
@@ -306,20 +238,15 @@ impl Consumer {
     pub fn counts(&self) -> Counts {
         let queue = self.queue();
         Counts {
-            pending: queue.held() as u64,
+            pending: queue.held() as u64 + queue.tail.waiting,
             high_water: queue.high_water as u64,
             delivered: self.delivered.load(Ordering::Relaxed),
             retried: self.retried.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             dead: self.dead.load(Ordering::Relaxed),
+            missed: queue.tail.missed,
         }
-    }
-
-    /// Its dead letters, oldest first.
-    #[must_use]
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.queue().dead_letters.iter().cloned().collect()
     }
 
     /// How long the call that is running has been running.
@@ -336,15 +263,16 @@ impl Consumer {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Takes over what `before` holds and will be offered: a plugin that comes back goes on where it was. To be called
-    /// before anybody offers events to this one.
+    /// Takes the place of `before`, durable as this one: a plugin that comes back goes on where it was. What a handler
+    /// that hangs still has in its hands is delivered again.
     pub(super) fn take_over(self: &Arc<Self>, before: &Self) {
         let mut from = before.queue();
-        let mut to = self.queue();
+        from.replaced = true;
         from.successor = Some(Arc::clone(self));
-        to.pending = std::mem::take(&mut from.pending);
+        from.rewind();
+        let mut to = self.queue();
+        to.tail = std::mem::take(&mut from.tail);
         to.parked = std::mem::take(&mut from.parked);
-        to.dead_letters = std::mem::take(&mut from.dead_letters);
         to.high_water = from.high_water;
         for (to, from) in [
             (&self.delivered, &before.delivered),
@@ -357,31 +285,31 @@ impl Consumer {
         }
     }
 
-    /// Takes back what was on its way when this consumer took over. Answers the consumer that must be handed to the
-    /// workers now, which is this one or the one that took over from it.
-    fn take_back(self: &Arc<Self>, left: &mut Left) -> Option<Arc<Self>> {
+    /// Nothing of it is to be kept any more: its plugin is gone, or does not ask for it.
+    pub(super) fn forget(&self) {
         let mut queue = self.queue();
-        if let Some(successor) = queue.successor.clone() {
-            drop(queue);
-            return successor.take_back(left);
-        }
-        for delivery in left.unhandled.drain(..).rev() {
-            queue.pending.push_front(delivery);
-        }
-        queue.parked.append(&mut left.parked);
-        queue.dead_letters.append(&mut left.dead_letters);
-        let waiting = !queue.pending.is_empty() || !queue.parked.is_empty();
-        (waiting && queue.is_open() && !std::mem::replace(&mut queue.scheduled, true))
-            .then(|| Arc::clone(self))
+        queue.replaced = true;
+        queue.pending.clear();
+        queue.parked.clear();
+        queue.tail = Tail::default();
+    }
+
+    /// Whether another has taken its place, or it was forgotten.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.queue().replaced
     }
 
     /// Lets events flow to `target`. Answers whether there is something to deliver now.
-    pub(super) fn resume(&self, target: Arc<dyn Target>) -> bool {
+    pub(super) fn resume(self: &Arc<Self>, target: Arc<dyn Target>) -> bool {
         let mut queue = self.queue();
         queue.target = Some(target);
         queue.paused = false;
+        let read = queue.wants_reading(self.options.max_pending);
         let waiting = !queue.pending.is_empty() || !queue.parked.is_empty();
-        waiting && !std::mem::replace(&mut queue.scheduled, true)
+        let ready = waiting && queue.schedule();
+        drop(queue);
+        self.read_on(read);
+        ready
     }
 
     /// Waits until everything that waits now, except for a next try, was handed to the plugin. Answers whether it was.
@@ -423,55 +351,84 @@ impl Consumer {
         true
     }
 
-    /// As [`pause`](Self::pause), and lets go of the plugin. Events for a durable consumer go on being held.
+    /// As [`pause`](Self::pause), and lets go of the plugin. Events for a durable consumer wait in the log.
     pub(super) fn close(&self, deadline: Instant) -> bool {
         if !self.pause(deadline) {
             return false;
         }
         let mut queue = self.queue();
         queue.target = None;
-        if !self.options.durable {
+        if self.log.is_some() {
+            // The log has it.
+            queue.rewind();
+        } else {
             queue.pending.clear();
             queue.parked.clear();
         }
         true
     }
 
-    /// Queues an event. Answers the consumer that must be handed to the workers now, which is this one or the one that
-    /// took over from it.
-    pub(super) fn offer(self: &Arc<Self>, event: &Arc<Event>) -> Option<Arc<Self>> {
+    /// Queues an event: number `seq` of the log, or 0. Answers whether the consumer must be handed to the workers now.
+    pub(super) fn offer(&self, event: &Arc<Event>, seq: u64) -> bool {
         // The one lock on an event's way to a consumer. It is held for a push on this side and for moving a batch out
         // on the other, and a lock-free queue costs the reader a contended exchange per event instead of one lock per
         // batch.
         let mut queue = self.queue();
-        if let Some(successor) = &queue.successor {
-            let successor = Arc::clone(successor);
-            drop(queue);
-            return successor.offer(event);
+        if self.log.is_some() {
+            if !queue.follow(seq, event, self.options.max_pending) {
+                return false;
+            }
+        } else {
+            if queue.target.is_none() {
+                return false;
+            }
+            if queue.held() >= self.options.max_pending {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                // If there is none to drop, all that is held is being handled.
+                let Some(dropped) = queue.pending.pop_front() else { return false };
+                queue.push(event);
+                self.note_more(true);
+                drop(queue);
+                // Freed after the lock is released.
+                drop(dropped);
+                return false;
+            }
+            queue.push(event);
         }
-        if queue.target.is_none() && !self.options.durable {
-            return None;
-        }
-        // Freed after the lock is released.
-        let mut dropped = None;
-        if queue.held() >= self.options.max_pending {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            // If there is none to drop, all that is held is being handled or waits for its next try.
-            dropped = Some(queue.pending.pop_front()?);
-        }
-        queue.pending.push_back(Delivery { event: Arc::clone(event), attempt: 1 });
-        self.more.store(true, Ordering::Relaxed);
+        self.note_more(true);
         queue.high_water = queue.high_water.max(queue.held());
-        let blocked =
-            queue.paused || queue.target.is_none() || queue.parked.len() >= self.options.max_in_flight;
-        let ready = !blocked && !std::mem::replace(&mut queue.scheduled, true);
-        drop(queue);
-        drop(dropped);
-        ready.then(|| Arc::clone(self))
+        !self.is_blocked(&queue) && queue.schedule()
+    }
+
+    /// Whether nothing is to be handed to the plugin now.
+    fn is_blocked(&self, queue: &Queue) -> bool {
+        !queue.is_open() || queue.parked.len() >= self.options.max_in_flight || queue.tail.is_stuck()
+    }
+
+    fn note_more(&self, more: bool) {
+        self.more.store(more, Ordering::Relaxed);
+    }
+
+    fn forget_dead(&self, count: u64) {
+        let less = |dead: u64| Some(dead.saturating_sub(count));
+        // It always answers with a value, so it never fails.
+        let _ = self.dead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Dead letters were dropped.
+    pub(super) fn dropped_dead_letters(&self, count: u64) {
+        self.forget_dead(count);
+    }
+
+    /// Asks the log's reader for more, if that is wanted.
+    fn read_on(self: &Arc<Self>, wanted: bool) {
+        if wanted && let Some(logged) = &self.log {
+            logged.log.read(Arc::clone(self));
+        }
     }
 
     /// Delivers one batch. Called by a worker, by one at a time.
-    pub fn run(&self, scratch: &mut Scratch) -> Next {
+    pub fn run(self: &Arc<Self>, scratch: &mut Scratch) -> Next {
         let Some(target) = self.take(&mut scratch.batch) else {
             return self.next_when_idle();
         };
@@ -481,6 +438,7 @@ impl Consumer {
         let mut views: Vec<EventView<'_>> = recycle(std::mem::take(&mut scratch.views));
         views.extend(scratch.batch.iter().map(|delivery| delivery.event.view(delivery.attempt)));
         let mut at = 0;
+        let mut resolved = Vec::new();
         while at < views.len() {
             let Some(events) = views.get(at..) else { break };
             let progress =
@@ -488,6 +446,15 @@ impl Consumer {
             // The plugin counts; what it says is bounded by what it was given.
             let acknowledged = usize::try_from(progress.acknowledged).unwrap_or(usize::MAX).min(events.len());
             self.delivered.fetch_add(acknowledged as u64, Ordering::Relaxed);
+            resolved.extend(
+                scratch
+                    .batch
+                    .iter()
+                    .skip(at)
+                    .take(acknowledged)
+                    .filter(|done| done.refused)
+                    .map(|done| done.event.id),
+            );
             at += acknowledged;
             let refusal = match progress.stopped_at {
                 ROption::RSome(refusal) => refusal,
@@ -510,13 +477,13 @@ impl Consumer {
         scratch.views = recycle(views);
 
         self.running_since_us.store(0, Ordering::Relaxed);
-        self.settle(&mut scratch.batch, at)
+        self.settle(&mut scratch.batch, at, resolved)
     }
 
     /// Moves the next batch out of the queue. `None` if there is nothing to deliver now.
     fn take(&self, batch: &mut Vec<Delivery>) -> Option<Arc<dyn Target>> {
         let mut queue = self.queue();
-        if queue.paused {
+        if queue.paused || queue.replaced || queue.tail.is_stuck() {
             return None;
         }
         let target = queue.target.clone()?;
@@ -531,10 +498,20 @@ impl Consumer {
         if queue.parked.len() < self.options.max_in_flight {
             let room = (self.options.batch - batch.len()).min(queue.pending.len());
             batch.extend(queue.pending.drain(..room));
-            self.more.store(!queue.pending.is_empty(), Ordering::Relaxed);
+            self.note_more(!queue.pending.is_empty());
         }
         if batch.is_empty() {
             return None;
+        }
+        if self.log.is_some() {
+            queue.first_in_flight =
+                batch.iter().find(|delivery| !delivery.refused).map(|delivery| delivery.seq);
+            let bytes: usize = batch
+                .iter()
+                .filter(|delivery| !delivery.refused)
+                .map(|delivery| delivery.event.data.len())
+                .sum();
+            queue.tail.bytes = queue.tail.bytes.saturating_sub(bytes);
         }
         queue.running = true;
         queue.in_flight = batch.len();
@@ -556,7 +533,7 @@ impl Consumer {
     fn next_when_idle(&self) -> Next {
         let mut queue = self.queue();
         // What arrived between `take` and here.
-        if queue.is_open() && !queue.pending.is_empty() && queue.parked.len() < self.options.max_in_flight {
+        if !queue.pending.is_empty() && !self.is_blocked(&queue) {
             return Next::Again;
         }
         queue.rest()
@@ -567,42 +544,46 @@ impl Consumer {
     pub fn wake(&self) -> bool {
         let mut queue = self.queue();
         queue.timer = None;
-        queue.is_open() && !std::mem::replace(&mut queue.scheduled, true)
+        queue.is_open() && queue.schedule()
     }
 
     /// Decides about an event that was not acknowledged. Answers whether events behind it may go on.
     fn refuse(&self, target: &dyn Target, delivery: &Delivery, refusal: &Refusal) -> bool {
-        let Delivery { event, attempt } = delivery;
+        let Delivery { event, attempt, seq, .. } = delivery;
         let fate = self.fate(*attempt, refusal);
         let reason = target.redact(&refusal.reason);
         target.refused(
             self,
             &Refused { event, attempt: *attempt, verdict: refusal.verdict, reason: &reason, fate },
         );
+        let refused_us = clock::unix_time_us();
+        let mut stored = RefusedEvent {
+            event: Arc::clone(event),
+            seq: *seq,
+            attempts: *attempt,
+            due_us: None,
+            refused_us,
+            reason,
+        };
         match fate {
             Fate::Retry(after) => {
                 self.retried.fetch_add(1, Ordering::Relaxed);
                 let attempt = if refusal.verdict == Verdict::DEFER { *attempt } else { attempt + 1 };
+                let refused = self.log.is_some();
+                let delivery = Delivery { event: Arc::clone(event), attempt, seq: *seq, refused };
                 let mut queue = self.queue();
-                queue.parked.push(Parked {
-                    due: Instant::now() + after,
-                    delivery: Delivery { event: Arc::clone(event), attempt },
-                });
+                if refused {
+                    stored.attempts = attempt - 1;
+                    stored.due_us = Some(refused_us.saturating_add(clock::micros(after)));
+                    queue.tail.note(Change::Refused(stored));
+                }
+                queue.parked.push(Parked { due: Instant::now() + after, delivery });
                 queue.in_flight = queue.in_flight.saturating_sub(1);
                 queue.parked.len() < self.options.max_in_flight
             }
             Fate::DeadLetter => {
                 self.dead.fetch_add(1, Ordering::Relaxed);
-                let mut queue = self.queue();
-                if queue.dead_letters.len() == DEAD_LETTERS_KEPT {
-                    queue.dead_letters.pop_front();
-                }
-                queue.dead_letters.push_back(DeadLetter {
-                    event: Arc::clone(event),
-                    attempts: *attempt,
-                    reason,
-                    time_us: clock::unix_time_us(),
-                });
+                self.queue().tail.note(Change::Refused(stored));
                 true
             }
             Fate::Dropped => {
@@ -617,7 +598,7 @@ impl Consumer {
             .then(|| Duration::from_millis(refusal.after_ms).min(LONGEST_WAIT));
         match refusal.verdict {
             Verdict::DEFER => Fate::Retry(asked.unwrap_or_else(|| self.backoff(1))),
-            _ if !self.options.durable => Fate::Dropped,
+            _ if self.log.is_none() => Fate::Dropped,
             Verdict::REJECT => Fate::DeadLetter,
             // A verdict that a newer plugin knows and this host does not is a retry.
             _ if attempt >= self.options.max_deliver => Fate::DeadLetter,
@@ -631,41 +612,49 @@ impl Consumer {
         self.options.backoff.get(position).copied().unwrap_or(Duration::from_secs(1)).min(LONGEST_WAIT)
     }
 
-    /// Ends a batch of which the first `handled` events are settled; the others go back to the front.
-    fn settle(&self, batch: &mut Vec<Delivery>, handled: usize) -> Next {
+    /// Ends a batch of which the first `handled` events are settled; the others go back to the front. `acknowledged`
+    /// of those that were refused before are in `resolved`.
+    fn settle(self: &Arc<Self>, batch: &mut Vec<Delivery>, handled: usize, resolved: Vec<Uuid>) -> Next {
         // Usually empty, and then `split_off` allocates nothing.
         let mut unhandled = batch.split_off(handled.min(batch.len()));
+        let (mut tell, mut read) = (false, false);
         let next = {
             let mut queue = self.queue();
-            if let Some(successor) = queue.successor.clone() {
-                queue.in_flight = 0;
-                queue.running = false;
-                self.done.notify_all();
-                let mut left = Left {
-                    unhandled,
-                    parked: std::mem::take(&mut queue.parked),
-                    dead_letters: std::mem::take(&mut queue.dead_letters),
-                };
-                drop(queue);
-                batch.clear();
-                return successor.take_back(&mut left).map_or(Next::Nothing, Next::Successor);
-            }
-            for delivery in unhandled.drain(..).rev() {
-                queue.pending.push_front(delivery);
-            }
             queue.in_flight = 0;
+            queue.first_in_flight = None;
             queue.running = false;
             // A system call even if nobody waits, and under the lock that every emit takes.
             if queue.waiting > 0 {
                 self.done.notify_all();
             }
-            let blocked = queue.parked.len() >= self.options.max_in_flight;
-            match (queue.is_open(), queue.pending.is_empty()) {
-                (true, false) if !blocked => Next::Again,
-                (true, true) if queue.parked.is_empty() => Next::Empty,
-                _ => queue.rest(),
+            if queue.replaced {
+                // Whoever took its place is handed all of it again.
+                Next::Nothing
+            } else {
+                if self.log.is_some() {
+                    for event in resolved {
+                        queue.tail.note(Change::Resolved(event));
+                    }
+                    tell = queue.tail.end_call();
+                }
+                for delivery in unhandled.drain(..).rev() {
+                    if !delivery.refused {
+                        queue.tail.bytes += delivery.event.data.len();
+                    }
+                    queue.pending.push_front(delivery);
+                }
+                read = queue.wants_reading(self.options.max_pending);
+                match queue.pending.is_empty() {
+                    false if !self.is_blocked(&queue) => Next::Again,
+                    true if queue.parked.is_empty() && queue.is_open() => Next::Empty,
+                    _ => queue.rest(),
+                }
             }
         };
+        if tell && let Some(logged) = &self.log {
+            logged.log.settled(Arc::clone(self));
+        }
+        self.read_on(read);
         // Outside of the lock: the last holder of an event frees it.
         batch.clear();
         next
@@ -683,6 +672,19 @@ impl Consumer {
         // No plugin code runs under this lock, and nothing in here panics half-way.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the database has of a durable consumer.
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) position: u64,
+    pub(super) missed: u64,
+    /// Events in the log after the position that it wants.
+    pub(super) waiting: u64,
+    /// Its dead letters.
+    pub(super) dead: u64,
+    /// What waits for its next try.
+    pub(super) parked: Vec<RefusedEvent>,
 }
 
 /// Empties a vector and gives it another lifetime, keeping its memory.

@@ -1,0 +1,497 @@
+//! The bus: takes events and hands them to the consumers that want them.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use slog::error;
+use smallvec::SmallVec;
+use streamspace_plugin::events::ConsumerSpec;
+use uuid::Uuid;
+
+use super::{
+    Consumer, EmitError, Event, EventLog, Limits, LogError, NewEvent, Options, Scheduler, SubscribeError,
+    Target, check_filter, check_topic,
+    id::Ids,
+    index::{Audience, Index},
+    log::{Append, DeadLetters, Done, Entry, Which},
+};
+use crate::{
+    config,
+    store::{Database, DatabaseError},
+};
+
+/// Takes events and queues them for the consumers that want them.
+pub struct Bus {
+    // Read by every emit, replaced when a plugin comes or goes: emitters take no lock for it.
+    index: ArcSwap<Index>,
+    /// Serializes changes of `index`.
+    changes: Mutex<()>,
+    scheduler: OnceLock<Arc<dyn Scheduler>>,
+    ids: Ids,
+    limits: Limits,
+    /// Where durable events go. `None`: there are none.
+    log: Option<Arc<EventLog>>,
+    /// Topics whose events are durable whoever wants them.
+    durable: Arc<[String]>,
+}
+
+/// What became of events that were accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The ids that they were given.
+    pub ids: Vec<Uuid>,
+    /// Whether all of them are written to the log.
+    pub durable: bool,
+}
+
+impl Bus {
+    /// A bus without a log and without consumers: every event and every consumer is ephemeral.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            index: ArcSwap::default(),
+            changes: Mutex::new(()),
+            scheduler: OnceLock::new(),
+            ids: Ids::new(),
+            limits,
+            log: None,
+            durable: Arc::default(),
+        }
+    }
+
+    /// A bus with the log in `database`, and the durable consumers that are in there, waiting for their plugins.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read, or the operating system gives no threads.
+    pub fn open(
+        limits: Limits,
+        config: &config::Events,
+        database: &Arc<Database>,
+        logger: &slog::Logger,
+    ) -> anyhow::Result<Arc<Self>> {
+        let log = Arc::new(EventLog::open(Arc::clone(database), config, logger)?);
+        let durable: Arc<[String]> = config.durable.clone().into();
+        let consumers = log.consumers()?;
+        let bus = Arc::new(Self {
+            index: ArcSwap::from_pointee(Index::new(consumers, Arc::clone(&durable))),
+            log: Some(Arc::clone(&log)),
+            durable,
+            ..Self::new(limits)
+        });
+        log.start(Arc::downgrade(&bus))?;
+        Ok(bus)
+    }
+
+    /// Says who runs the consumers. Once, before the first event.
+    pub fn run_on(&self, scheduler: Arc<dyn Scheduler>) {
+        let _ = self.scheduler.set(scheduler);
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The log, if there is one.
+    #[must_use]
+    pub fn log(&self) -> Option<&Arc<EventLog>> {
+        self.log.as_ref()
+    }
+
+    /// Accepts an event: one that is durable is in the log then, which this waits for; any other is queued for every
+    /// consumer that wants it. Waits for no plugin.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`]; no consumer gets the event then, unless it is [`LogError::Late`].
+    pub fn emit(&self, new: NewEvent<'_>) -> Result<Uuid, EmitError> {
+        self.check(&new)?;
+        let index = self.index.load();
+        let prepared = index.with_audience(new.topic, |audience| {
+            let (id, event) = self.prepare(new, audience);
+            if audience.durable && self.log.is_some() {
+                return (id, Some(event));
+            }
+            if !audience.consumers.is_empty() {
+                self.offer(&Arc::new(event), 0, audience);
+            }
+            (id, None)
+        });
+        let (id, event) = prepared?;
+        if let Some((event, log)) = event.zip(self.log.as_ref()) {
+            let (done, wait) = mpsc::sync_channel(1);
+            log.append(Append {
+                entries: vec![Entry { event: Arc::new(event), durable: true }],
+                // The emitter may have gone: then nobody wants to know.
+                done: Box::new(move |result| drop(done.send(result))),
+            });
+            let late = |_| LogError::Late { seconds: log.commit_deadline().as_secs() };
+            wait.recv_timeout(log.commit_deadline()).map_err(late)??;
+        }
+        Ok(id)
+    }
+
+    /// Accepts events together, without waiting: `done` is called when it is known whether they are accepted, which
+    /// for events that are not durable is at once. Of those that are durable all are accepted or none.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`]; `done` is not called then, and no consumer gets any of them.
+    pub(crate) fn emit_all(&self, new: Vec<NewEvent<'_>>, done: Done) -> Result<Receipt, EmitError> {
+        for event in &new {
+            self.check(event)?;
+            check_topic(event.topic)?;
+        }
+        let index = self.index.load();
+        let mut receipt = Receipt { ids: Vec::with_capacity(new.len()), durable: self.log.is_some() };
+        let mut entries = Vec::with_capacity(new.len());
+        for event in new {
+            entries.push(index.with_audience(event.topic, |audience| {
+                let (id, event) = self.prepare(event, audience);
+                receipt.ids.push(id);
+                receipt.durable &= audience.durable;
+                Entry { event: Arc::new(event), durable: audience.durable }
+            })?);
+        }
+        match &self.log {
+            // One that is not durable goes with those that are, so that their order stays.
+            Some(log) if entries.iter().any(|entry| entry.durable) => log.append(Append { entries, done }),
+            _ => {
+                for entry in &entries {
+                    self.hand_over(&entry.event, 0);
+                }
+                done(Ok(()));
+            }
+        }
+        Ok(receipt)
+    }
+
+    /// Emits an event of the host itself, without waiting. What goes wrong is logged.
+    pub(crate) fn announce(
+        &self,
+        topic: &str,
+        subject: &str,
+        data: &serde_json::Value,
+        logger: &slog::Logger,
+    ) {
+        let event = NewEvent {
+            topic,
+            source: "streamspace".into(),
+            subject,
+            time_us: None,
+            data: Bytes::from(data.to_string()),
+            attributes: Bytes::new(),
+        };
+        let complain = {
+            let (logger, topic) = (logger.clone(), topic.to_owned());
+            move |why: &dyn std::fmt::Display| {
+                error!(logger, "An event of the host was not emitted."; "error" => %why, "topic" => topic);
+            }
+        };
+        let done = complain.clone();
+        let done: Done = Box::new(move |result| {
+            if let Err(why) = result {
+                done(&why);
+            }
+        });
+        if let Err(why) = self.emit_all(vec![event], done) {
+            complain(&why);
+        }
+    }
+
+    fn check(&self, new: &NewEvent<'_>) -> Result<(), EmitError> {
+        let (found, limit) = (new.data.len(), self.limits.max_data_bytes);
+        if found > limit {
+            return Err(EmitError::TooLarge { found, limit });
+        }
+        for (what, text) in [("subject", new.subject), ("source", &*new.source)] {
+            if text.contains('\0') {
+                return Err(EmitError::Nul(what));
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, new: NewEvent<'_>, audience: &Audience) -> (Uuid, Event) {
+        let (id, now_us) = self.ids.next();
+        let event = Event {
+            id,
+            time_us: new.time_us.unwrap_or(now_us),
+            topic: Arc::clone(&audience.topic),
+            source: new.source,
+            subject: new.subject.into(),
+            data: new.data,
+            attributes: new.attributes,
+        };
+        (id, event)
+    }
+
+    /// Hands an event that was accepted to the consumers that want it now: number `seq` of the log, or 0.
+    pub(super) fn hand_over(&self, event: &Arc<Event>, seq: u64) {
+        let index = self.index.load();
+        // Its topic was checked when it was accepted.
+        let _ = index.with_audience(&event.topic, |audience| self.offer(event, seq, audience));
+    }
+
+    fn offer(&self, event: &Arc<Event>, seq: u64, audience: &Audience) {
+        // All queues first, so that the first consumer to run does not delay the push to the last.
+        let ready: SmallVec<[Arc<Consumer>; 16]> =
+            audience.consumers.iter().filter(|consumer| consumer.offer(event, seq)).cloned().collect();
+        self.schedule(&ready);
+    }
+
+    /// The log may have events that the consumers were not offered.
+    pub(super) fn lost_track(&self) {
+        let Some(log) = &self.log else { return };
+        for consumer in self.consumers().into_iter().filter(|consumer| consumer.id().is_some()) {
+            if consumer.fall_behind() {
+                log.read(consumer);
+            }
+        }
+    }
+
+    /// Registers the consumers of a plugin. Nothing is delivered before [`resume`](Self::resume); until then what is
+    /// meant for the durable ones waits in the log. A durable consumer that is known goes on where it was. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`]; nothing is registered then.
+    pub fn subscribe(
+        &self,
+        plugin: &Arc<str>,
+        specs: &[ConsumerSpec],
+    ) -> Result<Vec<Arc<Consumer>>, SubscribeError> {
+        let mut wanted: Vec<(Options, bool)> = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let options = self.options(spec)?;
+            if wanted.iter().any(|(other, _)| other.name == options.name) {
+                return Err(SubscribeError::Duplicate(options.name));
+            }
+            wanted.push((options, spec.from_start));
+        }
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.consumers();
+        let before: Vec<_> = all.iter().filter(|consumer| consumer.plugin() == plugin).cloned().collect();
+        let mut consumers = Vec::with_capacity(wanted.len());
+        let mut continued = Vec::new();
+        for (number, (options, from_start)) in (0..).zip(wanted) {
+            let Some(log) = self.log.as_ref().filter(|_| options.durable) else {
+                consumers.push(Arc::new(Consumer::new(Arc::clone(plugin), number, options)));
+                continue;
+            };
+            let known = before
+                .iter()
+                .find(|before| before.id().is_some() && before.options().name == options.name)
+                .cloned();
+            let stored = log
+                .register(plugin, &options, known.as_ref().and_then(|known| known.id()), from_start)
+                .map_err(|why| SubscribeError::Database(why.to_string()))?;
+            let plugin = Arc::clone(plugin);
+            let consumer = Arc::new(Consumer::durable(plugin, number, options, Arc::clone(log), stored));
+            if let Some(known) = known {
+                continued.push((Arc::clone(&consumer), known));
+            }
+            consumers.push(consumer);
+        }
+        for (consumer, known) in &continued {
+            consumer.take_over(known);
+        }
+        let gone = before
+            .into_iter()
+            .filter(|before| !continued.iter().any(|(_, known)| Arc::ptr_eq(known, before)));
+        self.forget_all(&gone.collect::<Vec<_>>());
+        all.retain(|consumer| consumer.plugin() != plugin);
+        all.extend(consumers.iter().cloned());
+        self.index.store(Arc::new(Index::new(all, Arc::clone(&self.durable))));
+        Ok(consumers)
+    }
+
+    /// Lets events flow to a plugin.
+    pub fn resume(&self, consumers: &[Arc<Consumer>], target: &Arc<dyn Target>) {
+        let ready: Vec<_> =
+            consumers.iter().filter(|consumer| consumer.resume(Arc::clone(target))).cloned().collect();
+        self.schedule(&ready);
+    }
+
+    /// Holds back events until [`resume`](Self::resume), and waits until the handlers are done. Answers whether they
+    /// are.
+    #[must_use]
+    pub fn pause(&self, consumers: &[Arc<Consumer>], deadline: Instant) -> bool {
+        for consumer in consumers {
+            consumer.hold();
+        }
+        // Every one is waited for, also behind one that hangs.
+        let hanging = consumers.iter().filter(|consumer| !consumer.pause(deadline)).count();
+        hanging == 0
+    }
+
+    /// Delivers nothing more to these consumers of a plugin and waits until their handlers are done. What the durable
+    /// ones are meant to get waits for them from now on; the ephemeral ones are gone. Answers those whose handler did
+    /// not end in time.
+    pub fn detach(&self, consumers: &[Arc<Consumer>], deadline: Instant) -> Vec<Arc<Consumer>> {
+        let (durable, ephemeral): (Vec<_>, Vec<_>) =
+            consumers.iter().cloned().partition(|consumer| consumer.options().durable);
+        if !ephemeral.is_empty() {
+            self.change(|all| {
+                all.retain(|consumer| !ephemeral.iter().any(|gone| Arc::ptr_eq(gone, consumer)))
+            });
+        }
+        // All are told to stop before the first is waited for. What an ephemeral one has accepted would be lost: half
+        // of the time is for that.
+        for consumer in &durable {
+            consumer.hold();
+        }
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        for consumer in &ephemeral {
+            consumer.drain(half);
+        }
+        durable.into_iter().chain(ephemeral).filter(|consumer| !consumer.close(deadline)).collect()
+    }
+
+    /// Waits until every event that lives in memory alone was handed to its plugins, those that wait for a next try
+    /// apart. Answers whether that is so. What is in the log waits for the next start of the host.
+    #[must_use]
+    pub fn drain(&self, deadline: Instant) -> bool {
+        let index = self.index.load();
+        let ephemeral = index.consumers().iter().filter(|consumer| consumer.id().is_none());
+        // Every one gets its chance, also behind one that hangs.
+        let hanging = ephemeral.filter(|consumer| !consumer.drain(deadline)).count();
+        hanging == 0
+    }
+
+    /// Forgets a plugin's consumers, durable ones and what they hold included.
+    pub fn forget(&self, plugin: &str) {
+        self.change(|all| {
+            let (gone, left) =
+                std::mem::take(all).into_iter().partition(|consumer| &**consumer.plugin() == plugin);
+            *all = left;
+            self.forget_all(&gone);
+        });
+    }
+
+    fn forget_all(&self, consumers: &[Arc<Consumer>]) {
+        let ids: Vec<i64> = consumers.iter().filter_map(|consumer| consumer.id()).collect();
+        for consumer in consumers {
+            consumer.forget();
+        }
+        if let Some(log) = self.log.as_ref().filter(|_| !ids.is_empty()) {
+            log.forget(ids);
+        }
+    }
+
+    /// Has dead letters of a plugin tried again. Answers how many. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used; nothing is changed then.
+    pub fn replay(&self, letters: &DeadLetters, plugin: &str, which: &Which) -> Result<u64, DatabaseError> {
+        let mut refused = letters.replay(plugin, which)?;
+        let count = refused.len() as u64;
+        for consumer in self.consumers() {
+            let Some(id) = consumer.id() else { continue };
+            let (of_it, others) = refused.into_iter().partition(|(of, _)| *of == id);
+            refused = others;
+            let of_it: Vec<_> = of_it.into_iter().map(|(_, refused)| refused).collect();
+            if !of_it.is_empty() && consumer.replay(of_it) {
+                self.schedule(&[consumer]);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Drops dead letters of a plugin for good. Answers how many. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used; nothing is changed then.
+    pub fn drop_dead_letters(
+        &self,
+        letters: &DeadLetters,
+        plugin: &str,
+        which: &Which,
+    ) -> Result<u64, DatabaseError> {
+        let dropped = letters.drop(plugin, which)?;
+        for consumer in self.consumers() {
+            let of_it = dropped.iter().find(|(id, _)| consumer.id() == Some(*id));
+            consumer.dropped_dead_letters(of_it.map_or(0, |(_, count)| *count));
+        }
+        Ok(dropped.iter().map(|(_, count)| count).sum())
+    }
+
+    /// Whether an event of `topic` reaches `consumer`.
+    #[must_use]
+    pub fn reaches(&self, topic: &str, consumer: &Consumer) -> bool {
+        let is_in =
+            |audience: &Audience| audience.consumers.iter().any(|other| std::ptr::eq(&**other, consumer));
+        self.index.load().with_audience(topic, is_in).unwrap_or(false)
+    }
+
+    /// All consumers.
+    #[must_use]
+    pub fn consumers(&self) -> Vec<Arc<Consumer>> {
+        self.index.load().consumers().to_vec()
+    }
+
+    pub(super) fn schedule(&self, ready: &[Arc<Consumer>]) {
+        if !ready.is_empty()
+            && let Some(scheduler) = self.scheduler.get()
+        {
+            scheduler.ready(ready);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Consumer>>)) {
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut consumers = self.consumers();
+        change(&mut consumers);
+        self.index.store(Arc::new(Index::new(consumers, Arc::clone(&self.durable))));
+    }
+
+    /// What a consumer asks for, with the defaults where it says nothing and within the limits.
+    fn options(&self, spec: &ConsumerSpec) -> Result<Options, SubscribeError> {
+        let name = spec.name.as_str();
+        let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(valid) {
+            return Err(SubscribeError::Name(name.chars().take(80).collect()));
+        }
+        if spec.filters.is_empty() {
+            return Err(SubscribeError::NoFilter(name.to_owned()));
+        }
+        for filter in &spec.filters {
+            check_filter(filter).map_err(|why| SubscribeError::Filter { consumer: name.to_owned(), why })?;
+        }
+        let defaults = Options::named(name);
+        let or = |asked: u32, default: usize| if asked == 0 { default } else { asked as usize };
+        let max_pending = or(spec.max_pending, defaults.max_pending).min(self.limits.max_pending);
+        Ok(Options {
+            filters: spec.filters.iter().map(|filter| filter.to_string()).collect(),
+            durable: spec.durable,
+            max_deliver: if spec.max_deliver == 0 { defaults.max_deliver } else { spec.max_deliver },
+            backoff: if spec.backoff_ms.is_empty() {
+                defaults.backoff
+            } else {
+                spec.backoff_ms.iter().map(|ms| Duration::from_millis(*ms)).collect()
+            },
+            max_in_flight: or(spec.max_in_flight, 1).min(max_pending),
+            batch: or(spec.batch, defaults.batch).min(4096).min(max_pending),
+            max_pending,
+            deadline: match spec.deadline_ms {
+                0 => self.limits.handler_deadline,
+                ms => Duration::from_millis(ms).min(self.limits.handler_deadline),
+            },
+            name: defaults.name,
+        })
+    }
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus").field("consumers", &self.index.load().consumers().len()).finish_non_exhaustive()
+    }
+}
