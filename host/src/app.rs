@@ -20,7 +20,9 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
+    postgres::Postgres,
     runtime::{Runtime, Services, Workers},
+    storage::Storage,
     store::{DataDir, DataDirError, Lock, Server, Store},
 };
 
@@ -60,6 +62,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
              (`ca-certificates`), or set `outbound.ca_file`."
         );
     }
+    let storage = Arc::new(Storage::new(config, Postgres::new(&config.database, network.handle())?));
     let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
     let bus = Arc::new(Bus::new(Limits {
         max_data_bytes: config.events.max_data_bytes,
@@ -73,6 +76,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
+            storage,
             loader: Arc::clone(&loader),
             network: network.handle().clone(),
             lines_per_second: config.log.plugin_lines_per_second,

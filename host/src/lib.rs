@@ -23,4 +23,5 @@ pub mod outbound;
 pub mod plugin_config;
 pub mod postgres;
 pub mod runtime;
+pub mod storage;
 pub mod store;

@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::storage::Sync;
 
 /// A key and what it takes.
 pub(super) struct Key {
@@ -74,6 +75,7 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_rows", 1, 1_000_000_000),
     int("database.max_value_bytes", 1024, GIB),
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
+    key("storage.sync", Kind::OneOf(Sync::NAMES)),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
     int("plugins.load_deadline_secs", 1, 3600),

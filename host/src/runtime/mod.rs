@@ -34,6 +34,7 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    storage::Storage,
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -72,6 +73,8 @@ pub struct Services {
     pub logs: Logs,
     /// Outbound HTTP.
     pub outbound: Arc<Outbound>,
+    /// Plugins' keys and values.
+    pub storage: Arc<Storage>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// Where outbound requests run.
