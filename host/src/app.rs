@@ -21,6 +21,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     runtime::{Runtime, Services, Workers},
+    storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
 };
 
@@ -63,6 +64,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let database = Database::open(data.path(), &config.database, network.handle());
     let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
     let store = Arc::new(Store::open(&data, Arc::clone(&database))?);
+    let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
     let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
     let limits = Limits {
         max_data_bytes: config.events.max_data_bytes,
@@ -77,6 +79,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
+            storage,
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),

@@ -23,5 +23,6 @@ pub mod outbound;
 pub mod plugin_config;
 pub mod postgres;
 pub mod runtime;
+pub mod storage;
 pub mod store;
 mod topic;

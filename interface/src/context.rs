@@ -10,6 +10,7 @@ use crate::{
     events::{self, EmitterRef, Events},
     http::{self, Http, HttpRef},
     log::{self, LogRef},
+    storage::{self, Storage, StorageRef},
 };
 
 /// A plugin's way to the host: its logger, events and outbound HTTP. Cheap to clone, usable from every thread.
@@ -23,6 +24,7 @@ struct Inner {
     config: Bound<ConfigSourceRef>,
     events: Events,
     http: Http,
+    storage: Storage,
 }
 
 impl Context {
@@ -41,6 +43,7 @@ impl Context {
             config: needed(host, crate::config::ID)?,
             events: Events::new(name, optional::<EmitterRef>(host, events::ID)?),
             http: Http::new(optional::<HttpRef>(host, http::ID)?),
+            storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
         })))
     }
 
@@ -73,6 +76,12 @@ impl Context {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.0.http
+    }
+
+    /// The plugin's own keys and values. Not to be called where blocking is not allowed.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
     }
 
     pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {

@@ -67,6 +67,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod manifest;
 mod registrar;
+pub mod storage;
 
 pub use self::{
     context::Context,
@@ -88,6 +89,7 @@ pub mod prelude {
         Context, Error, Event, Logger, Plugin, Registrar, Result,
         events::{Handled, payload},
         http::{HttpError, Request, Response},
+        storage::StorageError,
     };
 }
 

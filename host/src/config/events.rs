@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::Sync;
+
 /// `[events]`: events, the log of the durable ones, and their consumers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,22 +30,6 @@ pub struct Events {
     /// How much the log may hold in all, in bytes of data. 1048576 (1 MiB) to 10995116277760 (10 TiB), default 10737418240
     /// (10 GiB).
     pub hold_bytes: u64,
-}
-
-/// What a commit waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sync {
-    /// Until the disk has it: it survives a power cut.
-    #[default]
-    Full,
-    /// Until the operating system, or PostgreSQL, has it: it survives the end of the host. A power cut, or the end of
-    /// the PostgreSQL server, may cost the last moments.
-    Normal,
-}
-
-impl Sync {
-    pub(super) const NAMES: &'static [&'static str] = &["full", "normal"];
 }
 
 impl Default for Events {

@@ -6,9 +6,9 @@ use toml::Value;
 use url::Host;
 
 use super::database::DatabaseUrl;
-use super::events::Sync;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::sync::Sync;
 
 /// A key and what it takes.
 pub(super) struct Key {
@@ -77,6 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_rows", 1, 1_000_000_000),
     int("database.max_value_bytes", 1024, GIB),
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
+    key("storage.sync", Kind::OneOf(Sync::NAMES)),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
     key("events.durable", Kind::Topics),

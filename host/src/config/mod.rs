@@ -14,6 +14,8 @@ mod log;
 mod outbound;
 mod plugins;
 mod server;
+mod storage;
+mod sync;
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +23,13 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, DatabaseUrl};
 pub use error::{ConfigError, Origin, Problem};
-pub use events::{Events, Sync};
+pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
 pub use server::Server;
+pub use storage::Storage;
+pub use sync::Sync;
 
 /// The file read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "streamspace.toml";
@@ -43,6 +47,8 @@ pub struct Config {
     pub log: Log,
     /// Where the host and its plugins keep their data.
     pub database: Database,
+    /// Plugins' key-value storage.
+    pub storage: Storage,
     /// Events and their consumers.
     pub events: Events,
     /// Deadlines and limits for plugins' code.
@@ -58,6 +64,7 @@ impl Default for Config {
             server: Server::default(),
             log: Log::default(),
             database: Database::default(),
+            storage: Storage::default(),
             events: Events::default(),
             plugins: Plugins::default(),
             outbound: Outbound::default(),

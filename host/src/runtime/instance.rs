@@ -15,7 +15,7 @@ use streamspace_plugin::{
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
-    log,
+    log, storage,
 };
 
 use super::{PluginSpec, Runtime, Services};
@@ -26,6 +26,7 @@ use crate::{
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
+    storage::open_storage,
 };
 
 /// Why a plugin did not start.
@@ -118,11 +119,14 @@ impl Instance {
             caller: services.outbound.caller(&*name, allowed),
             network: services.network.clone(),
         });
+        let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
+        let (storage_table, storage_handle) = open_storage(storage);
         let host = GRANTS.open(Arc::new(Grants(vec![
             (log::ID, log_table),
             (config::ID, config_table),
             (events::ID, events_table),
             (http::ID, http_table),
+            (storage::ID, storage_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
 
@@ -136,7 +140,7 @@ impl Instance {
             wanted: RVec::new(),
             consumers: Vec::new(),
             target: None,
-            grants: vec![host, log_handle, config_handle, events_handle, http_handle],
+            grants: vec![host, log_handle, config_handle, events_handle, http_handle, storage_handle],
         };
         match instance.fill(plugin, services, runtime) {
             Ok(()) => Ok(instance),

@@ -33,6 +33,7 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    storage::Storage,
     store::Store,
 };
 
@@ -72,6 +73,8 @@ pub struct Services {
     pub logs: Logs,
     /// Outbound HTTP.
     pub outbound: Arc<Outbound>,
+    /// Plugins' keys and values.
+    pub storage: Arc<Storage>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.

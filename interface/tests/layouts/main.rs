@@ -24,6 +24,7 @@ use streamspace_plugin::{
     http::{self, HttpRef},
     lifecycle::{self, LifecycleRef},
     log::{self, LogRef},
+    storage::{self, StorageRef},
 };
 
 mod compare;
@@ -43,6 +44,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(config::ID, Side::Host, "ConfigSourceRef", ConfigSourceRef::LAYOUT),
     Listed::new(events::ID, Side::Host, "EmitterRef", EmitterRef::LAYOUT),
     Listed::new(http::ID, Side::Host, "HttpRef", HttpRef::LAYOUT),
+    Listed::new(storage::ID, Side::Host, "StorageRef", StorageRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
