@@ -181,18 +181,20 @@ fn files_that_are_no_plugins_are_refused() {
 fn a_damaged_plugin_hides_no_other_and_can_be_removed() {
     let installation =
         Installation::new().plugin(PLUGIN, &json!({})).plugin("fixture-logger", &json!({"secret": SECRET}));
-    let record = installation.data().join("plugins").join(PLUGIN).join("record.json");
-    fs::write(&record, "{").expect("written");
+    let home = installation.data().join("plugins").join(PLUGIN);
+    let version =
+        fs::read_dir(&home).expect("its folder").next().expect("a version").expect("a version").path();
+    fs::remove_file(version.join("manifest.json")).expect("removed");
     let plugins = list(&installation);
     let plugins = plugins["plugins"].as_array().expect("a list");
     let reason = |name: &str| {
         let plugin = plugins.iter().find(|plugin| plugin["name"] == name).expect("it is listed");
         plugin["reason"].as_str().map(str::to_owned)
     };
-    assert!(reason(PLUGIN).is_some_and(|reason| reason.contains("damaged")), "{plugins:?}");
+    assert!(reason(PLUGIN).is_some_and(|reason| reason.contains("manifest.json")), "{plugins:?}");
     assert_eq!(reason("fixture-logger"), None);
     installation.cli(&["plugin", "uninstall", PLUGIN]).expect(0);
-    assert!(!record.exists());
+    assert!(!home.exists());
 }
 
 #[test]

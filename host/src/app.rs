@@ -79,7 +79,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
-            storage,
+            storage: Arc::clone(&storage),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -88,7 +88,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins = Arc::new(Plugins::running(store, loader, Arc::clone(&runtime)));
+    let plugins = Arc::new(Plugins::running(store, loader, storage, Arc::clone(&runtime)));
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

@@ -7,6 +7,7 @@
 )]
 
 mod config;
+mod db;
 mod dead_letters;
 mod emit;
 mod manifest;
@@ -54,6 +55,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Back up and restore what the host and its plugins keep
+    #[command(subcommand)]
+    Db(db::Verb),
     /// Look at events that were given up, have them tried again, or drop them
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
@@ -79,6 +83,7 @@ pub fn run() -> ExitCode {
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
+        Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),
         Verb::Secrets(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),

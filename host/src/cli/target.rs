@@ -16,6 +16,7 @@ use crate::{
     http::Problem,
     install::{DeadLetterView, InstallError, PluginView, Plugins},
     loader::{Blocked, Loader},
+    storage::Storage,
     store::{DataDir, Database, Lock, Store},
 };
 
@@ -63,12 +64,13 @@ impl Target {
                     .build()
                     .context("cannot start a thread for the database")?;
                 let database = Database::open(data.path(), &config.database, network.handle());
-                let database = database.map_err(|why| anyhow!("{why} ({})", why.code()))?;
-                let store = Store::open(&data, Arc::new(database));
+                let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
+                let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
+                let store = Store::open(&data, database);
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
                 return Ok(Self::Stopped {
-                    plugins: Plugins::stopped(Arc::new(store), loader),
+                    plugins: Plugins::stopped(Arc::new(store), loader, storage),
                     network,
                     lock,
                 });
@@ -141,10 +143,13 @@ impl Target {
         }
     }
 
-    pub(super) fn uninstall(&self, name: &str) -> anyhow::Result<()> {
+    pub(super) fn uninstall(&self, name: &str, purge: bool) -> anyhow::Result<()> {
         match self {
-            Self::Running(client) => client.call::<Value>(Method::Delete, &["plugins", name], None).map(drop),
-            Self::Stopped { plugins, .. } => coded(plugins.uninstall(name)),
+            Self::Running(client) => {
+                let query = [("purge", purge.to_string())];
+                client.call_with::<Value>(Method::Delete, &["plugins", name], &query, None).map(drop)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.uninstall(name, purge)),
         }
     }
 

@@ -74,6 +74,8 @@ impl Bus {
         database: &Arc<Database>,
         logger: &slog::Logger,
     ) -> anyhow::Result<Arc<Self>> {
+        // Before anything is read: nobody else is to change it any more.
+        let connection = database.connect_alone(config.sync)?;
         let log = Arc::new(EventLog::open(Arc::clone(database), config, logger)?);
         let durable: Arc<[String]> = config.durable.clone().into();
         let consumers = log.consumers()?;
@@ -83,7 +85,7 @@ impl Bus {
             durable,
             ..Self::new(limits)
         });
-        log.start(Arc::downgrade(&bus))?;
+        log.start(Arc::downgrade(&bus), connection)?;
         Ok(bus)
     }
 

@@ -5,7 +5,12 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Edge, Problem, auth::Admin, plugins::blocking};
+use super::{
+    Edge, Problem,
+    auth::Admin,
+    plugins::blocking,
+    query::{Query, understood},
+};
 use crate::events::Which;
 
 /// How many are listed if nothing else is asked for, and at most.
@@ -27,8 +32,6 @@ pub(super) struct Asked {
 pub(super) struct Of {
     consumer: Option<String>,
 }
-
-type Query<T> = Result<web::Query<T>, actix_web::Error>;
 
 /// `GET …/dead-letters?consumer=NAME&skip=0&limit=100`: oldest first, without the payloads.
 pub(super) async fn list(
@@ -115,9 +118,4 @@ fn one(path: web::Path<(String, String)>) -> Result<(String, Uuid), Problem> {
         Problem::bad_request("SSP-API-003", format_args!("the event's id is no UUID: {why}"))
     })?;
     Ok((name, event))
-}
-
-fn understood<T>(query: Query<T>) -> Result<T, Problem> {
-    let query = query.map_err(|why| Problem::bad_request("SSP-API-003", format_args!("the query: {why}")))?;
-    Ok(query.into_inner())
 }

@@ -9,6 +9,7 @@ mod health;
 mod json_parts;
 mod plugins;
 mod problem;
+mod query;
 
 use std::{
     net::{SocketAddr, TcpListener},

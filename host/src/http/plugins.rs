@@ -6,7 +6,12 @@ use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Edge, Problem, auth::Admin, body};
+use super::{
+    Edge, Problem,
+    auth::Admin,
+    body,
+    query::{Query, understood},
+};
 use crate::{config::Level, install::InstallError, install::Plugins};
 
 /// Runs an operation on the threads for blocking ones: it waits for plugins, disks and locks.
@@ -60,13 +65,23 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.show(&name)).await?))
 }
 
-/// `DELETE /api/v1/plugins/{name}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Uninstall {
+    /// Whether what it has stored goes too.
+    #[serde(default)]
+    purge: bool,
+}
+
+/// `DELETE /api/v1/plugins/{name}?purge=false`
 pub(super) async fn uninstall(
     _admin: Admin,
     name: web::Path<String>,
+    query: Query<Uninstall>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    blocking(&edge, move |plugins| plugins.uninstall(&name)).await?;
+    let Uninstall { purge } = understood(query)?;
+    blocking(&edge, move |plugins| plugins.uninstall(&name, purge)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,6 +4,7 @@ use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
     runtime::RuntimeError,
+    storage::StorageError,
     store::{DatabaseError, RecordError, StoreError},
 };
 
@@ -59,6 +60,9 @@ pub enum InstallError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// What a plugin has stored.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,6 +93,7 @@ impl InstallError {
             Self::Store(StoreError::Secret(why) | StoreError::Record(RecordError::Secret(why))) => why.code(),
             Self::NoDeadLetter { .. } => "SSP-EVT-010",
             Self::Database(why) => why.code(),
+            Self::Storage(_) => "SSP-DAT-031",
             Self::Library(refusal) => refusal.code(),
             Self::Verdicts(why) => why.code(),
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",

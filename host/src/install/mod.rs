@@ -11,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 use slog::{error, warn};
+use streamspace_plugin::manifest::PluginName;
 use uuid::Uuid;
 
 pub use self::{
@@ -22,6 +23,7 @@ use crate::{
     loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
+    storage::Storage,
     store::{Installed, Listed, Record, Store},
 };
 
@@ -34,6 +36,7 @@ pub struct Plugins {
     store: Arc<Store>,
     loader: Arc<Loader>,
     letters: DeadLetters,
+    storage: Arc<Storage>,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
@@ -45,12 +48,18 @@ pub struct Plugins {
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
-    pub fn running(store: Arc<Store>, loader: Arc<Loader>, runtime: Arc<Runtime>) -> Self {
+    pub fn running(
+        store: Arc<Store>,
+        loader: Arc<Loader>,
+        storage: Arc<Storage>,
+        runtime: Arc<Runtime>,
+    ) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         Self {
             store,
             loader,
             letters,
+            storage,
             runtime: Some(runtime),
             records: Mutex::default(),
             installs: Mutex::default(),
@@ -59,9 +68,17 @@ impl Plugins {
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>) -> Self {
+    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, storage: Arc<Storage>) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
-        Self { store, loader, letters, runtime: None, records: Mutex::default(), installs: Mutex::default() }
+        Self {
+            store,
+            loader,
+            letters,
+            storage,
+            runtime: None,
+            records: Mutex::default(),
+            installs: Mutex::default(),
+        }
     }
 
     /// Starts every plugin that is enabled, each on a thread of its own, and waits until each runs or failed.
@@ -342,18 +359,28 @@ impl Plugins {
         Ok(self.view(&plugin))
     }
 
-    /// Stops a plugin and removes it.
+    /// Stops a plugin and removes it. What it has stored waits for another installation, unless `purge` says that it goes
+    /// too. With `purge`, a plugin that was uninstalled before is purged now.
     ///
     /// # Errors
     ///
     /// [`InstallError`], also when it does not stop in time; it is installed still then.
-    pub fn uninstall(&self, name: &str) -> Result<(), InstallError> {
+    pub fn uninstall(&self, name: &str, purge: bool) -> Result<(), InstallError> {
         match self.installed(name) {
+            Ok(_) => self.remove(name)?,
             // What is damaged is to be got rid of too.
-            Ok(_) => {}
-            Err(InstallError::Store(why)) if why.is_damage() => {}
+            Err(InstallError::Store(why)) if why.is_damage() => self.remove(name)?,
+            // The name becomes a path: only what can be a plugin's is one.
+            Err(InstallError::NotInstalled { .. }) if purge && name.parse::<PluginName>().is_ok() => {}
             Err(why) => return Err(why),
         }
+        if purge {
+            self.storage.purge(name)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), InstallError> {
         if let Some(runtime) = &self.runtime
             && runtime.state(name).is_some()
         {

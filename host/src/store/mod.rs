@@ -28,6 +28,6 @@ pub use self::{
 };
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
-    database::{Connection, breaks_connection, on},
+    database::{Connection, FILE as DATABASE_FILE, breaks_connection, on},
     plugins::open_without_waiting,
 };

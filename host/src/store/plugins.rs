@@ -130,10 +130,18 @@ impl Store {
     ///
     /// [`StoreError::Io`] when its folder cannot be made, [`StoreError::Secret`] without a key for secrets.
     pub fn open(data: &DataDir, database: Arc<Database>) -> Result<Self, StoreError> {
-        let root = data.path().join("plugins");
+        Self::with_keys(data.path(), database, SecretKeys::open(data.path())?)
+    }
+
+    /// The store in a folder whose database was sealed with `keys`.
+    pub(crate) fn with_keys(
+        folder: &Path,
+        database: Arc<Database>,
+        keys: SecretKeys,
+    ) -> Result<Self, StoreError> {
+        let root = folder.join("plugins");
         make_private_dir(&root).map_err(failed("make the folder", &root))?;
-        let records = Records::new(database, SecretKeys::open(data.path())?);
-        Ok(Self { root, records })
+        Ok(Self { root, records: Records::new(database, keys) })
     }
 
     /// The database that it is in.

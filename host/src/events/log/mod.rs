@@ -27,7 +27,7 @@ use self::{reader::Reads, retention::Keep, writer::Work};
 use super::{Bus, Consumer, Event};
 use crate::{
     config::{self, Sync},
-    store::{Database, DatabaseError},
+    store::{Connection, Database, DatabaseError},
 };
 
 /// The most data that may wait to be written, in bytes. What comes beyond is refused.
@@ -123,11 +123,13 @@ impl EventLog {
         })
     }
 
-    /// Starts its threads, which end with [`stop`](Self::stop). Events go to `bus`.
-    pub(super) fn start(self: &Arc<Self>, bus: Weak<Bus>) -> std::io::Result<()> {
+    /// Starts its threads, which end with [`stop`](Self::stop). Events go to `bus`; `connection` is the writer's.
+    pub(super) fn start(self: &Arc<Self>, bus: Weak<Bus>, connection: Connection) -> std::io::Result<()> {
         let _ = self.bus.set(bus);
         let (writer, reader) = (Arc::clone(self), Arc::clone(self));
-        thread::Builder::new().name("ss:log-writer".to_owned()).spawn(move || writer::run(&writer))?;
+        thread::Builder::new()
+            .name("ss:log-writer".to_owned())
+            .spawn(move || writer::run(&writer, connection))?;
         thread::Builder::new().name("ss:log-reader".to_owned()).spawn(move || reader::run(&reader))?;
         Ok(())
     }

@@ -61,8 +61,8 @@ struct Writer<'a> {
     failing: bool,
 }
 
-pub(super) fn run(log: &EventLog) {
-    let mut writer = Writer { log, connection: None, lost_track: false, failing: false };
+pub(super) fn run(log: &EventLog, connection: Connection) {
+    let mut writer = Writer { log, connection: Some(connection), lost_track: false, failing: false };
     while let Some(group) = log.next_group(writer.failing) {
         writer.write(group);
         log.work().busy = false;
@@ -204,7 +204,7 @@ impl Writer<'_> {
     /// Makes sure of a connection, and that what it has is known.
     fn connect(&mut self) -> Result<(), String> {
         if self.connection.is_none() {
-            let connection = self.log.database.connect(self.log.sync).map_err(|why| why.to_string())?;
+            let connection = self.log.database.connect_alone(self.log.sync).map_err(|why| why.to_string())?;
             self.connection = Some(connection);
         }
         let Some(connection) = self.connection.as_mut().filter(|_| self.lost_track) else {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use diesel::{
-    Connection as _, QueryResult, SqliteConnection,
+    Connection as _, QueryResult, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     result::Error,
 };
@@ -34,6 +34,9 @@ macro_rules! on {
 }
 
 pub(crate) use on;
+
+/// What a host that runs has locked in PostgreSQL: "StreamSp", read as a number.
+const HOST_LOCK: i64 = i64::from_be_bytes(*b"StreamSp");
 
 /// Runs the client's futures on the host's network threads while the caller waits.
 pub(crate) struct OnNetwork(runtime::Handle);
@@ -75,6 +78,18 @@ impl Connection {
 }
 
 impl Connection {
+    /// Makes this the host's connection, for as long as it is open. Answers `false` if another host has one.
+    pub(super) fn claim(&mut self) -> QueryResult<bool> {
+        match self {
+            // Whoever has the data directory has the file.
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgres(c) => {
+                let lock = diesel::dsl::sql::<diesel::sql_types::Bool>("pg_try_advisory_lock(");
+                diesel::select(lock.bind::<diesel::sql_types::BigInt, _>(HOST_LOCK).sql(")")).get_result(c)
+            }
+        }
+    }
+
     /// Runs `work` in one transaction that will write: committed if it succeeds, else rolled back.
     pub(crate) fn write<R>(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<R>) -> QueryResult<R> {
         match self {

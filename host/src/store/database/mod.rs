@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The file, in the data directory.
-pub(super) const FILE: &str = "streamspace.db";
+pub(crate) const FILE: &str = "streamspace.db";
 
 /// The host's own tables, and a few connections to them for administration. The event log has its own.
 pub struct Database {
@@ -82,6 +82,21 @@ impl Database {
     /// A connection of the caller's own, outside of the pool.
     pub(crate) fn connect(&self, sync: Sync) -> Result<Connection, DatabaseError> {
         Connection::open(&self.place, sync, self.wait)
+    }
+
+    /// A connection of the caller's own that makes this host the only one on the database, for as long as it is open.
+    pub(crate) fn connect_alone(&self, sync: Sync) -> Result<Connection, DatabaseError> {
+        let until = Instant::now() + self.wait;
+        let mut connection = self.connect(sync)?;
+        let what = "claim the database";
+        // The server may take a moment to see that a host was killed.
+        while !connection.claim().map_err(|source| DatabaseError::Query { what, source })? {
+            if Instant::now() >= until {
+                return Err(DatabaseError::InUse);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(connection)
     }
 
     /// Runs `work` on a connection of the pool. Blocks: not for threads of the HTTP server.

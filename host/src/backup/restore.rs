@@ -1,0 +1,221 @@
+//! Restoring a backup.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::runtime;
+
+use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres};
+use crate::{
+    clock,
+    config::Config,
+    store::{DATABASE_FILE, DataDir, Database, RecordError, SecretError, SecretKeys, Store, StoreError},
+};
+
+/// The largest `backup.json`, in bytes.
+const MAX_FACTS_BYTES: u64 = 1024 * 1024;
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup is of.
+    pub facts: Facts,
+    /// Where what was there before is now, if there was something. With PostgreSQL the database itself is not in it.
+    pub before: Option<PathBuf>,
+}
+
+/// Replaces what a stopped host keeps by what is in a backup. The caller holds the data folder's lock.
+///
+/// # Errors
+///
+/// [`BackupError`]; before the last step, which moves folders, nothing is changed.
+pub fn restore(
+    config: &Config,
+    data: &DataDir,
+    file: &Path,
+    network: &runtime::Handle,
+) -> Result<Restored, BackupError> {
+    let staging = tempfile::Builder::new()
+        .prefix(".restore-")
+        .tempdir_in(data.path())
+        .map_err(failed("make a folder in", data.path()))?;
+    let facts = unpack(file, staging.path())?;
+    let not_a_backup = |expected: &str, found: String| BackupError::NotABackup {
+        path: file.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    };
+    let here = if config.database.url.postgres().is_some() { "postgres" } else { "sqlite" };
+    if facts.database != here {
+        let expected = format!("one of a host on {here}, as `database.url` says");
+        return Err(not_a_backup(&expected, format!("one on {}", facts.database)));
+    }
+    for path in databases(staging.path())? {
+        if let Err(found) = check(&path) {
+            return Err(not_a_backup("whole databases", format!("{}: {found}", path.display())));
+        }
+    }
+    match config.database.url.postgres() {
+        None => {
+            readable(data, staging.path(), config, network)
+                .map_err(|source| BackupError::Unusable { source: Box::new(source) })?;
+        }
+        Some(url) => {
+            let dump = staging.path().join(DUMP);
+            if !dump.is_file() {
+                return Err(not_a_backup("a dump of the database", "none".to_owned()));
+            }
+            postgres::load(url, &config.database, &dump)?;
+        }
+    }
+    let before = swap(data, staging.path())?;
+    Ok(Restored { facts, before })
+}
+
+/// Unpacks a backup into an empty folder and answers what it is of.
+fn unpack(file: &Path, folder: &Path) -> Result<Facts, BackupError> {
+    let not_a_backup = |expected: &str, found: String| BackupError::NotABackup {
+        path: file.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    };
+    let damaged = |why: std::io::Error| not_a_backup("a whole tar archive", why.to_string());
+    let archive = File::open(file).map_err(failed("read", file))?;
+    let mut archive = tar::Archive::new(archive);
+    let mut facts = None;
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = entry.path().map_err(damaged)?.into_owned();
+        if facts.is_none() {
+            if path != Path::new(FACTS) {
+                return Err(not_a_backup(FACTS, path.display().to_string()));
+            }
+            let mut text = Vec::new();
+            entry.take(MAX_FACTS_BYTES).read_to_end(&mut text).map_err(damaged)?;
+            let found: Facts =
+                serde_json::from_slice(&text).map_err(|why| not_a_backup(FACTS, why.to_string()))?;
+            if found.format != FORMAT {
+                return Err(not_a_backup(
+                    &format!("format {FORMAT}"),
+                    format!("format {}, written by version {}", found.format, found.version),
+                ));
+            }
+            facts = Some(found);
+            continue;
+        }
+        let known = path == Path::new(DATABASE_FILE)
+            || path == Path::new(DUMP)
+            || matches!(path.components().next(), Some(Component::Normal(first)) if first == PLUGINS || first == PLUGIN_DATA);
+        if !known || !entry.header().entry_type().is_file() {
+            return Err(not_a_backup("files of a host", path.display().to_string()));
+        }
+        entry.set_preserve_permissions(false);
+        // Never outside of the folder, whatever its path says.
+        if !entry.unpack_in(folder).map_err(damaged)? {
+            return Err(not_a_backup("files of a host", path.display().to_string()));
+        }
+    }
+    let facts = facts.ok_or_else(|| not_a_backup(FACTS, "nothing".to_owned()))?;
+    protect(folder)?;
+    Ok(facts)
+}
+
+/// Gives what was unpacked the modes that the host would have given it.
+fn protect(folder: &Path) -> Result<(), BackupError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
+            let path = entry.map_err(failed("read", folder))?.path();
+            let is_folder = path.is_dir();
+            let library =
+                path.starts_with(folder) && path.components().any(|part| part.as_os_str() == PLUGINS);
+            let mode = match (is_folder, library) {
+                (true, _) => 0o700,
+                (false, true) => 0o400,
+                (false, false) => 0o600,
+            };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed("protect", &path))?;
+            if is_folder {
+                protect(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The database files in a folder.
+fn databases(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let mut found = Vec::new();
+    let own = folder.join(DATABASE_FILE);
+    found.extend(own.is_file().then_some(own));
+    let plugins = folder.join(PLUGIN_DATA);
+    if !plugins.is_dir() {
+        return Ok(found);
+    }
+    for plugin in fs::read_dir(&plugins).map_err(failed("read", &plugins))? {
+        let plugin = plugin.map_err(failed("read", &plugins))?.path();
+        for file in fs::read_dir(&plugin).map_err(failed("read", &plugin))? {
+            found.push(file.map_err(failed("read", &plugin))?.path());
+        }
+    }
+    Ok(found)
+}
+
+fn check(path: &Path) -> Result<(), String> {
+    let database =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|why| why.to_string())?;
+    let said: String = database
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|why| why.to_string())?;
+    if said == "ok" { Ok(()) } else { Err(said) }
+}
+
+/// Whether this host can use it: not a newer one's, and sealed with a key that is here.
+fn readable(
+    data: &DataDir,
+    staging: &Path,
+    config: &Config,
+    network: &runtime::Handle,
+) -> Result<(), StoreError> {
+    let database = Database::open(staging, &config.database, network)?;
+    let store = Store::with_keys(staging, Arc::new(database), SecretKeys::open(data.path())?)?;
+    for listed in store.list()? {
+        match listed.plugin {
+            Err(why @ StoreError::Record(RecordError::Secret(SecretError::OtherKey { .. }))) => {
+                return Err(why);
+            }
+            // A plugin that was damaged is restored as it was.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Moves what is there out of the way and what was unpacked into its place.
+fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> {
+    let stamp = clock::rfc3339(clock::unix_time_us()).replace(':', "-");
+    let before = data.path().join(format!("before-restore-{stamp}"));
+    let replaced: Vec<PathBuf> = data.replaced().into_iter().filter(|path| path.exists()).collect();
+    let kept = !replaced.is_empty();
+    if kept {
+        crate::store::make_private_dir(&before).map_err(failed("make the folder", &before))?;
+    }
+    for path in replaced {
+        let name = path.file_name().unwrap_or_default();
+        fs::rename(&path, before.join(name)).map_err(failed("move", &path))?;
+    }
+    for path in data.replaced() {
+        let from = staging.join(path.file_name().unwrap_or_default());
+        if from.exists() {
+            fs::rename(&from, &path).map_err(failed("move", &from))?;
+        }
+    }
+    File::open(data.path()).and_then(|folder| folder.sync_all()).map_err(failed("write in", data.path()))?;
+    Ok(kept.then_some(before))
+}

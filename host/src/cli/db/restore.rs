@@ -1,0 +1,39 @@
+//! `streamspace db restore FILE`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::Global;
+use crate::{backup, config::Config, store::DataDir};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Restore {
+    /// A file that `db backup` wrote
+    file: PathBuf,
+}
+
+impl Restore {
+    pub(super) fn run(&self, global: &Global, config: &Config) -> anyhow::Result<()> {
+        let data = DataDir::open(&config.data_dir)?;
+        let Some(_lock) = data.try_lock()? else {
+            bail!("a host or another command holds the data folder {}: stop it first", data.path().display());
+        };
+        let network = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("cannot start a thread for the database")?;
+        let restored = backup::restore(config, &data, &self.file, network.handle())
+            .map_err(|why| anyhow!("{why} ({})", why.code()))?;
+        global.answer(&json!({"backup": restored.facts, "before": restored.before}), |_| {
+            let mut text = format!("Restored the backup of {}.", restored.facts.created);
+            if let Some(before) = &restored.before {
+                text.push_str(&format!(" What was there before is in {}.", before.display()));
+            }
+            text
+        })
+    }
+}
