@@ -506,11 +506,9 @@ impl Consumer {
         if self.log.is_some() {
             queue.first_in_flight =
                 batch.iter().find(|delivery| !delivery.refused).map(|delivery| delivery.seq);
-            let bytes: usize = batch
-                .iter()
-                .filter(|delivery| !delivery.refused)
-                .map(|delivery| delivery.event.data.len())
-                .sum();
+            let (tried, fresh): (Vec<_>, Vec<_>) = batch.iter().partition(|delivery| delivery.refused);
+            queue.tried_again.extend(tried.into_iter().cloned());
+            let bytes: usize = fresh.iter().map(|delivery| delivery.event.data.len()).sum();
             queue.tail.bytes = queue.tail.bytes.saturating_sub(bytes);
         }
         queue.running = true;
@@ -622,6 +620,7 @@ impl Consumer {
             let mut queue = self.queue();
             queue.in_flight = 0;
             queue.first_in_flight = None;
+            queue.tried_again.clear();
             queue.running = false;
             // A system call even if nobody waits, and under the lock that every emit takes.
             if queue.waiting > 0 {

@@ -27,6 +27,8 @@ pub(super) struct Queue {
     pub(super) running: bool,
     /// Events of the running call that are not settled yet.
     pub(super) in_flight: usize,
+    /// Those of them that were refused before: they are not in the log's order.
+    pub(super) tried_again: Vec<Delivery>,
     /// The number of the first event of the running call that came from the log in its order.
     pub(super) first_in_flight: Option<u64>,
     pub(super) high_water: usize,
@@ -37,6 +39,7 @@ pub(super) struct Queue {
 }
 
 /// An event on its way to the handler.
+#[derive(Clone)]
 pub(super) struct Delivery {
     pub(super) event: Arc<Event>,
     pub(super) attempt: u32,

@@ -101,9 +101,9 @@ impl Tail {
 impl Queue {
     /// Lets go of what is in memory of the log. What was refused stays.
     pub(super) fn rewind(&mut self) {
-        self.tail.read_to = self.position(0);
+        self.tail.read_to = self.position(0).max(self.tail.saved);
         self.tail.behind = true;
-        for delivery in self.pending.drain(..) {
+        for delivery in self.tried_again.drain(..).chain(self.pending.drain(..)) {
             if delivery.refused {
                 self.parked.push(Parked { due: Instant::now(), delivery });
             } else {

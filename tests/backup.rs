@@ -1,0 +1,182 @@
+//! A backup of a host that runs brings back everything that it and its plugins keep.
+#![forbid(unsafe_code)]
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use streamspace_tests::{Backend, DEADLINE, Host, Installation, LogLine, on_both_backends};
+
+const STORAGE: &str = "fixture-storage";
+const COUNTER: &str = "fixture-counter";
+const SECRET: &str = "hunter2-correct-horse";
+
+on_both_backends!(
+    everything_comes_back_as_it_was,
+    a_new_machine_takes_over,
+    what_waits_for_a_reinstall_is_purged_when_the_operator_says_so,
+);
+
+/// Has the plugin do something with its storage, and answers what came of it.
+fn ask(host: &Host, mut what: Value) -> Value {
+    what["plugin"] = STORAGE.into();
+    let id = host.post_event("test.storage", &what).json()["ids"][0].clone();
+    let line: LogLine = host.logged(&format!("what came of {what}"), |line| {
+        line.is_of(STORAGE) && line.message() == "Done." && line.field("event") == &id
+    });
+    serde_json::from_str(line.text("answer")).expect("JSON")
+}
+
+fn set(host: &Host, value: u64) {
+    ask(host, json!({"do": "set", "key": "a", "value": value}));
+}
+
+fn get(host: &Host) -> Value {
+    ask(host, json!({"do": "get", "key": "a"}))
+}
+
+/// A host with something of everything: values, a secret, an event that waits, and a dead letter.
+fn full(backend: &Backend) -> Host {
+    let consumer = json!({"name": "count", "topics": ["test.count"], "durable": true, "fail_at": 1, "mode": "reject"});
+    let host = Installation::on(backend)
+        .plugin(STORAGE, &json!({}))
+        .plugin(COUNTER, &json!({"token": SECRET, "label": "kept", "consumers": [consumer]}))
+        .start();
+    host.wait_state(STORAGE, "running");
+    host.wait_state(COUNTER, "running");
+    set(&host, 7);
+    host.post_event("test.count", &json!({"n": 1}));
+    host.wait_for(DEADLINE, "the dead letter", || (dead_letters(&host) == 1).then_some(()));
+    host.cli(&["plugin", "disable", COUNTER]).expect(0);
+    host.post_event("test.count", &json!({"n": 2}));
+    host
+}
+
+fn dead_letters(host: &Installation) -> usize {
+    let letters = host.cli(&["--json", "dead-letters", "list", COUNTER]).expect(0).json();
+    letters["dead_letters"].as_array().map_or(0, Vec::len)
+}
+
+/// It is as `full` made it.
+fn check(host: &Host) {
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(host), 7);
+    assert_eq!(dead_letters(host), 1);
+    let counter = host.wait_state(COUNTER, "disabled");
+    assert_eq!(counter["consumers"][0]["pending"], 1, "{counter}");
+    let config = host.cli(&["--json", "plugin", "config", "get", COUNTER]).expect(0).json();
+    assert_eq!((&config["label"], &config["token"]), (&json!("kept"), &json!("[secret]")), "{config}");
+    host.cli(&["plugin", "enable", COUNTER]).expect(0);
+    host.wait_count(COUNTER, "count", "delivered", 1);
+}
+
+fn backup(host: &Installation) -> PathBuf {
+    let file = host.scratch().join("backup.tar");
+    host.cli(&["db", "backup", file.to_str().expect("UTF-8")]).expect(0);
+    file
+}
+
+fn everything_comes_back_as_it_was(backend: &Backend) {
+    let host = full(backend);
+    let file = backup(&host);
+    let path = file.to_str().expect("UTF-8");
+    let content = fs::read(&file).expect("the backup");
+    let key = fs::read_to_string(host.data().join("secret.key")).expect("the key");
+    let token = fs::read_to_string(host.data().join("admin.token")).expect("the token");
+    for secret in [SECRET, key.trim(), token.trim()] {
+        assert!(!content.windows(secret.len()).any(|part| part == secret.as_bytes()), "a secret is in it");
+    }
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).expect("the backup").permissions().mode() & 0o777, 0o600);
+    }
+    let output = host.cli(&["db", "backup", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-022"), "{output:?}");
+    let output = host.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("stop it first"), "{output:?}");
+
+    // What happens after it is undone.
+    set(&host, 8);
+    host.cli(&["plugin", "uninstall", COUNTER]).expect(0);
+    let installation = host.stop().installation;
+    installation.cli(&["db", "restore", path]).expect(0);
+    let host = installation.start();
+    check(&host);
+    host.stop();
+}
+
+fn a_new_machine_takes_over(backend: &Backend) {
+    let host = full(backend);
+    let file = backup(&host);
+    let old = host.stop().installation;
+    let other;
+    let new = match backend {
+        Backend::Sqlite => Installation::new(),
+        Backend::Postgres(_) => {
+            other = Backend::postgres();
+            Installation::on(&other)
+        }
+    };
+    let path = file.to_str().expect("UTF-8");
+    // Without the key nothing could be done with it.
+    new.cli(&["plugin", "list"]).expect(0);
+    let output = new.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-026"), "{output:?}");
+    new.cli(&["plugin", "list"]).expect(0);
+
+    fs::copy(old.data().join("secret.key"), new.data().join("secret.key")).expect("the key");
+    new.cli(&["db", "restore", path]).expect(0);
+    let host = new.start();
+    check(&host);
+    host.stop();
+}
+
+fn what_waits_for_a_reinstall_is_purged_when_the_operator_says_so(backend: &Backend) {
+    let host = Installation::on(backend).plugin(STORAGE, &json!({})).start();
+    let again = || {
+        host.install(host.builds().plugin(STORAGE)).expect(0);
+        host.wait_state(STORAGE, "running");
+    };
+    host.wait_state(STORAGE, "running");
+    set(&host, 7);
+    host.cli(&["plugin", "uninstall", STORAGE]).expect(0);
+    again();
+    assert_eq!(get(&host), 7);
+    host.cli(&["plugin", "uninstall", "--purge", STORAGE]).expect(0);
+    again();
+    assert_eq!(get(&host), Value::Null);
+    set(&host, 8);
+    host.cli(&["plugin", "uninstall", STORAGE]).expect(0);
+    assert_eq!(host.api().delete(&format!("/api/v1/plugins/{STORAGE}?purge=true")).status, 204);
+    again();
+    assert_eq!(get(&host), Value::Null);
+    host.cli(&["plugin", "uninstall", "--purge", "../../etc"]).expect(1);
+    host.stop();
+}
+
+#[test]
+fn what_is_no_backup_is_refused_and_changes_nothing() {
+    let host = Installation::new().plugin(STORAGE, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    set(&host, 7);
+    let whole = fs::read(backup(&host)).expect("the backup");
+    let installation = host.stop().installation;
+    let file = installation.scratch().join("bad.tar");
+    let mut flipped = whole.clone();
+    // In the header page of the first database.
+    let database = whole.windows(15).position(|part| part == b"SQLite format 3").expect("a database");
+    flipped[database + 100] ^= 0xff;
+    for (content, what) in [
+        (Vec::new(), "an empty file"),
+        (b"no archive at all".to_vec(), "a text"),
+        (whole[..whole.len() / 2].to_vec(), "half of it"),
+        (flipped, "a changed byte"),
+    ] {
+        fs::write(&file, content).expect("written");
+        let output = installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(1);
+        assert!(output.stderr.contains("SSP-DAT-024"), "{what}: {output:?}");
+    }
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 7);
+    host.stop();
+}
