@@ -10,13 +10,14 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 7] = [
+const PLUGINS: [(&str, &str); 8] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
+    ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 
