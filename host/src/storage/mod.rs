@@ -1,7 +1,7 @@
 //! The host's half of `storage/1`: plugins' keys and values, in a file of each plugin's or in PostgreSQL.
 //!
-//! A call runs on the plugin's own thread. What callers write at the same time is committed together ([`group`]). What
-//! they come to is worked out first and then written ([`change`]); the backends only read and write rows.
+//! A call runs on the plugin's own thread. What callers write at the same time is committed together (`group.rs`). What
+//! they come to is worked out first and then written (`change.rs`); the backends only read and write rows.
 
 mod capability;
 mod change;
