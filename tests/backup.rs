@@ -36,7 +36,8 @@ fn get(host: &Host) -> Value {
 
 /// A host with something of everything: values, a secret, an event that waits, and a dead letter.
 fn full(backend: &Backend) -> Host {
-    let consumer = json!({"name": "count", "topics": ["test.count"], "durable": true, "fail_at": 1, "mode": "reject"});
+    let consumer =
+        json!({"name": "count", "topics": ["test.count"], "durable": true, "fail_at": 1, "mode": "reject"});
     let host = Installation::on(backend)
         .plugin(STORAGE, &json!({}))
         .plugin(COUNTER, &json!({"token": SECRET, "label": "kept", "consumers": [consumer]}))

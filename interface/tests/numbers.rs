@@ -3,6 +3,7 @@
 use streamspace_plugin::{
     abi::{ABI_MAJOR, FaultKind},
     events::{Refusal, Verdict},
+    storage::{ChangeKind, ExpectedKind},
 };
 
 #[test]
@@ -27,6 +28,11 @@ fn kinds_of_faults_keep_their_numbers() {
         (FaultKind::TLS, 104, "TLS"),
         (FaultKind::CONNECTION_LOST, 105, "CONNECTION_LOST"),
         (FaultKind::REDIRECT_REFUSED, 106, "REDIRECT_REFUSED"),
+        (FaultKind::CONSTRAINT, 201, "CONSTRAINT"),
+        (FaultKind::BUSY, 202, "BUSY"),
+        (FaultKind::SQL, 203, "SQL"),
+        (FaultKind::CONFLICT, 204, "CONFLICT"),
+        (FaultKind::UNREACHABLE, 205, "UNREACHABLE"),
     ];
     for (kind, number, name) in kinds {
         assert_eq!((kind.0, kind.name()), (number, Some(name)));
@@ -40,6 +46,12 @@ fn verdicts_keep_their_numbers() {
     let verdicts = [Verdict::RETRY, Verdict::DEFER, Verdict::REJECT, Verdict::PANICKED];
     assert_eq!(verdicts.map(|verdict| verdict.0), [1, 2, 3, 4]);
     assert_eq!(Refusal::BACKOFF, u64::MAX);
+}
+
+#[test]
+fn changes_and_conditions_of_storage_keep_their_numbers() {
+    assert_eq!([ChangeKind::SET.0, ChangeKind::DELETE.0, ChangeKind::ADD.0], [1, 2, 3]);
+    assert_eq!([ExpectedKind::ANY.0, ExpectedKind::ABSENT.0, ExpectedKind::REVISION.0], [0, 1, 2]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 8] = [
+const PLUGINS: [(&str, &str); 9] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-journal", "tests/fixtures/fixture-journal"),
@@ -18,6 +18,7 @@ const PLUGINS: [(&str, &str); 8] = [
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
+    ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 

@@ -2,6 +2,12 @@ use std::path::PathBuf;
 
 use streamspace_plugin::abi::FaultKind;
 
+const UNUSABLE: &str = "SSP-DAT-201";
+const DAMAGED: &str = "SSP-DAT-202";
+const FULL: &str = "SSP-DAT-203";
+const UNREACHABLE: &str = "SSP-DAT-204";
+const REFUSED: &str = "SSP-DAT-205";
+
 /// Why nothing was read or changed. Names keys, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
@@ -44,7 +50,8 @@ pub enum StorageError {
     /// The plugin's file may not grow.
     #[error(
         "the plugin's storage is full: it may have {limit} bytes (`database.max_plugin_bytes`). Delete keys, or ask \
-         the operator for more (SSP-DAT-203)"
+         the operator for more ({code})",
+        code = FULL
     )]
     Full {
         /// The limit, in bytes.
@@ -69,8 +76,9 @@ pub enum StorageError {
     /// The file cannot be used.
     #[error(
         "the plugin's storage {} cannot be used: {reason}. Look whether its disk is full, and who owns the data folder \
-         (SSP-DAT-201)",
-        path.display()
+         ({code})",
+        path.display(),
+        code = UNUSABLE
     )]
     File {
         /// The file.
@@ -80,8 +88,9 @@ pub enum StorageError {
     },
     /// The file is damaged, or no storage at all.
     #[error(
-        "the plugin's storage {} is damaged: {reason}. Restore it from a backup, or remove it (SSP-DAT-202)",
-        path.display()
+        "the plugin's storage {} is damaged: {reason}. Restore it from a backup, or remove it ({code})",
+        path.display(),
+        code = DAMAGED
     )]
     Damaged {
         /// The file.
@@ -90,7 +99,8 @@ pub enum StorageError {
         reason: String,
     },
     /// PostgreSQL cannot be reached, or takes nothing at the moment.
-    #[error("the storage cannot be reached: {reason}. Try again later (SSP-DAT-204)")]
+    #[error("the storage cannot be reached: {reason}. Try again later ({code})",
+        code = UNREACHABLE)]
     Unreachable {
         /// What the server or the network said.
         reason: String,
@@ -98,7 +108,8 @@ pub enum StorageError {
     /// PostgreSQL refused a statement of the host's.
     #[error(
         "PostgreSQL refused what the storage needs: {reason}. Look at the rights of the user of `database.url` \
-         (SSP-DAT-205)"
+         ({code})",
+        code = REFUSED
     )]
     Refused {
         /// What the server said.

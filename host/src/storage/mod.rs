@@ -1,7 +1,7 @@
 //! The host's half of `storage/1`: plugins' keys and values, in a file of each plugin's or in PostgreSQL.
 //!
-//! A call runs on the plugin's own thread. What callers write at the same time is committed together ([`group`]). What
-//! they come to is worked out first and then written ([`change`]); the backends only read and write rows.
+//! A call runs on the plugin's own thread. What callers write at the same time is committed together (`group.rs`). What
+//! they come to is worked out first and then written (`change.rs`); the backends only read and write rows.
 
 mod capability;
 mod change;
@@ -208,7 +208,7 @@ impl PluginStorage {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        keys.submit(Write::Changes(changes), self.now_us())
+        keys.submit(Write::Changes(changes), || self.now_us())
     }
 
     /// At most `limit` keys that begin with `prefix`, and are behind `after`. A limit of 0 means 100.
@@ -248,7 +248,7 @@ impl PluginStorage {
     pub fn remove_prefix(&self, prefix: &str) -> Result<u64, StorageError> {
         let keys = self.keys()?;
         check_text("the prefix", prefix)?;
-        let applied = keys.submit(Write::RemovePrefix(Cow::Borrowed(prefix)), self.now_us())?;
+        let applied = keys.submit(Write::RemovePrefix(Cow::Borrowed(prefix)), || self.now_us())?;
         Ok(applied.first().and_then(|applied| u64::try_from(applied.number).ok()).unwrap_or_default())
     }
 
@@ -297,8 +297,9 @@ impl PluginStorage {
 }
 
 impl Keys {
-    fn submit(&self, write: Write<'_>, now_us: u64) -> Answer {
-        self.group.submit(write, |writes| self.commit(writes, now_us))
+    fn submit(&self, write: Write<'_>, now_us: impl Fn() -> u64) -> Answer {
+        // The time at which it is committed: the caller may have waited for its turn.
+        self.group.submit(write, |writes| self.commit(writes, now_us()))
     }
 
     /// Changes go together; the removal of a prefix is a commit of its own.

@@ -10,9 +10,7 @@ use crate::support::{Place, add, make, set, value};
 fn storage_goes_on_when_the_server_is_back() {
     let server = PostgresServer::start();
     let backend = Backend::Postgres(server.database());
-    let place = Place::with(&backend, |config| {
-        config.database.wait_deadline_secs = 1;
-    });
+    let place = Place::on(&backend);
     let keys = place.keys();
     make(&keys, set("a", b"1")).unwrap();
     for (round, stop) in [PostgresServer::kill, PostgresServer::stop].into_iter().enumerate() {
@@ -44,7 +42,7 @@ fn a_server_that_was_restarted_in_between_is_not_noticed() {
 #[test]
 fn a_lock_that_is_held_too_long_is_an_error_and_not_for_ever() {
     let backend = Backend::postgres();
-    let place = Place::with(&backend, |config| config.database.wait_deadline_secs = 1);
+    let place = Place::with(&backend, |config| config.database.wait_deadline_secs = 2);
     let Backend::Postgres(database) = &backend else { unreachable!() };
     let keys = place.keys();
     make(&keys, set("a", b"1")).unwrap();

@@ -1,4 +1,4 @@
-//! A plugin's file is full, the disk takes nothing, the file is no storage: errors, and what comes after them.
+//! A plugin's file is full or locked, the disk takes nothing, the file is no storage: errors, and what comes after them.
 
 use std::{env, fs, process::Command};
 
@@ -70,6 +70,22 @@ fn a_file_that_is_no_storage_is_named_and_left_alone() {
     // Whoever puts it right need not restart the host.
     fs::remove_file(&file).unwrap();
     make(&keys, set("a", b"1")).unwrap();
+}
+
+#[test]
+fn a_file_that_somebody_else_locks_is_busy_for_those_who_write_and_not_for_those_who_read() {
+    let place = Place::with(&Backend::Sqlite, |config| config.database.wait_deadline_secs = 1);
+    let keys = place.keys();
+    make(&keys, set("a", b"1")).unwrap();
+    let file = place.folder.path().join("data/plugin-data/a-plugin/storage.db");
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM storage").unwrap();
+    assert!(matches!(make(&keys, set("a", b"2")), Err(StorageError::Busy { .. })));
+    assert!(matches!(make(&keys, delete("a")), Err(StorageError::Busy { .. })));
+    assert_eq!(value(&keys, "a").unwrap(), b"1");
+    other.execute_batch("ROLLBACK").unwrap();
+    make(&keys, set("a", b"2")).unwrap();
+    assert_eq!(value(&keys, "a").unwrap(), b"2");
 }
 
 /// What the child of the next test does: its files may have 512 KiB.

@@ -506,9 +506,14 @@ impl Consumer {
         if self.log.is_some() {
             queue.first_in_flight =
                 batch.iter().find(|delivery| !delivery.refused).map(|delivery| delivery.seq);
-            let (tried, fresh): (Vec<_>, Vec<_>) = batch.iter().partition(|delivery| delivery.refused);
-            queue.tried_again.extend(tried.into_iter().cloned());
-            let bytes: usize = fresh.iter().map(|delivery| delivery.event.data.len()).sum();
+            let mut bytes = 0;
+            for delivery in batch.iter() {
+                if delivery.refused {
+                    queue.tried_again.push(delivery.clone());
+                } else {
+                    bytes += delivery.event.data.len();
+                }
+            }
             queue.tail.bytes = queue.tail.bytes.saturating_sub(bytes);
         }
         queue.running = true;
