@@ -60,6 +60,17 @@ fault_kinds! {
     CONNECTION_LOST = 105,
     /// Outbound HTTP: a redirect was refused, or there were too many.
     REDIRECT_REFUSED = 106,
+
+    /// Data: a constraint of the data refused it.
+    CONSTRAINT = 201,
+    /// Data: it is locked by another; try again.
+    BUSY = 202,
+    /// Data: the database refused the statement; the message has its words.
+    SQL = 203,
+    /// Data: a condition on a stored value did not hold.
+    CONFLICT = 204,
+    /// Data: the database cannot be reached, or its disk is full; try later.
+    UNREACHABLE = 205,
 }
 
 impl fmt::Debug for FaultKind {
