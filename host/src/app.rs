@@ -14,12 +14,14 @@ use streamspace_plugin::abi;
 
 use crate::{
     config::{self, Config},
+    database::Databases,
     events::{Bus, Limits, Scheduler},
     http::{self, Edge, Ready},
     install::Plugins,
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
+    postgres::Postgres,
     runtime::{Runtime, Services, Workers},
     store::{DataDir, DataDirError, Lock, Server, Store},
 };
@@ -68,11 +70,14 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     }));
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
+    let postgres = Postgres::new(&config.database, network.handle())?;
+    let databases = Arc::new(Databases::new(&data, &config.database, postgres.as_ref()));
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
+            databases,
             loader: Arc::clone(&loader),
             network: network.handle().clone(),
             lines_per_second: config.log.plugin_lines_per_second,

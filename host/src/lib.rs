@@ -12,6 +12,7 @@ pub mod app;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod database;
 pub mod events;
 mod handles;
 mod hex;

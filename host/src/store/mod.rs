@@ -9,9 +9,11 @@
 //!   plugins/NAME/
 //!     record.json           mode 0600: state and configuration, secrets included
 //!     HASH/                 one version's files, never written to again
+//!   plugin-data/NAME/       made with mode 0700: what the plugin stores
 //! ```
 
 mod data_dir;
+mod migrations;
 mod plugins;
 
 pub use self::{
@@ -20,5 +22,6 @@ pub use self::{
 };
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
-    plugins::open_without_waiting,
+    migrations::{MAX_MIGRATION_BYTES, migration_files},
+    plugins::{open_without_waiting, read_bounded},
 };

@@ -66,7 +66,16 @@ pub struct Statements {
 }
 
 impl Database {
-    pub(crate) fn new(host: Option<Bound<DatabaseRef>>) -> Self {
+    /// `[any]` The database behind a host's table, or none. A plugin gets its own from
+    /// [`Context::database`](crate::Context::database); this is for tests.
+    ///
+    /// ```
+    /// # use streamspace_plugin::{database::Database, prelude::*};
+    /// let absent = Database::new(None);
+    /// assert_eq!(absent.exec("DELETE FROM visits", params![]), Err(DatabaseError::Unavailable));
+    /// ```
+    #[must_use]
+    pub fn new(host: Option<Bound<DatabaseRef>>) -> Self {
         Self(Statements { host, deadline_ms: 0 })
     }
 
