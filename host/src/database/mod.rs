@@ -9,6 +9,7 @@ mod error;
 mod migrations;
 mod parameters;
 mod pool;
+mod postgres;
 mod session;
 mod sqlite;
 
@@ -29,7 +30,11 @@ pub use self::{
     error::DatabaseError,
     migrations::{MigrationError, PackageMigrations},
 };
-use self::{pool::Pool, sqlite::SqliteFile};
+use self::{
+    pool::Pool,
+    postgres::{PostgresHistory, PostgresSchemas},
+    sqlite::SqliteFile,
+};
 use crate::{config, postgres::Postgres, store::DataDir};
 
 /// The permission in a plugin's manifest.
@@ -68,7 +73,7 @@ pub struct Databases {
     /// `DATA_DIR/plugin-data`.
     folder: PathBuf,
     limits: Limits,
-    postgres: Option<Postgres>,
+    postgres: Option<PostgresSchemas>,
 }
 
 /// The database of one plugin that is started.
@@ -84,7 +89,11 @@ impl Databases {
     #[must_use]
     pub fn new(data: &DataDir, settings: &config::Database, postgres: Option<&Postgres>) -> Self {
         let limits = Limits::new(settings);
-        Self { folder: data.path().join("plugin-data"), postgres: postgres.cloned(), limits }
+        Self {
+            folder: data.path().join("plugin-data"),
+            postgres: postgres.map(|postgres| PostgresSchemas::new(postgres.clone(), limits.clone())),
+            limits,
+        }
     }
 
     /// Makes the database of a plugin ready, before the plugin is loaded: it is there, and every migration in `package`,
@@ -117,7 +126,12 @@ impl Databases {
                 migrations::apply(&mut session, wanted, self.limits.transaction_deadline)?;
                 Box::new(file) as Box<dyn session::Connect>
             }
-            Some(_) => return Err(absent()),
+            Some(postgres) => {
+                let role = postgres.set_up(plugin)?;
+                let mut history = PostgresHistory::open(postgres, &role)?;
+                migrations::apply(&mut history, wanted, self.limits.transaction_deadline)?;
+                Box::new(role)
+            }
         };
         let pool = Pool::new(connect, limits.connections, limits.wait);
         Ok(PluginDatabase { dialect, limits, pool: Some(pool) })
@@ -137,7 +151,11 @@ impl Databases {
                 let mut session = self.file(plugin).open().map_err(DatabaseError::Open)?;
                 migrations::rollback_to(&mut session, known, version, self.limits.transaction_deadline)
             }
-            Some(_) => Err(absent()),
+            Some(postgres) => {
+                let role = postgres.set_up(plugin)?;
+                let mut history = PostgresHistory::open(postgres, &role)?;
+                migrations::rollback_to(&mut history, known, version, self.limits.transaction_deadline)
+            }
         }
     }
 
@@ -152,7 +170,7 @@ impl Databases {
                 let folder = self.folder.join(plugin);
                 sqlite::remove(&folder).map_err(|source| DatabaseError::Remove { path: folder, source })
             }
-            Some(_) => Err(absent()),
+            Some(postgres) => postgres.purge(plugin),
         }
     }
 
@@ -206,11 +224,6 @@ fn check_length(length: usize, column: &str, max_value_bytes: u64) -> Result<(),
              (`database.max_value_bytes`)"
         ),
     ))
-}
-
-fn absent() -> DatabaseError {
-    let reason = "this version of the host keeps plugins' tables in SQLite alone".to_owned();
-    DatabaseError::Server { what: "making it", reason }
 }
 
 #[cfg(test)]

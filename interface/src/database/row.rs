@@ -630,6 +630,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn numbers_and_texts_come_back_as_they_were(n: i64, x in any::<f64>().prop_filter("finite", |x| x.is_finite()),
             t in "[^\0]*", b: Vec<u8>, f in any::<f32>().prop_filter("finite", |x| x.is_finite())) {

@@ -172,6 +172,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn every_time_comes_back_as_it_was(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
             let time = Timestamp::from_micros(micros).expect("in range");

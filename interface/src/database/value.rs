@@ -302,8 +302,9 @@ impl<'de, T: de::DeserializeOwned> Deserialize<'de> for Json<T> {
             /// From a row.
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Json<T>, E> {
                 let read = crate::decode::decode(text.as_bytes());
-                read.map(Json)
-                    .map_err(|why| E::custom(format_args!("JSON of another shape at {}: {}", why.path, why.reason)))
+                read.map(Json).map_err(|why| {
+                    E::custom(format_args!("JSON of another shape at {}: {}", why.path, why.reason))
+                })
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<Json<T>, D::Error> {

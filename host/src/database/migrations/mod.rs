@@ -113,7 +113,7 @@ impl MigrationError {
         }
     }
 
-    fn failed(script: &Script, failed: ScriptFault) -> Self {
+    pub(super) fn failed(script: &Script, failed: ScriptFault) -> Self {
         let ScriptFault { statement, line, fault } = failed;
         Self::Failed { file: script.file.clone(), line, statement, fault }
     }

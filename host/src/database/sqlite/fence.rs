@@ -123,10 +123,17 @@ impl Fence {
 
 /// Whether a plugin may do this; if not, what it is.
 fn judge(context: &AuthContext<'_>) -> Result<(), String> {
-    // Actions on the connection itself name no database.
-    if let Some(database) = context.database_name
+    // Actions on the connection itself name no database. Altering a table has the database elsewhere, and in its place the
+    // column that is dropped.
+    let database = match context.action {
+        AuthAction::AlterTable { database_name, .. } => Some(database_name),
+        _ => context.database_name,
+    };
+    if let Some(database) = database
         && !database.eq_ignore_ascii_case("main")
         && !matches!(context.action, AuthAction::Read { .. } | AuthAction::Select)
+        // Renaming a column looks for it there too. There is nothing, and nobody but SQLite writes it.
+        && !matches!(context.action, AuthAction::Update { table_name: "sqlite_temp_master", .. })
     {
         return Err(format!("to use the database `{database}`"));
     }

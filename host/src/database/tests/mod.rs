@@ -1,8 +1,11 @@
 //! A plugin's calls against real databases, through the table and the SDK.
 
+mod escapes_postgres;
 mod escapes_sqlite;
 mod files;
 mod migrations;
+mod schemas;
+mod server;
 mod statements;
 mod values;
 
@@ -18,13 +21,15 @@ use streamspace_plugin::{
 };
 use tempfile::TempDir;
 
+use self::server::Server;
 use super::{DatabaseError, Databases};
-use crate::{config, handles::Opened, store::DataDir};
+use crate::{config, handles::Opened, postgres::Postgres, store::DataDir};
 
 /// A host's data folder, and what plugins have in it.
 struct Host {
     folder: TempDir,
     databases: Databases,
+    server: Option<Server>,
 }
 
 /// A plugin that was started.
@@ -44,7 +49,27 @@ impl Host {
         let mut settings = config::Database::default();
         change(&mut settings);
         let databases = Databases::new(&data, &settings, None);
-        Self { folder, databases }
+        Self { folder, databases, server: None }
+    }
+
+    fn postgres() -> Self {
+        Self::postgres_with(Server::new(), |_| {})
+    }
+
+    fn postgres_with(server: Server, change: impl FnOnce(&mut config::Database)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataDir::open(folder.path()).expect("a data folder");
+        let text = format!("url = \"{}\"", server.url);
+        let mut settings: config::Database = toml::from_str(&text).expect("settings");
+        change(&mut settings);
+        let postgres = Postgres::new(&settings, server::network()).expect("settings").expect("a URL");
+        let databases = Databases::new(&data, &settings, Some(&postgres));
+        Self { folder, databases, server: Some(server) }
+    }
+
+    /// The server, of a host on PostgreSQL.
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("a host on PostgreSQL")
     }
 
     /// The folder that a plugin's files are in.
@@ -124,13 +149,20 @@ fn exists(path: &Path) -> bool {
     path.try_exists().expect("a readable folder")
 }
 
-/// Makes tests of functions that take a `&Host`: of each, one on SQLite.
+/// Makes tests of functions that take a `&Host`: of each, one on SQLite and one on PostgreSQL.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
             $(#[test]
             fn $name() {
                 super::$name(&super::super::Host::sqlite());
+            })+
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                super::$name(&super::super::Host::postgres());
             })+
         }
     };
