@@ -14,6 +14,7 @@ use streamspace_plugin::abi;
 
 use crate::{
     config::{self, Config},
+    database::Databases,
     events::{Bus, Limits, Scheduler},
     http::{self, Edge, Ready},
     install::Plugins,
@@ -74,11 +75,13 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let bus = Bus::open(limits, &config.events, &database, &logger).context("cannot open the event log")?;
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
+    let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
             logs: logs.clone(),
             outbound,
+            databases: Arc::clone(&databases),
             storage: Arc::clone(&storage),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),

@@ -13,6 +13,7 @@ pub mod backup;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod database;
 pub mod events;
 mod handles;
 mod hex;

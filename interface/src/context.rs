@@ -7,6 +7,7 @@ use slog::Logger;
 use crate::{
     abi::{Bound, Fault, FaultKind, HOST_TABLES, Peer, RStr, Table},
     config::ConfigSourceRef,
+    database::{self, Database, DatabaseRef},
     events::{self, EmitterRef, Events},
     http::{self, Http, HttpRef},
     log::{self, LogRef},
@@ -24,6 +25,7 @@ struct Inner {
     config: Bound<ConfigSourceRef>,
     events: Events,
     http: Http,
+    database: Database,
     storage: Storage,
 }
 
@@ -43,6 +45,7 @@ impl Context {
             config: needed(host, crate::config::ID)?,
             events: Events::new(name, optional::<EmitterRef>(host, events::ID)?),
             http: Http::new(optional::<HttpRef>(host, http::ID)?),
+            database: Database::new(optional::<DatabaseRef>(host, database::ID)?),
             storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
         })))
     }
@@ -76,6 +79,12 @@ impl Context {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.0.http
+    }
+
+    /// The plugin's own tables. Not to be called where blocking is not allowed.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.0.database
     }
 
     /// The plugin's own keys and values. Not to be called where blocking is not allowed.

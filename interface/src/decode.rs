@@ -21,7 +21,7 @@ pub(crate) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, Mismatch> {
 }
 
 /// serde says ``invalid type: string "…", expected u16`` or ``unknown variant `…`, expected …``: drops the value.
-fn without_values(message: &str) -> String {
+pub(crate) fn without_values(message: &str) -> String {
     let (found, expected) = match message.split_once(", expected") {
         Some((found, expected)) => (found, format!(", expected{expected}")),
         None => (message, String::new()),

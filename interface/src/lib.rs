@@ -58,6 +58,7 @@
 pub mod abi;
 pub mod config;
 mod context;
+pub mod database;
 mod decode;
 mod error;
 pub mod events;
@@ -87,8 +88,10 @@ pub mod prelude {
 
     pub use crate::{
         Context, Error, Event, Logger, Plugin, Registrar, Result,
+        database::DatabaseError,
         events::{Handled, payload},
         http::{HttpError, Request, Response},
+        params,
         storage::StorageError,
     };
 }

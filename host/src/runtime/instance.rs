@@ -11,7 +11,7 @@ use streamspace_plugin::{
         Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, RVec,
         Table,
     },
-    config, events,
+    config, database, events,
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
@@ -20,6 +20,7 @@ use streamspace_plugin::{
 
 use super::{PluginSpec, Runtime, Services};
 use crate::{
+    database::{DatabaseError, PluginDatabase, open_database},
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
     handles::{Handles, Opened},
     loader::{Admitted, Refusal, Rule},
@@ -38,6 +39,9 @@ pub enum StartError {
     /// A permission is not one.
     #[error(transparent)]
     Permission(#[from] InvalidPermission),
+    /// Its database cannot be used, or a migration failed.
+    #[error("{0} ({code})", code = .0.code())]
+    Database(DatabaseError),
     /// The plugin's table has another layout.
     #[error("the plugin's `{capability}`: {mismatch} ({})", Rule::CapabilityLayout.code())]
     Layout {
@@ -90,6 +94,7 @@ impl Instance {
     pub(super) fn load(
         spec: &PluginSpec,
         admitted: &Admitted,
+        plugin_database: PluginDatabase,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<Self, StartError> {
@@ -121,11 +126,13 @@ impl Instance {
         });
         let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
         let (storage_table, storage_handle) = open_storage(storage);
+        let (database_table, database_handle) = open_database(plugin_database);
         let host = GRANTS.open(Arc::new(Grants(vec![
             (log::ID, log_table),
             (config::ID, config_table),
             (events::ID, events_table),
             (http::ID, http_table),
+            (database::ID, database_table),
             (storage::ID, storage_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
@@ -140,7 +147,15 @@ impl Instance {
             wanted: RVec::new(),
             consumers: Vec::new(),
             target: None,
-            grants: vec![host, log_handle, config_handle, events_handle, http_handle, storage_handle],
+            grants: vec![
+                host,
+                log_handle,
+                config_handle,
+                events_handle,
+                http_handle,
+                storage_handle,
+                database_handle,
+            ],
         };
         match instance.fill(plugin, services, runtime) {
             Ok(()) => Ok(instance),

@@ -29,6 +29,7 @@ use self::instance::{Instance, deadline, hung};
 pub use self::{instance::StartError, state::State, workers::Workers};
 use crate::{
     config,
+    database::{Databases, PluginDatabase},
     events::{Bus, Consumer},
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
@@ -73,6 +74,8 @@ pub struct Services {
     pub logs: Logs,
     /// Outbound HTTP.
     pub outbound: Arc<Outbound>,
+    /// Plugins' tables.
+    pub databases: Arc<Databases>,
     /// Plugins' keys and values.
     pub storage: Arc<Storage>,
     /// What loads libraries.
@@ -238,9 +241,16 @@ impl Runtime {
         let identity = Identity { name: &spec.name, version: &spec.version };
         let admitted = services.loader.admit(&spec.library, &spec.library, identity);
         let admitted = admitted.map_err(|refusal| StartError::Library(Box::new(refusal)).to_string());
-        let load = move |admitted: Admitted| {
+        // So does this: migrations may take long.
+        let ready = admitted.and_then(|admitted| {
+            let package = spec.library.parent().unwrap_or(&spec.library);
+            let permissions = spec.permissions.iter().map(String::as_str);
+            let database = services.databases.prepare(&spec.name, permissions, package);
+            Ok((admitted, database.map_err(|why| StartError::Database(why).to_string())?))
+        });
+        let load = move |(admitted, database): (Admitted, PluginDatabase)| {
             let secrets = Redactor::new(&spec.secrets);
-            Instance::load(&spec, &admitted, &services, &this).map_err(|why| {
+            Instance::load(&spec, &admitted, database, &services, &this).map_err(|why| {
                 if let StartError::Layout { mismatch, .. } = &why {
                     // Hundreds of lines: not for the reason.
                     debug!(
@@ -251,8 +261,8 @@ impl Runtime {
                 secrets.text(&why.to_string()).into_owned()
             })
         };
-        let started = admitted.and_then(|admitted| {
-            self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || load(admitted))
+        let started = ready.and_then(|ready| {
+            self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || load(ready))
         });
         let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
             Ok(()) => self.enable(&name, instance),

@@ -14,6 +14,7 @@
 
 mod data_dir;
 mod database;
+mod migrations;
 mod plugins;
 mod records;
 pub(crate) mod schema;
@@ -29,5 +30,6 @@ pub use self::{
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
     database::{Connection, FILE as DATABASE_FILE, breaks_connection, on},
-    plugins::open_without_waiting,
+    migrations::{MAX_MIGRATION_BYTES, migration_files},
+    plugins::{open_without_waiting, read_bounded},
 };

@@ -14,6 +14,7 @@ use streamspace_plugin::manifest::{Manifest, ManifestError};
 use super::{
     DataDir, Database, DatabaseError, Record, SecretError, SecretKeys,
     data_dir::make_private_dir,
+    migrations::{MAX_MIGRATION_BYTES, migration_files},
     records::{RecordError, Records},
 };
 use crate::{clock, hex::hex};
@@ -318,6 +319,16 @@ fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Re
         &mut hash,
     )?;
     copy(&within(folder, library)?, &staging.path().join(library), MAX_LIBRARY_BYTES, &mut hash)?;
+    for file in migration_files(folder)? {
+        let target = staging.path().join(&file);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
+        }
+        // Its name says when it is run.
+        hash.update(file.to_string_lossy().as_bytes());
+        hash.update([0]);
+        copy(&folder.join(&file), &target, MAX_MIGRATION_BYTES, &mut hash)?;
+    }
     let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
     for extra in ["README.md"].into_iter().chain(icon) {
         let path = within(folder, extra)?;
@@ -363,7 +374,7 @@ fn is_file_name(name: &str) -> bool {
 }
 
 /// Reads a regular file of at most `limit` bytes.
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let file = open_regular(path, limit)?;
     let mut content = Vec::new();
     file.take(limit + 1).read_to_end(&mut content).map_err(failed("read", path))?;
@@ -396,7 +407,7 @@ fn copy(from: &Path, to: &Path, limit: u64, hash: &mut Sha256) -> Result<(), Sto
 }
 
 /// A file in a folder. One that is a link stays in it too: nobody's files are to get into the store by a name in it.
-fn within(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
+pub(super) fn within(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
     let path = folder.join(name);
     match fs::symlink_metadata(&path) {
         Ok(metadata) if metadata.is_symlink() => {}
@@ -460,7 +471,7 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("write", path))
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { what, path, source }
 }

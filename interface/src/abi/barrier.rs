@@ -1,6 +1,7 @@
 //! Nothing panics across the interface: every entry of either side runs inside [`guard`].
 
 use std::{
+    any::Any,
     backtrace::Backtrace,
     cell::{Cell, RefCell},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
@@ -57,6 +58,19 @@ pub fn on_stray_panic(report: impl Fn(&str) + Send + Sync + 'static) {
     if let Ok(mut stray) = STRAY.write() {
         *stray = Some(Box::new(report));
     }
+}
+
+/// Goes on with a panic that was held back while the host's code was on the stack.
+pub(crate) fn resume(payload: Box<dyn Any + Send>) -> ! {
+    // No guard is to see it: it goes where it would have gone without having been held back.
+    if DEPTH.get() == 0
+        && let Some(said) = LAST.take()
+        && let Ok(stray) = STRAY.read()
+        && let Some(report) = &*stray
+    {
+        report(&format!("A thread panicked: {said}"));
+    }
+    panic::resume_unwind(payload)
 }
 
 fn install_hook() {

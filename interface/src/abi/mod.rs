@@ -17,6 +17,7 @@
 )]
 
 mod barrier;
+mod callback;
 mod capability;
 mod entries;
 mod fault;
@@ -31,8 +32,10 @@ pub use abi_stable::{
     std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
 };
 
+pub(crate) use self::barrier::resume;
 pub use self::{
     barrier::{guard, on_stray_panic},
+    callback::{RowSink, TransactionBody},
     capability::{Bound, Capability, Handle, LayoutMismatch, Peer, Table},
     fault::{Fault, FaultKind, Outcome},
     layouts::{HOST_TABLES, PLUGIN_TABLES, TableLayout},

@@ -20,6 +20,7 @@ use streamspace_plugin::{
     SDK_VERSION,
     abi::{ABI_MAJOR, HEADER_SYMBOL, RootRef},
     config::{self, ConfigSinkRef, ConfigSourceRef},
+    database::{self, DatabaseRef},
     events::{self, ConsumersRef, EmitterRef},
     http::{self, HttpRef},
     lifecycle::{self, LifecycleRef},
@@ -42,6 +43,7 @@ const UPDATE: &str = "UPDATE_LAYOUTS=1 cargo test -p streamspace-plugin --test l
 const CAPABILITIES: &[Listed] = &[
     Listed::new(log::ID, Side::Host, "LogRef", LogRef::LAYOUT),
     Listed::new(config::ID, Side::Host, "ConfigSourceRef", ConfigSourceRef::LAYOUT),
+    Listed::new(database::ID, Side::Host, "DatabaseRef", DatabaseRef::LAYOUT),
     Listed::new(events::ID, Side::Host, "EmitterRef", EmitterRef::LAYOUT),
     Listed::new(http::ID, Side::Host, "HttpRef", HttpRef::LAYOUT),
     Listed::new(storage::ID, Side::Host, "StorageRef", StorageRef::LAYOUT),

@@ -1,0 +1,87 @@
+//! What PostgreSQL says, as plugins are told.
+
+use streamspace_plugin::abi::{Fault, FaultKind};
+use tokio_postgres::{
+    Error,
+    error::{DbError, Severity},
+};
+
+/// What went wrong. The server's details and hints stay away: they have values in them.
+pub(super) fn fault(error: &Error) -> Fault {
+    match error.as_db_error() {
+        Some(said) => Fault::new(kind(said), format_args!("{} ({})", words(said), said.code().code())),
+        None if error.is_closed()
+            || std::error::Error::source(error).is_some_and(|why| why.is::<std::io::Error>()) =>
+        {
+            Fault::new(
+                FaultKind::UNREACHABLE,
+                "the connection to PostgreSQL was lost: whether the statement was run is not known",
+            )
+        }
+        None => Fault::new(FaultKind::SQL, crate::postgres::reason(error)),
+    }
+}
+
+/// Whether the session may be used after this.
+pub(super) fn spoils_the_session(error: &Error) -> bool {
+    match error.as_db_error() {
+        Some(said) => !matches!(said.parsed_severity(), Some(Severity::Error)),
+        // A value that was not sent spoils nothing; anything else leaves the session nobody knows where.
+        None => true,
+    }
+}
+
+/// Whether a statement that was prepared has to be prepared again.
+pub(super) fn is_stale(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|said| match said.code().code() {
+        // "cached plan must not change result type", and a statement that is not there any more.
+        "0A000" => said.message().contains("cached plan"),
+        code => code == "26000",
+    })
+}
+
+/// Whether the server did not let the role in.
+pub(super) fn is_refused(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|said| matches!(said.code().code(), "28P01" | "28000"))
+}
+
+/// The message; where it repeats what a value was, without that.
+fn words(said: &DbError) -> String {
+    match said.code().code() {
+        // `invalid input syntax for type integer: "…"`
+        code if code.starts_with("22") => {
+            let message = said.message();
+            message.split_once(": \"").map_or(message, |(before, _)| before).to_owned()
+        }
+        "42601" => match said.position() {
+            Some(tokio_postgres::error::ErrorPosition::Original(at)) => {
+                format!("{}, at character {at}", said.message())
+            }
+            _ => said.message().to_owned(),
+        },
+        _ => said.message().to_owned(),
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn kind(said: &DbError) -> FaultKind {
+    let code = said.code().code();
+    match code {
+        "57014" => return FaultKind::TIMED_OUT,
+        // Deadlock, serialization failure, lock not available, no free connection.
+        "40P01" | "40001" | "55P03" | "53300" => return FaultKind::BUSY,
+        "42501" => return FaultKind::DENIED,
+        // Disk full; idle too long in a transaction.
+        "53100" => return FaultKind::UNREACHABLE,
+        "25P03" => return FaultKind::TIMED_OUT,
+        _ => {}
+    }
+    match code.get(..2) {
+        Some("23") => FaultKind::CONSTRAINT,
+        Some("22") => FaultKind::INVALID,
+        Some("08" | "57" | "58" | "XX") => FaultKind::UNREACHABLE,
+        Some("54" | "53") => FaultKind::TOO_LARGE,
+        Some("28") => FaultKind::DENIED,
+        _ => FaultKind::SQL,
+    }
+}
