@@ -91,7 +91,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins = Arc::new(Plugins::running(store, loader, storage, Arc::clone(&runtime)));
+    let plugins = Arc::new(Plugins::running(store, loader, (databases, storage), Arc::clone(&runtime)));
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

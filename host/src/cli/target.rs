@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Config,
+    database::Databases,
     events::Which,
     http::Problem,
     install::{DeadLetterView, InstallError, PluginView, Plugins},
@@ -66,11 +67,12 @@ impl Target {
                 let database = Database::open(data.path(), &config.database, network.handle());
                 let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
                 let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
+                let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
                 let store = Store::open(&data, database);
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
                 return Ok(Self::Stopped {
-                    plugins: Plugins::stopped(Arc::new(store), loader, storage),
+                    plugins: Plugins::stopped(Arc::new(store), loader, (databases, storage)),
                     network,
                     lock,
                 });

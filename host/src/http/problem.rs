@@ -142,6 +142,7 @@ impl From<InstallError> for Problem {
             InstallError::Runtime(RuntimeError::Stopping { .. })
             | InstallError::Database(_)
             | InstallError::Storage(_)
+            | InstallError::Tables(_)
             | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

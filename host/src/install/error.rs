@@ -60,9 +60,12 @@ pub enum InstallError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// What a plugin has stored.
+    /// A plugin's keys and values.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A plugin's tables.
+    #[error(transparent)]
+    Tables(#[from] crate::database::DatabaseError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,6 +97,7 @@ impl InstallError {
             Self::NoDeadLetter { .. } => "SSP-EVT-010",
             Self::Database(why) => why.code(),
             Self::Storage(_) => "SSP-DAT-031",
+            Self::Tables(why) => why.code(),
             Self::Library(refusal) => refusal.code(),
             Self::Verdicts(why) => why.code(),
             Self::Runtime(RuntimeError::State { .. }) => "SSP-PLG-007",

@@ -19,6 +19,7 @@ pub use self::{
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
+    database::Databases,
     events::{DeadLetters, Which},
     loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
@@ -36,6 +37,7 @@ pub struct Plugins {
     store: Arc<Store>,
     loader: Arc<Loader>,
     letters: DeadLetters,
+    databases: Arc<Databases>,
     storage: Arc<Storage>,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
@@ -51,7 +53,7 @@ impl Plugins {
     pub fn running(
         store: Arc<Store>,
         loader: Arc<Loader>,
-        storage: Arc<Storage>,
+        (databases, storage): (Arc<Databases>, Arc<Storage>),
         runtime: Arc<Runtime>,
     ) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
@@ -59,6 +61,7 @@ impl Plugins {
             store,
             loader,
             letters,
+            databases,
             storage,
             runtime: Some(runtime),
             records: Mutex::default(),
@@ -68,12 +71,17 @@ impl Plugins {
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, storage: Arc<Storage>) -> Self {
+    pub fn stopped(
+        store: Arc<Store>,
+        loader: Arc<Loader>,
+        (databases, storage): (Arc<Databases>, Arc<Storage>),
+    ) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         Self {
             store,
             loader,
             letters,
+            databases,
             storage,
             runtime: None,
             records: Mutex::default(),
@@ -376,6 +384,7 @@ impl Plugins {
         }
         if purge {
             self.storage.purge(name)?;
+            self.databases.purge(name)?;
         }
         Ok(())
     }
