@@ -28,6 +28,7 @@ on_both_backends!(
     what_was_accepted_survives_kills_in_order,
     a_consumer_that_is_new_begins_where_it_asks_to,
     what_waits_for_a_plugin_waits_through_restarts,
+    a_consumer_that_is_away_for_too_long_is_told_of,
 );
 
 /// What the plugin wrote down.
@@ -305,6 +306,34 @@ fn what_waits_for_a_plugin_waits_through_restarts(backend: &Backend) {
     host.wait_state(PLUGIN, "running");
     wait_until_all_is_delivered(&host);
     assert_eq!(journal.ids().len(), 10);
+    host.stop();
+}
+
+fn a_consumer_that_is_away_for_too_long_is_told_of(backend: &Backend) {
+    let installation =
+        Installation::on(backend).set("events.hold_bytes", 1_048_576).set("events.keep_bytes", 1_048_576);
+    let journal = Journal::of(&installation);
+    let host = installation.plugin(PLUGIN, &journal.config()).start();
+    host.wait_state(PLUGIN, "running");
+    host.cli(&["plugin", "disable", PLUGIN]).expect(0);
+    let padding = "x".repeat(200_000);
+    let ids: Vec<Value> = (0..10)
+        .map(|n| {
+            host.post_event("test.durable", &json!({"n": n, "padding": padding})).json()["ids"][0].clone()
+        })
+        .collect();
+    let consumer = host.wait_count(PLUGIN, CONSUMER, "missed", 1);
+    let missed = consumer["missed"].as_u64().expect("a number") as usize;
+    assert_eq!(consumer["pending"], 10 - missed, "{consumer}");
+    host.logged("the loss", |line| {
+        line.message().starts_with("A consumer was away for too long") && line.text("consumer") == CONSUMER
+    });
+    // It is known after a restart, and what is left is delivered.
+    let host = host.stop().installation.start();
+    assert_eq!(host.consumer(PLUGIN, CONSUMER)["missed"], missed);
+    host.cli(&["plugin", "enable", PLUGIN]).expect(0);
+    wait_until_all_is_delivered(&host);
+    assert_eq!(journal.ids(), ids[missed..]);
     host.stop();
 }
 

@@ -2,20 +2,20 @@
 //! beside the same rows written by rusqlite alone, as many in one transaction as there are emitters.
 
 mod support {
-    pub(crate) mod bus;
     pub(crate) mod payload;
 }
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
+use bytes::Bytes;
 use divan::{Bencher, counter::ItemsCount};
 use streamspace_host::{
     config::{self, Sync},
-    events::{Bus, Limits},
+    events::{Bus, Limits, NewEvent},
     store::Database,
 };
 
-use self::support::{bus, payload::payload};
+use self::support::payload::payload;
 
 /// Events of one sample.
 const EVENTS: usize = 640;
@@ -49,12 +49,21 @@ fn emit(bencher: Bencher<'_, '_>, emitters: usize, sync: Sync) {
     let (folder, network) = (folder(), tokio::runtime::Runtime::new().expect("a runtime"));
     let bus = bus(folder.path(), sync, &network);
     let data = payload();
+    let source: Arc<str> = "/streamspace/bench".into();
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
         thread::scope(|scope| {
             for _ in 0..emitters {
                 scope.spawn(|| {
                     for _ in 0..EVENTS / emitters {
-                        bus.emit(bus::event(TOPIC, "", &data)).expect("accepted");
+                        let event = NewEvent {
+                            topic: TOPIC,
+                            source: Arc::clone(&source),
+                            subject: "",
+                            time_us: None,
+                            data: data.clone(),
+                            attributes: Bytes::new(),
+                        };
+                        bus.emit(event).expect("accepted");
                     }
                 });
             }

@@ -17,7 +17,7 @@ use crate::{
     database::Databases,
     events::{Bus, Limits, Scheduler},
     http::{self, Edge, Ready},
-    install::Plugins,
+    install::{Kept, Plugins},
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
@@ -91,7 +91,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins = Arc::new(Plugins::running(store, loader, (databases, storage), Arc::clone(&runtime)));
+    let plugins =
+        Arc::new(Plugins::running(store, loader, Kept { databases, storage }, Arc::clone(&runtime)));
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

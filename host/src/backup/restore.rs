@@ -186,12 +186,11 @@ fn readable(
     let database = Database::open(staging, &config.database, network)?;
     let store = Store::with_keys(staging, Arc::new(database), SecretKeys::open(data.path())?)?;
     for listed in store.list()? {
-        match listed.plugin {
-            Err(why @ StoreError::Record(RecordError::Secret(SecretError::OtherKey { .. }))) => {
-                return Err(why);
-            }
-            // A plugin that was damaged is restored as it was.
-            _ => {}
+        // A plugin that was damaged is restored as it was.
+        if let Err(why @ StoreError::Record(RecordError::Secret(SecretError::OtherKey { .. }))) =
+            listed.plugin
+        {
+            return Err(why);
         }
     }
     Ok(())

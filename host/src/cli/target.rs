@@ -15,7 +15,7 @@ use crate::{
     database::Databases,
     events::Which,
     http::Problem,
-    install::{DeadLetterView, InstallError, PluginView, Plugins},
+    install::{DeadLetterView, InstallError, Kept, PluginView, Plugins},
     loader::{Blocked, Loader},
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
@@ -72,7 +72,7 @@ impl Target {
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
                 return Ok(Self::Stopped {
-                    plugins: Plugins::stopped(Arc::new(store), loader, (databases, storage)),
+                    plugins: Plugins::stopped(Arc::new(store), loader, Kept { databases, storage }),
                     network,
                     lock,
                 });

@@ -28,6 +28,15 @@ use crate::{
     store::{Installed, Listed, Record, Store},
 };
 
+/// What plugins keep.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Tables.
+    pub databases: Arc<Databases>,
+    /// Keys and values.
+    pub storage: Arc<Storage>,
+}
+
 /// How many dead letters are shown with a plugin.
 const DEAD_LETTERS_SHOWN: u32 = 100;
 
@@ -37,8 +46,7 @@ pub struct Plugins {
     store: Arc<Store>,
     loader: Arc<Loader>,
     letters: DeadLetters,
-    databases: Arc<Databases>,
-    storage: Arc<Storage>,
+    kept: Kept,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
@@ -50,19 +58,13 @@ pub struct Plugins {
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
-    pub fn running(
-        store: Arc<Store>,
-        loader: Arc<Loader>,
-        (databases, storage): (Arc<Databases>, Arc<Storage>),
-        runtime: Arc<Runtime>,
-    ) -> Self {
+    pub fn running(store: Arc<Store>, loader: Arc<Loader>, kept: Kept, runtime: Arc<Runtime>) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         Self {
             store,
             loader,
             letters,
-            databases,
-            storage,
+            kept,
             runtime: Some(runtime),
             records: Mutex::default(),
             installs: Mutex::default(),
@@ -71,18 +73,13 @@ impl Plugins {
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(
-        store: Arc<Store>,
-        loader: Arc<Loader>,
-        (databases, storage): (Arc<Databases>, Arc<Storage>),
-    ) -> Self {
+    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, kept: Kept) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         Self {
             store,
             loader,
             letters,
-            databases,
-            storage,
+            kept,
             runtime: None,
             records: Mutex::default(),
             installs: Mutex::default(),
@@ -383,8 +380,8 @@ impl Plugins {
             Err(why) => return Err(why),
         }
         if purge {
-            self.storage.purge(name)?;
-            self.databases.purge(name)?;
+            self.kept.storage.purge(name)?;
+            self.kept.databases.purge(name)?;
         }
         Ok(())
     }
