@@ -230,6 +230,8 @@ fn what_was_accepted_survives_kills_in_order(backend: &Backend) {
         let mut runs = 0;
         for _ in 0..kills {
             let host = installation.start();
+            // Until the plugin has run once, nobody wants its events.
+            host.wait_state(PLUGIN, "running");
             emitters.connect(Some(&host));
             let before = emitters.accepted();
             wait_for(DEADLINE, "an event to be accepted", || (emitters.accepted() > before).then_some(()));
@@ -344,7 +346,7 @@ impl SmallDisk {
     fn mount(path: PathBuf) -> Self {
         fs::create_dir_all(&path).expect("a folder");
         let status = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=16m,mode=700", "tmpfs"])
             .arg(&path)
             .status();
         assert!(status.is_ok_and(|status| status.success()), "this test mounts a tmpfs, which takes root");
@@ -362,8 +364,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_refuses_what_it_cannot_keep_and_recovers_without_a_restart() {
     let installation = Installation::new();
-    let disk = SmallDisk::mount(installation.scratch().join("small"));
-    let installation = installation.set("data_dir", disk.0.join("data").to_str().expect("a path"));
+    let disk = SmallDisk::mount(installation.data());
     let journal = Journal::of(&installation);
     let host = installation.plugin(PLUGIN, &journal.config()).start();
     host.wait_state(PLUGIN, "running");

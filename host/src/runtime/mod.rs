@@ -468,10 +468,14 @@ impl Runtime {
         let (this, name) = (Weak::clone(&self.this), Arc::clone(plugin));
         // Not on this thread: it is the one whose handler has to run out first.
         let spawned = thread::Builder::new().name(workers::thread_name(plugin)).spawn(move || {
-            if let Some(runtime) = this.upgrade()
-                && let Err(why) = runtime.finish_stop(&name, State::Quarantined(reason))
-            {
-                warn!(runtime.logs().logger(), "A plugin that is quarantined was left behind."; "error" => %why);
+            let Some(runtime) = this.upgrade() else { return };
+            let logger = runtime.logs().logger();
+            // Before anybody can see it, and stop the host.
+            if let Err(why) = runtime.services.store.quarantine(&name, &reason) {
+                error!(logger, "That a plugin is in quarantine cannot be written: it would be started with the host again."; "error" => %why, "plugin" => &*name);
+            }
+            if let Err(why) = runtime.finish_stop(&name, State::Quarantined(reason)) {
+                warn!(logger, "A plugin that is quarantined was left behind."; "error" => %why);
             }
         });
         if let Err(why) = spawned {
@@ -574,11 +578,6 @@ impl Runtime {
         match next.reason() {
             Some(reason) => error!(logger, "A plugin's state changed."; "reason" => reason, fields),
             None => info!(logger, "A plugin's state changed."; fields),
-        }
-        if let State::Quarantined(reason) = &next
-            && let Err(why) = self.services.store.quarantine(plugin, reason)
-        {
-            error!(logger, "That a plugin is in quarantine cannot be written: it would be started with the host again."; "error" => %why, "plugin" => plugin);
         }
         if let Some(topic) = next.topic() {
             self.announce(topic, plugin, json!({

@@ -78,6 +78,14 @@ impl Connection {
 }
 
 impl Connection {
+    /// Whether there is somebody at its other end.
+    pub(super) fn is_alive(&mut self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(c) => c.batch_execute("SELECT 1").is_ok(),
+        }
+    }
+
     /// Makes this the host's connection, for as long as it is open. Answers `false` if another host has one.
     pub(super) fn claim(&mut self) -> QueryResult<bool> {
         match self {

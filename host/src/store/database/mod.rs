@@ -123,7 +123,19 @@ impl Database {
         }
     }
 
+    /// A connection that works: one that waited in the pool may be of a server that has gone since.
     fn take(&self) -> Result<Connection, DatabaseError> {
+        let mut connection = self.take_any()?;
+        if connection.is_alive() {
+            return Ok(connection);
+        }
+        drop(connection);
+        self.forget();
+        // The others were thrown away with it.
+        self.take_any()
+    }
+
+    fn take_any(&self) -> Result<Connection, DatabaseError> {
         let until = Instant::now() + self.wait;
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
