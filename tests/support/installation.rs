@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Builds, DEADLINE, Folder, Host, Log, Process, Provider, builds, wait_for};
+use crate::{Backend, Builds, DEADLINE, Folder, Host, Log, Process, Provider, builds, wait_for};
 
 /// One installation of the host, in a temporary directory.
 #[derive(Debug)]
@@ -76,6 +76,15 @@ impl Installation {
             Self { directory: TempDir::new().unwrap(), config: toml::Table::new(), said: Arc::default() };
         let data = new.data().to_str().unwrap().to_owned();
         new.set("data_dir", data).set("server.address", "127.0.0.1:0").set("log.level", "debug")
+    }
+
+    /// As [`new`](Self::new), with its data on `backend`, which must outlive what runs on it.
+    #[must_use]
+    pub fn on(backend: &Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::new(),
+            Backend::Postgres(database) => Self::new().set("database.url", database.url()),
+        }
     }
 
     /// Sets a key of the configuration, such as `events.max_pending`.

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod api;
+mod backend;
 mod builds;
 mod cargo;
 mod events;
@@ -15,12 +16,14 @@ mod host;
 mod installation;
 mod log;
 mod note;
+mod postgres;
 mod process;
 mod provider;
 mod wait;
 
 pub use self::{
     api::{Answer, Api},
+    backend::Backend,
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     events::{Emitter, cloud_event},
@@ -30,6 +33,7 @@ pub use self::{
     installation::{Installation, Output},
     log::{Log, LogLine},
     note::{change_note, note_in},
+    postgres::{PostgresDatabase, PostgresServer},
     process::Process,
     provider::{Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
