@@ -63,7 +63,7 @@ fn closed() -> Fault {
 }
 
 /// Keeps a handle valid; dropping it makes every later call with the handle an error.
-pub(crate) struct Opened {
+pub struct Opened {
     handle: Handle,
     close: Box<dyn Fn() + Send + Sync>,
 }
