@@ -2,6 +2,7 @@
 
 use streamspace_plugin::{
     abi::{ABI_MAJOR, FaultKind},
+    database::{Dialect, ValueKind},
     events::{Refusal, Verdict},
 };
 
@@ -27,6 +28,11 @@ fn kinds_of_faults_keep_their_numbers() {
         (FaultKind::TLS, 104, "TLS"),
         (FaultKind::CONNECTION_LOST, 105, "CONNECTION_LOST"),
         (FaultKind::REDIRECT_REFUSED, 106, "REDIRECT_REFUSED"),
+        (FaultKind::CONSTRAINT, 201, "CONSTRAINT"),
+        (FaultKind::BUSY, 202, "BUSY"),
+        (FaultKind::SQL, 203, "SQL"),
+        (FaultKind::CONFLICT, 204, "CONFLICT"),
+        (FaultKind::UNREACHABLE, 205, "UNREACHABLE"),
     ];
     for (kind, number, name) in kinds {
         assert_eq!((kind.0, kind.name()), (number, Some(name)));
@@ -53,4 +59,20 @@ fn log_levels_are_those_of_slog() {
         slog::Level::Trace,
     ];
     assert_eq!(levels.map(|level| level.as_usize()), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn kinds_of_values_and_dialects_keep_their_numbers() {
+    let kinds = [
+        ValueKind::NULL,
+        ValueKind::INTEGER,
+        ValueKind::REAL,
+        ValueKind::TEXT,
+        ValueKind::BLOB,
+        ValueKind::BOOL,
+        ValueKind::TIMESTAMP,
+        ValueKind::JSON,
+    ];
+    assert_eq!(kinds.map(|kind| kind.0), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!([Dialect::SQLITE, Dialect::POSTGRES].map(|dialect| dialect.0), [1, 2]);
 }
