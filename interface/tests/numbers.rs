@@ -2,6 +2,7 @@
 
 use streamspace_plugin::{
     abi::{ABI_MAJOR, FaultKind},
+    database::{Dialect, ValueKind},
     events::{Refusal, Verdict},
     storage::{ChangeKind, ExpectedKind},
 };
@@ -65,4 +66,20 @@ fn log_levels_are_those_of_slog() {
         slog::Level::Trace,
     ];
     assert_eq!(levels.map(|level| level.as_usize()), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn kinds_of_values_and_dialects_keep_their_numbers() {
+    let kinds = [
+        ValueKind::NULL,
+        ValueKind::INTEGER,
+        ValueKind::REAL,
+        ValueKind::TEXT,
+        ValueKind::BLOB,
+        ValueKind::BOOL,
+        ValueKind::TIMESTAMP,
+        ValueKind::JSON,
+    ];
+    assert_eq!(kinds.map(|kind| kind.0), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!([Dialect::SQLITE, Dialect::POSTGRES].map(|dialect| dialect.0), [1, 2]);
 }

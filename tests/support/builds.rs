@@ -10,9 +10,10 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 9] = [
+const PLUGINS: [(&str, &str); 10] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
+    ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-journal", "tests/fixtures/fixture-journal"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
@@ -79,21 +80,39 @@ fn build() -> Builds {
     Builds { host, target, plugins }
 }
 
-/// Puts a plugin's files into `directory`, as an operator gives it to `plugin install`: those that lie in `source`, and
-/// its library.
+/// Puts a plugin's files into `directory`, as an operator gives it to `plugin install`: those that lie in `source`, its
+/// migrations, and its library.
 ///
 /// # Panics
 ///
 /// When a file cannot be copied.
 pub fn assemble(source: &Path, library: &Path, directory: &Path) {
     fs::create_dir_all(directory).unwrap();
-    // Each file is replaced as a whole, since other test processes may be installing from there.
     let beside = BESIDE.iter().map(|name| source.join(name)).filter(|file| file.exists());
     for file in beside.chain([library.to_owned()]) {
-        let fresh = tempfile::NamedTempFile::new_in(target_of(directory)).unwrap();
-        fs::copy(&file, fresh.path()).unwrap();
-        fresh.persist(directory.join(file.file_name().unwrap())).unwrap();
+        place(&file, directory, target_of(directory));
     }
+    place_all(&source.join("migrations"), &directory.join("migrations"), target_of(directory));
+}
+
+/// Puts everything in a folder, if there is one, and in the folders in it into `directory`.
+fn place_all(folder: &Path, directory: &Path, scratch: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            place_all(&path, &directory.join(path.file_name().unwrap()), scratch);
+        } else {
+            place(&path, directory, scratch);
+        }
+    }
+}
+
+/// Puts a file into `directory`. It is replaced as a whole, since other test processes may be installing from there.
+fn place(file: &Path, directory: &Path, scratch: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    let fresh = tempfile::NamedTempFile::new_in(scratch).unwrap();
+    fs::copy(file, fresh.path()).unwrap();
+    fresh.persist(directory.join(file.file_name().unwrap())).unwrap();
 }
 
 /// The folder above the plugin's: on the same file system, and not part of the plugin.

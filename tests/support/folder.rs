@@ -14,17 +14,11 @@ pub struct Folder {
 
 impl Folder {
     pub(crate) fn copy(plugin: &Path, path: PathBuf) -> Self {
-        fs::create_dir_all(&path).unwrap();
-        let mut library = None;
-        for entry in fs::read_dir(plugin).unwrap() {
-            let file = entry.unwrap().path();
-            let to = path.join(file.file_name().unwrap());
-            fs::copy(&file, &to).unwrap();
-            if to.to_str().unwrap().ends_with(env::consts::DLL_SUFFIX) {
-                library = Some(to);
-            }
-        }
-        Self { path, library: library.unwrap() }
+        copy_all(plugin, &path);
+        let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let is_library = |file: &PathBuf| file.to_str().unwrap().ends_with(env::consts::DLL_SUFFIX);
+        let library = files.into_iter().find(is_library).unwrap();
+        Self { path, library }
     }
 
     /// Where it is, as the command line takes it.
@@ -63,6 +57,20 @@ impl Folder {
         change(&mut bytes);
         fs::remove_file(&self.library).unwrap();
         fs::write(&self.library, bytes).unwrap();
+    }
+}
+
+/// Copies a folder, with those in it.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_all(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
     }
 }
 

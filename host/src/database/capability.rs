@@ -54,7 +54,8 @@ thread_local! {
 }
 
 /// Gives a plugin its half.
-pub(crate) fn open(database: PluginDatabase) -> (Capability, Opened) {
+#[must_use]
+pub fn open(database: PluginDatabase) -> (Capability, Opened) {
     let opened = DOORS.open(Arc::new(Door::Plugin(Arc::new(database))));
     (Capability::new(table(), opened.handle()), opened)
 }

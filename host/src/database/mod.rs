@@ -25,8 +25,8 @@ use streamspace_plugin::{
     database::Dialect,
 };
 
-pub(crate) use self::capability::open as open_database;
 pub use self::{
+    capability::open as open_database,
     error::DatabaseError,
     migrations::{MigrationError, PackageMigrations},
 };
@@ -77,7 +77,7 @@ pub struct Databases {
 }
 
 /// The database of one plugin that is started.
-pub(crate) struct PluginDatabase {
+pub struct PluginDatabase {
     dialect: Dialect,
     limits: Limits,
     /// `None` if the manifest does not ask for it.
@@ -102,7 +102,7 @@ impl Databases {
     /// # Errors
     ///
     /// [`DatabaseError`]. The migrations before the one that failed stay applied.
-    pub(crate) fn prepare<'a>(
+    pub fn prepare<'a>(
         &self,
         plugin: &str,
         permissions: impl IntoIterator<Item = &'a str>,

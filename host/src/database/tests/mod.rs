@@ -59,7 +59,7 @@ impl Host {
     fn postgres_with(server: Server, change: impl FnOnce(&mut config::Database)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = DataDir::open(folder.path()).expect("a data folder");
-        let text = format!("url = \"{}\"", server.url);
+        let text = format!("url = \"{}\"", server.url());
         let mut settings: config::Database = toml::from_str(&text).expect("settings");
         change(&mut settings);
         let postgres = Postgres::new(&settings, server::network()).expect("settings").expect("a URL");
