@@ -127,6 +127,7 @@ impl Bus {
         });
         let (id, event) = prepared?;
         if let Some((event, log)) = event.zip(self.log.as_ref()) {
+            Self::check_texts(&event)?;
             let (done, wait) = mpsc::sync_channel(1);
             log.append(Append {
                 entries: vec![Entry { event: Arc::new(event), durable: true }],
@@ -160,6 +161,9 @@ impl Bus {
                 receipt.durable &= audience.durable;
                 Entry { event: Arc::new(event), durable: audience.durable }
             })?);
+        }
+        for entry in entries.iter().filter(|entry| entry.durable) {
+            Self::check_texts(&entry.event)?;
         }
         match &self.log {
             // One that is not durable goes with those that are, so that their order stays.
@@ -212,7 +216,12 @@ impl Bus {
         if found > limit {
             return Err(EmitError::TooLarge { found, limit });
         }
-        for (what, text) in [("subject", new.subject), ("source", &*new.source)] {
+        Ok(())
+    }
+
+    /// Whether the log can hold it. Not asked of events that do not go there.
+    fn check_texts(event: &Event) -> Result<(), EmitError> {
+        for (what, text) in [("subject", &*event.subject), ("source", &*event.source)] {
             if text.contains('\0') {
                 return Err(EmitError::Nul(what));
             }
