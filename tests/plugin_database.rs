@@ -76,10 +76,10 @@ fn values_come_back_as_they_were(backend: &Backend) {
     comes_to(&host, json!({"do": "notes", "id": 7}), &json!(true));
     let order = json!({
         "do": "query",
-        "sql": "SELECT CAST($2 AS TEXT) AS t, CAST($1 AS BIGINT) AS n, CAST($3 AS TEXT) AS nothing",
+        "sql": "SELECT CAST($2 AS TEXT) AS t, CAST($1 AS BIGINT) AS n, CAST($3 AS TEXT) AS missing",
         "params": [1_i64 << 40, "ü'\"\n", null],
     });
-    comes_to(&host, order, &json!([{"t": "ü'\"\n", "n": 1_i64 << 40, "nothing": null}]));
+    comes_to(&host, order, &json!([{"t": "ü'\"\n", "n": 1_i64 << 40, "missing": null}]));
 }
 
 fn a_transaction_is_all_or_nothing(backend: &Backend) {

@@ -148,6 +148,27 @@ fn they_need_the_permission(host: &Host) {
 }
 
 #[test]
+fn a_trigger_that_the_hosts_own_statement_fires_is_the_plugins() {
+    let host = Host::sqlite();
+    visits(&host, "m");
+    host.migration("m", "0002_more/up.sql", "INSERT INTO visits VALUES (1, 'a')");
+    host.migration("m", "0002_more/down.sql", "DELETE FROM visits");
+    let plugin = host.start("m");
+    // What the host deletes from its list would go on to this table, and from there to a trigger.
+    plugin.done(
+        "CREATE TABLE trap (version INTEGER REFERENCES streamspace_migrations (version) ON DELETE CASCADE) STRICT",
+    );
+    plugin.done(
+        "CREATE TRIGGER spring AFTER DELETE ON trap BEGIN UPDATE streamspace_migrations SET sha256 = 'x'; END",
+    );
+    plugin.done("INSERT INTO trap VALUES (2)");
+    drop(plugin);
+    let undone = host.databases.rollback_to("m", &host.package("m"), 1);
+    assert_eq!(undone.expect_err("the trigger is not allowed").code(), "SSP-DAT-119");
+    assert_eq!(host.start("m").count("visits"), 1, "nothing was done");
+}
+
+#[test]
 fn a_table_that_is_not_strict_fails_the_migration() {
     let host = Host::sqlite();
     host.migration(

@@ -32,7 +32,14 @@ fn the_log_of_the_server_gets_no_password() {
     // What the server would log.
     host.server().superuser(&format!("ALTER ROLE {} SET log_statement = 'all'", host.server().name));
     let plugin = host.start("quiet");
+    host.start("quiet");
     assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)));
+    let data = std::env::var("STREAMSPACE_TEST_POSTGRES_DATA").expect("scripts/postgres sets it");
+    let log = fs::read_to_string(Path::new(&data).with_file_name("server.log")).expect("the server's log");
+    let told = log.lines().filter(|line| line.contains("\"plugin_quiet_") && line.contains("PASSWORD"));
+    let told: Vec<_> = told.collect();
+    assert!(told.len() >= 2, "the server does not log what it is to log");
+    assert!(told.iter().all(|line| line.contains("PASSWORD 'SCRAM-SHA-256$")), "{told:?}");
     let shown = format!("{:?} {:?}", host.databases, plugin.sql);
     assert!(!shown.contains("secret") && !shown.contains("SCRAM"), "{shown}");
 }
@@ -125,6 +132,51 @@ fn a_statement_is_cancelled_at_its_deadline_whatever_the_plugin_set() {
     });
     assert!(gone, "it runs on");
     assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)), "and the plugin goes on");
+}
+
+#[test]
+fn a_large_query_that_is_broken_off_leaves_the_plugin_as_it_was() {
+    use std::ops::ControlFlow;
+    let host = Host::with_one_session();
+    let plugin = host.start("broken");
+    plugin.done("CREATE TABLE t (n bigint)");
+    let endless = "SELECT generate_series(1, 1000000000)";
+    for _ in 0..3 {
+        let first = plugin.sql.for_each(endless, params![], |n: i64| ControlFlow::Break(n));
+        assert_eq!(first, Ok(Some(1)));
+    }
+    // What a statement changes is changed, however many of its rows are wanted.
+    let first = plugin.sql.for_each(
+        "INSERT INTO t SELECT generate_series(1, 5000) RETURNING n",
+        params![],
+        |n: i64| ControlFlow::Break(n),
+    );
+    assert_eq!((first, plugin.count("t")), (Ok(Some(1)), 5000));
+    let within: Result<i64, SdkError> = plugin.sql.transaction(|transaction| {
+        transaction.for_each("SELECT generate_series(1, 5000)", params![], |n: i64| ControlFlow::Break(n))?;
+        transaction.exec("DELETE FROM t WHERE n > 10", params![])?;
+        Ok(transaction.query_one("SELECT COUNT(*) FROM t", params![])?.unwrap_or(0))
+    });
+    assert_eq!(within, Ok(10));
+}
+
+#[test]
+fn a_lock_is_not_waited_for_for_ever() {
+    let host = Host::postgres_with(Server::new(), |settings| settings.wait_deadline_secs = 1);
+    let plugin = host.start("locks");
+    plugin.done("CREATE TABLE t (n bigint PRIMARY KEY)");
+    plugin.done("INSERT INTO t VALUES (1)");
+    let result: Result<(), SdkError> = plugin.sql.transaction(|transaction| {
+        transaction.exec("UPDATE t SET n = 2", params![])?;
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| plugin.count("t"));
+            let writer = scope.spawn(|| plugin.exec("UPDATE t SET n = 3"));
+            assert_eq!(reader.join().expect("no panic"), 1);
+            fails(writer.join().expect("no panic"), FaultKind::BUSY);
+        });
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
 }
 
 #[test]

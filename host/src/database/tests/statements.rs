@@ -271,46 +271,54 @@ fn a_statement_ends_at_its_deadline() {
     assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)), "the session goes on");
 }
 
+/// A host on either database, with these settings.
+fn on_each(change: impl Fn(&mut config::Database)) -> [Host; 2] {
+    [Host::with(&change), Host::postgres_with(Server::new(), &change)]
+}
+
 #[test]
 fn a_transaction_ends_at_its_deadline() {
-    let host = Host::with(|settings| settings.transaction_deadline_secs = 1);
-    let plugin = host.start("slow");
-    items(&plugin);
-    let result: Result<(), SdkError> = plugin.sql.transaction(|transaction| {
-        add(transaction, 1, "a")?;
-        thread::sleep(Duration::from_millis(1100));
-        Ok(())
-    });
-    fails(result, FaultKind::TIMED_OUT);
-    let result: Result<(), SdkError> = plugin.sql.transaction(|transaction| {
-        thread::sleep(Duration::from_millis(1100));
-        add(transaction, 1, "a").map(drop)
-    });
-    fails(result, FaultKind::TIMED_OUT);
-    assert_eq!(plugin.count("items"), 0);
+    for host in on_each(|settings| settings.transaction_deadline_secs = 1) {
+        let plugin = host.start("slow");
+        items(&plugin);
+        let result: Result<(), SdkError> = plugin.sql.transaction(|transaction| {
+            add(transaction, 1, "a")?;
+            thread::sleep(Duration::from_millis(1100));
+            Ok(())
+        });
+        fails(result, FaultKind::TIMED_OUT);
+        let result: Result<(), SdkError> = plugin.sql.transaction(|transaction| {
+            thread::sleep(Duration::from_millis(1100));
+            add(transaction, 1, "a").map(drop)
+        });
+        fails(result, FaultKind::TIMED_OUT);
+        assert_eq!(plugin.count("items"), 0);
+    }
 }
 
 #[test]
 fn rows_and_values_have_limits() {
-    let host = Host::with(|settings| {
+    let hosts = on_each(|settings| {
         settings.max_rows = 10;
         settings.max_value_bytes = 2048;
     });
-    let plugin = host.start("large");
-    let numbers = |most: u32| {
-        format!(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT i FROM n"
-        )
-    };
-    assert_eq!(plugin.sql.query::<i64>(&numbers(10), params![]).expect("rows").len(), 10);
-    let why = fails(plugin.sql.query::<i64>(&numbers(11), params![]), FaultKind::TOO_LARGE);
-    assert!(why.contains("database.max_rows"), "{why}");
-    let text = |length| "x".repeat(length);
-    let echo = |length| plugin.sql.query_one::<String>("SELECT CAST($1 AS TEXT)", params![text(length)]);
-    assert_eq!(echo(2048), Ok(Some(text(2048))));
-    fails(echo(2049), FaultKind::TOO_LARGE);
-    let doubled = plugin.sql.query_one::<String>("SELECT $1 || $1", params![text(2000)]);
-    fails(doubled, FaultKind::TOO_LARGE);
+    for host in hosts {
+        let plugin = host.start("large");
+        let numbers = |most: u32| {
+            format!(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT i FROM n"
+            )
+        };
+        assert_eq!(plugin.sql.query::<i64>(&numbers(10), params![]).expect("rows").len(), 10);
+        let why = fails(plugin.sql.query::<i64>(&numbers(11), params![]), FaultKind::TOO_LARGE);
+        assert!(why.contains("database.max_rows"), "{why}");
+        let text = |length| "x".repeat(length);
+        let echo = |length| plugin.sql.query_one::<String>("SELECT CAST($1 AS TEXT)", params![text(length)]);
+        assert_eq!(echo(2048), Ok(Some(text(2048))));
+        fails(echo(2049), FaultKind::TOO_LARGE);
+        let doubled = "SELECT CAST($1 AS TEXT) || CAST($1 AS TEXT)";
+        fails(plugin.sql.query_one::<String>(doubled, params![text(2000)]), FaultKind::TOO_LARGE);
+    }
 }
 
 #[test]
