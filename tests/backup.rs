@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use streamspace_tests::{Backend, DEADLINE, Host, Installation, LogLine, on_both_backends};
 
 const STORAGE: &str = "fixture-storage";
+const TABLES: &str = "fixture-database";
 const COUNTER: &str = "fixture-counter";
 const SECRET: &str = "hunter2-correct-horse";
 
 on_both_backends!(
     everything_comes_back_as_it_was,
+    a_new_machine_takes_over,
     what_waits_for_a_reinstall_is_purged_when_the_operator_says_so,
 );
 
@@ -33,17 +35,40 @@ fn get(host: &Host) -> Value {
     ask(host, json!({"do": "get", "key": "a"}))
 }
 
+/// Has the plugin run SQL, and answers what came of it.
+fn sql(host: &Host, what: &str, sql: &str) -> Value {
+    let tag = uuid::Uuid::new_v4().to_string();
+    host.post_event("test.sql", &json!({"do": what, "sql": sql, "tag": tag}));
+    let line = host.logged(&format!("what came of {sql}"), |line| {
+        line.is_of(TABLES) && line.message() == "Done." && line.text("tag") == tag
+    });
+    let found: Value = serde_json::from_str(line.text("found")).expect("JSON");
+    assert!(found.get("error").is_none(), "{sql}: {found}");
+    found["ok"].clone()
+}
+
+fn note(host: &Host, id: u64) {
+    sql(host, "exec", &format!("INSERT INTO notes (id, text) VALUES ({id}, 'note {id}')"));
+}
+
+fn notes(host: &Host) -> Value {
+    sql(host, "query", "SELECT id FROM notes ORDER BY id")
+}
+
 /// A host with something of everything: values, a secret, an event that waits, and a dead letter.
 fn full(backend: &Backend) -> Host {
     let consumer =
         json!({"name": "count", "topics": ["test.count"], "durable": true, "fail_at": 1, "mode": "reject"});
     let host = Installation::on(backend)
         .plugin(STORAGE, &json!({}))
+        .plugin(TABLES, &json!({}))
         .plugin(COUNTER, &json!({"token": SECRET, "label": "kept", "consumers": [consumer]}))
         .start();
-    host.wait_state(STORAGE, "running");
-    host.wait_state(COUNTER, "running");
+    for plugin in [STORAGE, TABLES, COUNTER] {
+        host.wait_state(plugin, "running");
+    }
     set(&host, 7);
+    note(&host, 7);
     host.post_event("test.count", &json!({"n": 1}));
     host.wait_for(DEADLINE, "the dead letter", || (dead_letters(&host) == 1).then_some(()));
     host.cli(&["plugin", "disable", COUNTER]).expect(0);
@@ -59,7 +84,11 @@ fn dead_letters(host: &Installation) -> usize {
 /// It is as `full` made it.
 fn check(host: &Host) {
     host.wait_state(STORAGE, "running");
+    host.wait_state(TABLES, "running");
     assert_eq!(get(host), 7);
+    // What a migration wrote, and what was written since: the migration is not run again.
+    assert_eq!(notes(host), json!([{"id": 0}, {"id": 7}]));
+    note(host, 9);
     assert_eq!(dead_letters(host), 1);
     let counter = host.wait_state(COUNTER, "disabled");
     assert_eq!(counter["consumers"][0]["pending"], 1, "{counter}");
@@ -96,6 +125,7 @@ fn everything_comes_back_as_it_was(backend: &Backend) {
 
     // What happens after it is undone.
     set(&host, 8);
+    note(&host, 8);
     host.cli(&["plugin", "uninstall", COUNTER]).expect(0);
     let installation = host.stop().installation;
     installation.cli(&["db", "restore", path]).expect(0);
@@ -104,12 +134,15 @@ fn everything_comes_back_as_it_was(backend: &Backend) {
     host.stop();
 }
 
-#[test]
-fn a_new_machine_takes_over() {
-    let host = full(&Backend::Sqlite);
+fn a_new_machine_takes_over(backend: &Backend) {
+    let host = full(backend);
     let file = backup(&host);
     let old = host.stop().installation;
-    let new = Installation::new();
+    let other = match backend {
+        Backend::Sqlite => Backend::Sqlite,
+        Backend::Postgres(_) => Backend::postgres(),
+    };
+    let new = Installation::on(&other);
     let path = file.to_str().expect("UTF-8");
     // Without the key nothing could be done with it.
     new.cli(&["plugin", "list"]).expect(0);
@@ -125,24 +158,39 @@ fn a_new_machine_takes_over() {
 }
 
 fn what_waits_for_a_reinstall_is_purged_when_the_operator_says_so(backend: &Backend) {
-    let host = Installation::on(backend).plugin(STORAGE, &json!({})).start();
+    let host = Installation::on(backend).start();
+    let plugins = [STORAGE, TABLES];
     let again = || {
-        host.install(host.builds().plugin(STORAGE)).expect(0);
-        host.wait_state(STORAGE, "running");
+        for plugin in plugins {
+            host.install(host.builds().plugin(plugin)).expect(0);
+            host.wait_state(plugin, "running");
+        }
     };
-    host.wait_state(STORAGE, "running");
-    set(&host, 7);
-    host.cli(&["plugin", "uninstall", STORAGE]).expect(0);
+    let fill = |number: u64| {
+        set(&host, number);
+        note(&host, number);
+    };
+    let uninstall = |arguments: &[&str]| {
+        for plugin in plugins {
+            host.cli(&[&["plugin", "uninstall", plugin], arguments].concat()).expect(0);
+        }
+    };
     again();
-    assert_eq!(get(&host), 7);
-    host.cli(&["plugin", "uninstall", "--purge", STORAGE]).expect(0);
+    fill(7);
+    uninstall(&[]);
     again();
-    assert_eq!(get(&host), Value::Null);
-    set(&host, 8);
-    host.cli(&["plugin", "uninstall", STORAGE]).expect(0);
-    assert_eq!(host.api().delete(&format!("/api/v1/plugins/{STORAGE}?purge=true")).status, 204);
+    assert_eq!((get(&host), notes(&host)), (json!(7), json!([{"id": 0}, {"id": 7}])));
+    uninstall(&["--purge"]);
     again();
-    assert_eq!(get(&host), Value::Null);
+    assert_eq!((get(&host), notes(&host)), (Value::Null, json!([{"id": 0}])));
+    fill(8);
+    // Also when it was uninstalled before.
+    uninstall(&[]);
+    for plugin in plugins {
+        assert_eq!(host.api().delete(&format!("/api/v1/plugins/{plugin}?purge=true")).status, 204);
+    }
+    again();
+    assert_eq!((get(&host), notes(&host)), (Value::Null, json!([{"id": 0}])));
     host.cli(&["plugin", "uninstall", "--purge", "../../etc"]).expect(1);
     host.stop();
 }

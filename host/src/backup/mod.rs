@@ -28,7 +28,7 @@ pub use self::{
     restore::{Restored, restore},
     write::write,
 };
-use crate::store::StoreError;
+use crate::{postgres::PostgresError, store::SecretError};
 
 /// The form of the archive.
 const FORMAT: u32 = 1;
@@ -53,6 +53,12 @@ pub struct Facts {
     pub database: String,
     /// The plugins that were installed.
     pub plugins: Vec<String>,
+    /// The plugins that have tables in PostgreSQL.
+    pub tables: Vec<String>,
+    /// The newest migration of the host's own tables.
+    pub migration: String,
+    /// The id of the key that secrets are sealed with.
+    pub key: String,
 }
 
 /// Why a backup was not written, or not restored.
@@ -102,12 +108,36 @@ pub enum BackupError {
         /// What it said.
         reason: String,
     },
-    /// What it holds cannot be used here.
-    #[error("{source}. Nothing was changed")]
-    Unusable {
-        /// Why.
-        source: Box<StoreError>,
+    /// A newer host wrote it.
+    #[error(
+        "the backup is of a newer host: its tables have the migration {found}, and this host, version {}, knows them up \
+         to {known}. Start the newer version. Nothing was changed",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The backup's newest migration.
+        found: String,
+        /// This host's.
+        known: String,
     },
+    /// Its secrets could not be read.
+    #[error(
+        "the secrets in the backup are sealed with the key {key}, which is not here: put the `secret.key` of the host that \
+         was backed up into the data folder first. Nothing was changed"
+    )]
+    OtherKey {
+        /// The key's id.
+        key: String,
+    },
+    /// The keys of this host cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A plugin's tables in PostgreSQL cannot be listed or made.
+    #[error("{0}")]
+    Tables(#[from] crate::database::DatabaseError),
+    /// PostgreSQL cannot be reached.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
 }
 
 impl BackupError {
@@ -120,7 +150,10 @@ impl BackupError {
             Self::Database { .. } => "SSP-DAT-023",
             Self::NotABackup { .. } => "SSP-DAT-024",
             Self::Program { .. } => "SSP-DAT-025",
-            Self::Unusable { .. } => "SSP-DAT-026",
+            Self::Newer { .. } | Self::OtherKey { .. } => "SSP-DAT-026",
+            Self::Secret(why) => why.code(),
+            Self::Tables(why) => why.code(),
+            Self::Postgres(_) => "SSP-DAT-002",
         }
     }
 }

@@ -1,45 +1,133 @@
-//! PostgreSQL's own programs for a whole database.
+//! A whole PostgreSQL database, by the server's own programs.
+//!
+//! The dump has no owners: the roles of plugins are named after the database that they are in. Restoring makes them anew, and
+//! each plugin's tables as that plugin's role.
 
 use std::{path::Path, process::Command};
 
+use tokio::runtime;
+
 use super::BackupError;
-use crate::config;
+use crate::{
+    config::{self, Config},
+    database::Databases,
+    postgres::{Postgres, PostgresError, reason},
+    store::DataDir,
+};
 
-/// Writes the database of `url` to `target`.
-pub(super) fn dump(url: &str, config: &config::Database, target: &Path) -> Result<(), BackupError> {
-    let mut command = program("pg_dump", url, config);
-    command.args(["--format=custom", "--no-password", "--file"]).arg(target);
-    run("pg_dump", command)
+/// The database of `database.url`.
+pub(super) struct Server<'a> {
+    url: &'a str,
+    config: &'a config::Database,
+    postgres: Postgres,
+    databases: Databases,
 }
 
-/// Replaces what is in the database of `url` by what is in `source`, whole or not at all.
-pub(super) fn load(url: &str, config: &config::Database, source: &Path) -> Result<(), BackupError> {
-    let mut command = program("pg_restore", url, config);
-    command
-        .args(["--clean", "--if-exists", "--no-password", "--single-transaction", "--exit-on-error"])
-        .arg(source);
-    run("pg_restore", command)
-}
+impl<'a> Server<'a> {
+    /// `None` with SQLite.
+    pub(super) fn of(config: &'a Config, network: &runtime::Handle) -> Result<Option<Self>, BackupError> {
+        let (Some(url), Some(postgres)) =
+            (config.database.url.postgres(), Postgres::new(&config.database, network)?)
+        else {
+            return Ok(None);
+        };
+        let data = config.data_dir.as_path();
+        let data = DataDir::open(data).map_err(|why| BackupError::Io {
+            what: "use the data folder",
+            path: data.to_owned(),
+            source: std::io::Error::other(why),
+        })?;
+        let databases = Databases::new(&data, &config.database, Some(&postgres));
+        Ok(Some(Self { url, config: &config.database, postgres, databases }))
+    }
 
-/// A program for the database of `url`, whose password is nobody else's business: other users see a command's arguments.
-fn program(name: &str, url: &str, config: &config::Database) -> Command {
-    let mut command = Command::new(name);
-    let mut place = url.to_owned();
-    if let Ok(mut parsed) = url::Url::parse(url) {
-        if let Some(password) = parsed.password() {
-            let password = percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
-            command.env("PGPASSWORD", password);
-        }
-        if parsed.set_password(None).is_ok() {
-            place = parsed.to_string();
-        }
+    /// The plugins that have tables.
+    pub(super) fn plugins(&self) -> Result<Vec<String>, BackupError> {
+        Ok(self.databases.in_postgres()?)
     }
-    if let Some(file) = &config.ca_file {
-        command.env("PGSSLROOTCERT", file);
+
+    /// The newest migration of the host's own tables; empty if there are none yet.
+    pub(super) fn migration(&self) -> Result<String, BackupError> {
+        let there = "SELECT to_regclass('streamspace.__diesel_schema_migrations') IS NOT NULL";
+        if self.ask(there)? != "t" {
+            return Ok(String::new());
+        }
+        self.ask("SELECT max(version) FROM streamspace.__diesel_schema_migrations")
     }
-    command.env("PGCONNECT_TIMEOUT", config.wait_deadline_secs.to_string());
-    command.arg("--dbname").arg(place);
-    command
+
+    /// Runs SQL of the host and answers the last text in it.
+    fn ask(&self, sql: &str) -> Result<String, BackupError> {
+        let failed = |why: &tokio_postgres::Error| PostgresError::Connect {
+            server: format!("{:?}", self.postgres),
+            reason: reason(why),
+        };
+        Ok(self.postgres.network().block_on(async {
+            let (client, connection) = self.postgres.connect().await?;
+            let driver = tokio::spawn(connection);
+            let rows = client.simple_query(sql).await;
+            driver.abort();
+            let rows = rows.map_err(|why| failed(&why))?;
+            let text = rows.iter().rev().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            Ok::<_, PostgresError>(text.unwrap_or_default())
+        })?)
+    }
+
+    /// Writes the database to `target`.
+    pub(super) fn dump(&self, target: &Path) -> Result<(), BackupError> {
+        let mut command = self.program("pg_dump");
+        command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(target);
+        run("pg_dump", command)
+    }
+
+    /// Replaces what is in the database by what is in `source`, which has tables of these plugins. If it fails in the
+    /// middle, the database has a part of it.
+    pub(super) fn load(&self, source: &Path, plugins: &[String]) -> Result<(), BackupError> {
+        for plugin in self.plugins()? {
+            self.databases.purge(&plugin)?;
+        }
+        for plugin in plugins {
+            if let Some((schema, role)) = self.databases.empty_schema(plugin)? {
+                self.restore(source, &schema, Some(&role))?;
+            }
+        }
+        // Last, since making a schema empty forgets which migrations it had.
+        self.ask("DROP SCHEMA IF EXISTS streamspace CASCADE; CREATE SCHEMA streamspace")?;
+        self.restore(source, "streamspace", None)
+    }
+
+    fn restore(&self, source: &Path, schema: &str, role: Option<&str>) -> Result<(), BackupError> {
+        let mut command = self.program("pg_restore");
+        command.args(["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]);
+        command.arg(format!("--schema={schema}"));
+        command.args(role.map(|role| format!("--role={role}")));
+        command.arg(source);
+        run("pg_restore", command)
+    }
+
+    /// A program for the database, whose password is nobody else's business: other users see a command's arguments.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        let mut place = self.url.to_owned();
+        if let Ok(mut parsed) = url::Url::parse(self.url) {
+            if let Some(password) = parsed.password() {
+                let password =
+                    percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
+                command.env("PGPASSWORD", password);
+            }
+            if parsed.set_password(None).is_ok() {
+                place = parsed.to_string();
+            }
+        }
+        if let Some(file) = &self.config.ca_file {
+            command.env("PGSSLROOTCERT", file);
+        }
+        command.env("PGCONNECT_TIMEOUT", self.config.wait_deadline_secs.to_string());
+        command.args(["--no-password", "--dbname"]).arg(place);
+        command
+    }
 }
 
 fn run(program: &'static str, mut command: Command) -> Result<(), BackupError> {

@@ -4,17 +4,16 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Component, Path, PathBuf},
-    sync::Arc,
 };
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::runtime;
 
-use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres};
+use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres, write};
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir, Database, RecordError, SecretError, SecretKeys, Store, StoreError},
+    store::{DATABASE_FILE, DataDir, SecretKeys, newest_migration},
 };
 
 /// The largest `backup.json`, in bytes.
@@ -25,7 +24,8 @@ const MAX_FACTS_BYTES: u64 = 1024 * 1024;
 pub struct Restored {
     /// What the backup is of.
     pub facts: Facts,
-    /// Where what was there before is now, if there was something. With PostgreSQL the database itself is not in it.
+    /// Where what was there before is now, if there was something. With PostgreSQL a backup of the database is
+    /// beside it, with `.tar` at its end.
     pub before: Option<PathBuf>,
 }
 
@@ -60,18 +60,23 @@ pub fn restore(
             return Err(not_a_backup("whole databases", format!("{}: {found}", path.display())));
         }
     }
-    match config.database.url.postgres() {
-        None => {
-            readable(data, staging.path(), config, network)
-                .map_err(|source| BackupError::Unusable { source: Box::new(source) })?;
+    let known = newest_migration();
+    if facts.migration > known {
+        return Err(BackupError::Newer { found: facts.migration, known });
+    }
+    if !SecretKeys::open(data.path())?.has(&facts.key) {
+        return Err(BackupError::OtherKey { key: facts.key });
+    }
+    let dump = staging.path().join(DUMP);
+    if let Some(server) = postgres::Server::of(config, network)? {
+        if !dump.is_file() {
+            return Err(not_a_backup("a dump of the database", "none".to_owned()));
         }
-        Some(url) => {
-            let dump = staging.path().join(DUMP);
-            if !dump.is_file() {
-                return Err(not_a_backup("a dump of the database", "none".to_owned()));
-            }
-            postgres::load(url, &config.database, &dump)?;
+        let before = data.path().join(format!("before-restore-{}.tar", stamp()));
+        if !server.migration()?.is_empty() {
+            write(config, &before, network)?;
         }
+        server.load(&dump, &facts.tables)?;
     }
     let before = swap(data, staging.path())?;
     Ok(Restored { facts, before })
@@ -176,30 +181,9 @@ fn check(path: &Path) -> Result<(), String> {
     if said == "ok" { Ok(()) } else { Err(said) }
 }
 
-/// Whether this host can use it: not a newer one's, and sealed with a key that is here.
-fn readable(
-    data: &DataDir,
-    staging: &Path,
-    config: &Config,
-    network: &runtime::Handle,
-) -> Result<(), StoreError> {
-    let database = Database::open(staging, &config.database, network)?;
-    let store = Store::with_keys(staging, Arc::new(database), SecretKeys::open(data.path())?)?;
-    for listed in store.list()? {
-        // A plugin that was damaged is restored as it was.
-        if let Err(why @ StoreError::Record(RecordError::Secret(SecretError::OtherKey { .. }))) =
-            listed.plugin
-        {
-            return Err(why);
-        }
-    }
-    Ok(())
-}
-
 /// Moves what is there out of the way and what was unpacked into its place.
 fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> {
-    let stamp = clock::rfc3339(clock::unix_time_us()).replace(':', "-");
-    let before = data.path().join(format!("before-restore-{stamp}"));
+    let before = data.path().join(format!("before-restore-{}", stamp()));
     let replaced: Vec<PathBuf> = data.replaced().into_iter().filter(|path| path.exists()).collect();
     let kept = !replaced.is_empty();
     if kept {
@@ -217,4 +201,9 @@ fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> 
     }
     File::open(data.path()).and_then(|folder| folder.sync_all()).map_err(failed("write in", data.path()))?;
     Ok(kept.then_some(before))
+}
+
+/// The time of day, for a file's name.
+fn stamp() -> String {
+    clock::rfc3339(clock::unix_time_us()).replace(':', "-")
 }

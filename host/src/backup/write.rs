@@ -7,12 +7,13 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::runtime;
 
 use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres};
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir},
+    store::{DATABASE_FILE, DataDir, SecretKeys},
 };
 
 /// Writes a backup of what the host with this configuration keeps. It may run meanwhile.
@@ -20,7 +21,7 @@ use crate::{
 /// # Errors
 ///
 /// [`BackupError`]; there is no file then.
-pub fn write(config: &Config, file: &Path) -> Result<Facts, BackupError> {
+pub fn write(config: &Config, file: &Path, network: &runtime::Handle) -> Result<Facts, BackupError> {
     if file.exists() {
         return Err(BackupError::Exists { path: file.to_owned() });
     }
@@ -31,12 +32,19 @@ pub fn write(config: &Config, file: &Path) -> Result<Facts, BackupError> {
     let staging = tempfile::tempdir_in(folder).map_err(failed("make a folder in", folder))?;
     let taken = staging.path().join("taken");
 
+    let server = postgres::Server::of(config, network)?;
     let facts = Facts {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         created: clock::rfc3339(clock::unix_time_us()),
         database: if config.database.url.postgres().is_some() { "postgres" } else { "sqlite" }.to_owned(),
         plugins: folders(&data.join(PLUGINS))?,
+        tables: server.as_ref().map_or(Ok(Vec::new()), postgres::Server::plugins)?,
+        migration: match &server {
+            None => newest_migration_in(&data.join(DATABASE_FILE))?,
+            Some(server) => server.migration()?,
+        },
+        key: SecretKeys::open(data)?.id(),
     };
     let mut tar = tar::Builder::new(archive.as_file());
     tar.follow_symlinks(false);
@@ -46,9 +54,9 @@ pub fn write(config: &Config, file: &Path) -> Result<Facts, BackupError> {
     let text = serde_json::to_vec_pretty(&facts).unwrap_or_default();
     fs::write(&taken, text).map_err(failed("write", &taken))?;
     add(&taken, Path::new(FACTS))?;
-    match config.database.url.postgres() {
-        Some(url) => {
-            postgres::dump(url, &config.database, &taken)?;
+    match &server {
+        Some(server) => {
+            server.dump(&taken)?;
             add(&taken, Path::new(DUMP))?;
         }
         None => {
@@ -73,6 +81,15 @@ pub fn write(config: &Config, file: &Path) -> Result<Facts, BackupError> {
     archive.persist_noclobber(file).map_err(|why| failed("write", file)(why.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write in", folder))?;
     Ok(facts)
+}
+
+/// The newest migration of a host's own tables.
+fn newest_migration_in(path: &Path) -> Result<String, BackupError> {
+    let failed =
+        |why: rusqlite::Error| BackupError::Database { path: path.to_owned(), reason: why.to_string() };
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let newest = "SELECT max(version) FROM __diesel_schema_migrations";
+    database.query_row(newest, [], |row| row.get(0)).map_err(failed)
 }
 
 /// Copies a database, which may be in use, to `target`: one transaction's view of it, without free pages.

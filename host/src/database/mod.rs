@@ -174,6 +174,19 @@ impl Databases {
         }
     }
 
+    /// The plugins that have tables in PostgreSQL. With SQLite they are folders. Blocks.
+    pub(crate) fn in_postgres(&self) -> Result<Vec<String>, DatabaseError> {
+        self.postgres.as_ref().map_or(Ok(Vec::new()), PostgresSchemas::plugins)
+    }
+
+    /// Makes an empty schema for a plugin, and answers its name and that of the role that has it. `None` with SQLite.
+    /// Blocks.
+    pub(crate) fn empty_schema(&self, plugin: &str) -> Result<Option<(String, String)>, DatabaseError> {
+        let Some(postgres) = &self.postgres else { return Ok(None) };
+        postgres.purge(plugin)?;
+        Ok(Some(postgres.set_up(plugin)?.place()))
+    }
+
     fn dialect(&self) -> Dialect {
         if self.postgres.is_some() { Dialect::POSTGRES } else { Dialect::SQLITE }
     }

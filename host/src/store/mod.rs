@@ -29,7 +29,7 @@ pub use self::{
 };
 pub(crate) use self::{
     data_dir::{make_private_dir, write_private},
-    database::{Connection, FILE as DATABASE_FILE, breaks_connection, on},
+    database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     plugins::{open_without_waiting, read_bounded},
 };

@@ -131,18 +131,9 @@ impl Store {
     ///
     /// [`StoreError::Io`] when its folder cannot be made, [`StoreError::Secret`] without a key for secrets.
     pub fn open(data: &DataDir, database: Arc<Database>) -> Result<Self, StoreError> {
-        Self::with_keys(data.path(), database, SecretKeys::open(data.path())?)
-    }
-
-    /// The store in a folder whose database was sealed with `keys`.
-    pub(crate) fn with_keys(
-        folder: &Path,
-        database: Arc<Database>,
-        keys: SecretKeys,
-    ) -> Result<Self, StoreError> {
-        let root = folder.join("plugins");
+        let root = data.path().join("plugins");
         make_private_dir(&root).map_err(failed("make the folder", &root))?;
-        Ok(Self { root, records: Records::new(database, keys) })
+        Ok(Self { root, records: Records::new(database, SecretKeys::open(data.path())?) })
     }
 
     /// The database that it is in.

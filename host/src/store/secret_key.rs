@@ -179,6 +179,18 @@ impl SecretKeys {
         }
     }
 
+    /// The id of the key that seals, which tells nothing of the key.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.keys.first().map(|key| hex(&id(key))).unwrap_or_default()
+    }
+
+    /// Whether the key of this id is here.
+    #[must_use]
+    pub fn has(&self, wanted: &str) -> bool {
+        self.keys.iter().any(|key| hex(&id(key)) == wanted)
+    }
+
     /// Seals `plain`. It can be read for the same `what` only: the configuration of one plugin is not that of another.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ pub(in crate::cli) struct Backup {
 
 impl Backup {
     pub(super) fn run(&self, global: &Global, config: &Config) -> anyhow::Result<()> {
-        let facts = backup::write(config, &self.file).map_err(|why| anyhow!("{why} ({})", why.code()))?;
+        let facts = backup::write(config, &self.file, super::network()?.handle())
+            .map_err(|why| anyhow!("{why} ({})", why.code()))?;
         global.answer(&facts, |facts| {
             format!(
                 "Wrote {} with {} plugins. Keep `secret.key` of the data folder apart from it: without the key, the \

@@ -3,6 +3,7 @@
 mod backup;
 mod restore;
 
+use anyhow::Context;
 use clap::Subcommand;
 
 use super::Global;
@@ -24,4 +25,13 @@ impl Verb {
             Self::Restore(verb) => verb.run(global, &config),
         }
     }
+}
+
+/// Where connections to PostgreSQL live.
+fn network() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start a thread for the database")
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 use serde_json::json;
 
@@ -21,11 +21,7 @@ impl Restore {
         let Some(_lock) = data.try_lock()? else {
             bail!("a host or another command holds the data folder {}: stop it first", data.path().display());
         };
-        let network = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("cannot start a thread for the database")?;
+        let network = super::network()?;
         let restored = backup::restore(config, &data, &self.file, network.handle())
             .map_err(|why| anyhow!("{why} ({})", why.code()))?;
         global.answer(&json!({"backup": restored.facts, "before": restored.before}), |_| {

@@ -71,6 +71,11 @@ impl PostgresRole {
         Self { server, names, config: Arc::new(config) }
     }
 
+    /// The names of its schema and of its role.
+    pub(in crate::database) fn place(&self) -> (String, String) {
+        (self.names.schema.clone(), self.names.role.clone())
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.server.limits
     }

@@ -21,6 +21,9 @@ use crate::{
 /// The oldest server that is supported.
 const OLDEST: i32 = 15;
 
+/// What the comment of a plugin's schema begins with. The plugin's name follows, which the schema's may have cut.
+const COMMENT: &str = "StreamSpace plugin ";
+
 /// How often something is tried that another host of the same server is in the way of.
 const TRIES: u32 = 20;
 
@@ -64,6 +67,22 @@ impl PostgresSchemas {
             check_fence(&client, &names).await?;
             end_sessions(&client, &names).await?;
             Ok(PostgresRole::new(Arc::clone(&self.0), names, &password))
+        })
+    }
+
+    /// The plugins that have a schema, by name.
+    pub(in crate::database) fn plugins(&self) -> Result<Vec<String>, DatabaseError> {
+        self.0.blocking(async {
+            let failed = server("listing the plugins that have tables");
+            let comments = "SELECT obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace \
+                            WHERE nspname LIKE 'plugin\\_%' ORDER BY nspname";
+            let rows = self.0.connect().await?.query(comments, &[]).await.map_err(&failed)?;
+            let mut plugins = Vec::with_capacity(rows.len());
+            for row in rows {
+                let comment: Option<String> = row.try_get(0).map_err(&failed)?;
+                plugins.extend(comment.and_then(|comment| comment.strip_prefix(COMMENT).map(str::to_owned)));
+            }
+            Ok(plugins)
         })
     }
 
@@ -243,7 +262,7 @@ async fn make_role(
     limits: &Limits,
 ) -> Result<String, DatabaseError> {
     let failed = server("making the plugin's role and schema");
-    let Names { schema, role, .. } = names;
+    let Names { plugin, schema, role } = names;
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random)
         .map_err(|why| DatabaseError::Server { what: "making a password", reason: why.to_string() })?;
@@ -272,7 +291,8 @@ async fn make_role(
         "GRANT CONNECT ON DATABASE {database} TO \"{role}\";
          CREATE SCHEMA IF NOT EXISTS \"{schema}\";
          REVOKE ALL ON SCHEMA \"{schema}\" FROM PUBLIC;
-         GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO \"{role}\";"
+         GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO \"{role}\";
+         COMMENT ON SCHEMA \"{schema}\" IS '{COMMENT}{plugin}';"
     );
     retried(|| client.batch_execute(&statements)).await.map_err(&failed)?;
     Ok(password)

@@ -11,6 +11,12 @@ use super::{Connection, DatabaseError};
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
+/// The version of the newest migration that this host knows.
+pub(crate) fn newest() -> String {
+    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = SQLITE.migrations().unwrap_or_default();
+    known.iter().map(|migration| migration.name().version().to_string()).max().unwrap_or_default()
+}
+
 /// Runs what the database does not have yet, each migration in a transaction. Refuses a database that has more.
 pub(super) fn run(connection: &mut Connection) -> Result<(), DatabaseError> {
     match connection {

@@ -17,6 +17,7 @@ pub use self::error::DatabaseError;
 pub(crate) use self::{
     connection::{Connection, on},
     error::breaks_connection,
+    migrations::newest as newest_migration,
 };
 use crate::{
     config::{self, Sync},
