@@ -152,7 +152,8 @@ impl Bus {
             check_topic(event.topic)?;
         }
         let index = self.index.load();
-        let mut receipt = Receipt { ids: Vec::with_capacity(new.len()), durable: self.log.is_some() };
+        let mut receipt =
+            Receipt { ids: Vec::with_capacity(new.len()), durable: self.log.is_some() && !new.is_empty() };
         let mut entries = Vec::with_capacity(new.len());
         for event in new {
             entries.push(index.with_audience(event.topic, |audience| {
