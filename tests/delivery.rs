@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use serde_json::{Value, json};
-use streamspace_tests::{DEADLINE, Host, Installation};
+use streamspace_tests::{Host, Installation};
 
 const PLUGIN: &str = "fixture-counter";
 
@@ -40,10 +40,7 @@ fn numbers(host: &Host, delivered: u64, retried: u64, dead: u64) {
 
 #[track_caller]
 fn one_dead_letter(host: &Host, event: &Value, attempts: u64, reason: &str) {
-    // It is counted at once and written a moment later.
-    let plugin = host.wait_for(DEADLINE, "the dead letter to be written", || {
-        Some(host.plugin(PLUGIN)).filter(|plugin| plugin["dead_letters"] != json!([]))
-    });
+    let plugin = host.wait_dead_letters(PLUGIN, 1);
     let letters = plugin["dead_letters"].as_array().cloned().unwrap_or_default();
     let [letter] = &letters[..] else { panic!("expected one dead letter: {plugin}") };
     assert_eq!((&letter["consumer"], &letter["topic"]), (&json!("count"), &json!("test.count")), "{letter}");

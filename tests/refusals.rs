@@ -265,7 +265,7 @@ fn a_capability_that_this_host_has_not() {
     let refused = Refused {
         code: "SSP-LIB-013",
         rule: "capability-present",
-        expected: &["`storage/1`", "version 9.9.0"],
+        expected: &["`future/1`", "version 9.9.0"],
         found: &["this host is version 0."],
     };
     refused.on(
@@ -274,7 +274,7 @@ fn a_capability_that_this_host_has_not() {
             // They make room.
             facts["uses"] = json!([]);
             let needs = facts["needs"].as_array_mut().expect("a list");
-            needs.push(json!({"id": "storage/1", "since": "9.9.0", "layout": "01234567"}));
+            needs.push(json!({"id": "future/1", "since": "9.9.0", "layout": "01234567"}));
         }),
     );
 }
@@ -283,7 +283,7 @@ fn a_capability_that_this_host_has_not() {
 fn a_capability_that_the_plugin_can_do_without_is_no_reason() {
     admitted(
         Installation::new(),
-        note(|facts| facts["uses"] = json!([{"id": "storage/1", "since": "9.9.0", "layout": "01234567"}])),
+        note(|facts| facts["uses"] = json!([{"id": "future/1", "since": "9.9.0", "layout": "01234567"}])),
     );
 }
 

@@ -145,6 +145,16 @@ impl Host {
         })
     }
 
+    /// Waits until a plugin has this many dead letters, which are written a moment after they are counted, and answers
+    /// with what the host says about the plugin.
+    pub fn wait_dead_letters(&self, plugin: &str, count: usize) -> Value {
+        self.wait_for(DEADLINE, &format!("{plugin} to have {count} dead letters"), || {
+            let there =
+                |plugin: &Value| plugin["dead_letters"].as_array().is_some_and(|all| all.len() == count);
+            Some(self.plugin(plugin)).filter(there)
+        })
+    }
+
     /// Everything it said to anyone: log, standard error, command line and HTTP.
     #[must_use]
     pub fn everything_said(&self) -> String {
