@@ -159,7 +159,7 @@ fn a_golden_plugin_consumes_and_emits() {
     host.wait_count(EVERY, "asked", "dead", 1);
     host.post_event("golden.panic", &Value::Null);
     host.wait_count(EVERY, "asked", "dead", 2);
-    let letters = host.wait_dead_letters(EVERY, 1)["dead_letters"].clone();
+    let letters = host.wait_dead_letters(EVERY, 2)["dead_letters"].clone();
     assert!(letters.to_string().contains("golden panic"), "{letters}");
     host.post_event("golden.alive", &Value::Null);
     done(&host, "alive");
