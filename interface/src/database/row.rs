@@ -630,7 +630,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        // Under Miri a case takes long.
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 4 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn numbers_and_texts_come_back_as_they_were(n: i64, x in any::<f64>().prop_filter("finite", |x| x.is_finite()),

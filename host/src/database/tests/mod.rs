@@ -2,6 +2,7 @@
 
 mod escapes_postgres;
 mod escapes_sqlite;
+#[cfg(unix)]
 mod files;
 mod migrations;
 mod schemas;
