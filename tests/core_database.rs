@@ -197,6 +197,8 @@ fn a_database_that_is_not_there_is_said_with_its_place_and_without_the_password(
     let output = installation.cli(&["plugin", "list"]).expect(1);
     assert!(output.stderr.contains("127.0.0.1:1") && output.stderr.contains("SSP-DAT-002"), "{output:?}");
     assert!(!output.stderr.contains(SECRET), "{output:?}");
+    let output = installation.cli(&["config", "check"]).expect(0);
+    assert!(output.stdout.contains("127.0.0.1:1/nowhere") && !output.stdout.contains(SECRET), "{output:?}");
     let installation = Installation::new().set("database.url", format!("mysql://x:{SECRET}@y/z"));
     let output = installation.cli(&["plugin", "list"]).expect(1);
     assert!(output.stderr.contains("database.url") && !output.stderr.contains(SECRET), "{output:?}");

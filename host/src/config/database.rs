@@ -48,8 +48,9 @@ impl Default for Database {
     }
 }
 
-/// What [`Database::url`] holds. Its `Debug` form shows no password.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What [`Database::url`] holds. It is written, and has a `Debug` form, without user, password and parameters: the
+/// configuration is shown to people.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct DatabaseUrl(String);
 
@@ -76,8 +77,54 @@ impl Default for DatabaseUrl {
     }
 }
 
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(url) = self.postgres() else { return f.write_str("sqlite") };
+        // A list of hosts is no URL to others.
+        match url::Url::parse(url) {
+            Ok(url) => {
+                write!(f, "postgres://{}", url.host_str().unwrap_or_default())?;
+                if let Some(port) = url.port() {
+                    write!(f, ":{port}")?;
+                }
+                f.write_str(url.path())
+            }
+            Err(_) => f.write_str("postgres://…"),
+        }
+    }
+}
+
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.postgres().is_some() { "postgres://…" } else { "sqlite" })
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, expected) in [
+            ("sqlite", "sqlite"),
+            (
+                "postgres://ada:hunter2@db.example:5433/main?sslmode=require",
+                "postgres://db.example:5433/main",
+            ),
+            ("postgresql://db.example/main?password=hunter2", "postgres://db.example/main"),
+            ("postgres://ada:hunter2@one:1,two:2/main", "postgres://…"),
+        ] {
+            assert!(DatabaseUrl::is_valid(url), "{url}");
+            let url = DatabaseUrl(url.to_owned());
+            assert_eq!((url.to_string().as_str(), format!("{url:?}").as_str()), (expected, expected));
+            assert_eq!(serde_json::to_value(&url).expect("a text"), expected);
+        }
     }
 }
