@@ -6,18 +6,18 @@
 use std::{path::Path, process::Command};
 
 use tokio::runtime;
+use tokio_postgres::config::{Host, SslMode};
 
 use super::BackupError;
 use crate::{
     config::{self, Config},
     database::Databases,
     postgres::{Postgres, PostgresError, reason},
-    store::DataDir,
+    store::{DataDir, KEY_VARIABLE, PREVIOUS_KEY_VARIABLE},
 };
 
 /// The database of `database.url`.
 pub(super) struct Server<'a> {
-    url: &'a str,
     config: &'a config::Database,
     postgres: Postgres,
     databases: Databases,
@@ -26,11 +26,7 @@ pub(super) struct Server<'a> {
 impl<'a> Server<'a> {
     /// `None` with SQLite.
     pub(super) fn of(config: &'a Config, network: &runtime::Handle) -> Result<Option<Self>, BackupError> {
-        let (Some(url), Some(postgres)) =
-            (config.database.url.postgres(), Postgres::new(&config.database, network)?)
-        else {
-            return Ok(None);
-        };
+        let Some(postgres) = Postgres::new(&config.database, network)? else { return Ok(None) };
         let data = config.data_dir.as_path();
         let data = DataDir::open(data).map_err(|why| BackupError::Io {
             what: "use the data folder",
@@ -38,7 +34,7 @@ impl<'a> Server<'a> {
             source: std::io::Error::other(why),
         })?;
         let databases = Databases::new(&data, &config.database, Some(&postgres));
-        Ok(Some(Self { url, config: &config.database, postgres, databases }))
+        Ok(Some(Self { config: &config.database, postgres, databases }))
     }
 
     /// The plugins that have tables.
@@ -107,25 +103,44 @@ impl<'a> Server<'a> {
         run("pg_restore", command)
     }
 
-    /// A program for the database, whose password is nobody else's business: other users see a command's arguments.
+    /// A program for the database. Where it is and who asks goes by the environment: other users see a command's arguments.
     fn program(&self, name: &str) -> Command {
+        let config = self.postgres.config();
         let mut command = Command::new(name);
-        let mut place = self.url.to_owned();
-        if let Ok(mut parsed) = url::Url::parse(self.url) {
-            if let Some(password) = parsed.password() {
-                let password =
-                    percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
-                command.env("PGPASSWORD", password);
-            }
-            if parsed.set_password(None).is_ok() {
-                place = parsed.to_string();
-            }
+        let hosts = config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            Host::Unix(path) => path.display().to_string(),
+        });
+        command.env("PGHOST", hosts.collect::<Vec<_>>().join(","));
+        let ports: Vec<String> = config.get_ports().iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            command.env("PGPORT", ports.join(","));
         }
+        if let Some(user) = config.get_user() {
+            command.env("PGUSER", user);
+        }
+        if let Some(password) = config.get_password() {
+            command.env("PGPASSWORD", String::from_utf8_lossy(password).as_ref());
+        }
+        // The programs know of no roots but those of a file.
+        command.env(
+            "PGSSLMODE",
+            match (config.get_ssl_mode(), &self.config.ca_file) {
+                (SslMode::Disable, _) => "disable",
+                (SslMode::Require, Some(_)) => "verify-full",
+                (SslMode::Require, None) => "require",
+                _ => "prefer",
+            },
+        );
         if let Some(file) = &self.config.ca_file {
             command.env("PGSSLROOTCERT", file);
         }
         command.env("PGCONNECT_TIMEOUT", self.config.wait_deadline_secs.to_string());
-        command.args(["--no-password", "--dbname"]).arg(place);
+        // Not their business.
+        command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
+        command.args(["--no-password", "--dbname"]);
+        command.arg(config.get_dbname().or(config.get_user()).unwrap_or_default());
         command
     }
 }

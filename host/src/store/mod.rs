@@ -32,4 +32,5 @@ pub(crate) use self::{
     database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     plugins::{open_without_waiting, read_bounded},
+    secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
 };

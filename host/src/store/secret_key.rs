@@ -15,9 +15,9 @@ use super::data_dir::write_private;
 use crate::hex::hex;
 
 /// The variable that holds the key in place of the file: 64 hexadecimal digits.
-pub(super) const VARIABLE: &str = "STREAMSPACE_SECRET_KEY";
+pub(crate) const VARIABLE: &str = "STREAMSPACE_SECRET_KEY";
 /// The variable with the key before it, for the time of a rotation.
-pub(super) const PREVIOUS_VARIABLE: &str = "STREAMSPACE_SECRET_KEY_PREVIOUS";
+pub(crate) const PREVIOUS_VARIABLE: &str = "STREAMSPACE_SECRET_KEY_PREVIOUS";
 /// The file, in the data directory.
 pub(super) const FILE: &str = "secret.key";
 
