@@ -126,6 +126,8 @@ impl Bus {
             (id, None)
         });
         let (id, event) = prepared?;
+        // Not held while this waits.
+        drop(index);
         if let Some((event, log)) = event.zip(self.log.as_ref()) {
             Self::check_texts(&event)?;
             let (done, wait) = mpsc::sync_channel(1);
@@ -313,6 +315,10 @@ impl Bus {
         }
         for (consumer, known) in &continued {
             consumer.take_over(known);
+            if let Some(log) = &self.log {
+                // What the one before had to be written is this one's now.
+                log.settled(Arc::clone(consumer));
+            }
         }
         let gone = before
             .into_iter()

@@ -439,6 +439,67 @@ fn a_new_consumer_may_begin_at_the_oldest_event_there_is() {
 }
 
 #[test]
+fn a_consumer_that_is_replaced_while_it_is_read_for_is_read_for_again() {
+    let house = House::new();
+    let (old, _) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    // The reader was asked, and has not come yet.
+    assert!(old[0].fall_behind());
+    house.emit_all("a");
+    let (new, plugin) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    assert_eq!(plugin.data(), ["a"]);
+    assert_eq!(new[0].counts().pending, 0);
+}
+
+#[test]
+fn what_a_handler_that_hangs_has_in_its_hands_is_given_to_the_next_instance() {
+    /// Holds what it is given until it is let go.
+    struct Hanging(Mutex<std::sync::mpsc::Receiver<()>>);
+    impl Target for Hanging {
+        fn deliver(&self, _: u32, batch: Batch<'_>) -> Progress {
+            self.0.lock().expect("a lock").recv().expect("let go");
+            Progress { acknowledged: batch.events.len() as u64, stopped_at: ROption::RNone }
+        }
+
+        fn redact(&self, text: &str) -> String {
+            text.to_owned()
+        }
+
+        fn refused(&self, _: &Consumer, _: &Refused<'_>) {}
+    }
+    let house = House::new();
+    // One that was refused, which is due again, and one that is new.
+    let (_, _) = house.plugin(spec(true), Plugin::default().refuse("a", [(Verdict::RETRY, 60_000)]));
+    house.emit_all("a b");
+    house.run();
+    let house = house.after_a_crash();
+    let consumers = house.bus.subscribe(&"p".into(), &[spec(true)]).expect("a good consumer");
+    let (go, wait) = std::sync::mpsc::channel();
+    let hanging = Hanging(Mutex::new(wait));
+    house.bus.resume(&consumers, &(Arc::new(hanging) as Arc<dyn Target>));
+    consumers[0].make_due();
+    assert!(house.bus.log().expect("a log").flush(Instant::now() + Duration::from_secs(30)));
+    std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| consumers[0].run(&mut Scratch::default()));
+        let until = Instant::now() + Duration::from_secs(30);
+        while consumers[0].running_for().is_none() {
+            assert!(Instant::now() < until, "the handler is not called");
+            std::thread::yield_now();
+        }
+        let (_, next) = house.plugin(spec(true), Plugin::default());
+        house.run();
+        assert_eq!(next.data(), ["a", "b"]);
+        go.send(()).expect("it waits");
+        hanging.join().expect("it ends");
+    });
+    house.run();
+    // Nothing of it is left for a third.
+    let house = house.after_a_crash();
+    assert_eq!(house.bus.consumers()[0].counts().pending, 0);
+}
+
+#[test]
 fn a_plugin_that_is_gone_leaves_nothing_behind() {
     let house = House::new();
     let (_, _) = house.plugin(spec(true), Plugin::default().refuse("a", [(Verdict::REJECT, 0)]));

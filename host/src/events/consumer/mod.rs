@@ -271,7 +271,7 @@ impl Consumer {
         from.successor = Some(Arc::clone(self));
         from.rewind();
         let mut to = self.queue();
-        to.tail = std::mem::take(&mut from.tail);
+        to.tail = from.tail.hand_on();
         to.parked = std::mem::take(&mut from.parked);
         to.high_water = from.high_water;
         for (to, from) in [
@@ -615,8 +615,8 @@ impl Consumer {
         self.options.backoff.get(position).copied().unwrap_or(Duration::from_secs(1)).min(LONGEST_WAIT)
     }
 
-    /// Ends a batch of which the first `handled` events are settled; the others go back to the front. `acknowledged`
-    /// of those that were refused before are in `resolved`.
+    /// Ends a batch of which the first `handled` events are settled; the others go back to the front. `resolved` are those
+    /// that were refused before and are acknowledged now.
     fn settle(self: &Arc<Self>, batch: &mut Vec<Delivery>, handled: usize, resolved: Vec<Uuid>) -> Next {
         // Usually empty, and then `split_off` allocates nothing.
         let mut unhandled = batch.split_off(handled.min(batch.len()));

@@ -86,6 +86,12 @@ impl Tail {
         self.of_call.push(change);
     }
 
+    /// Gives itself to a consumer that takes the place of this one. What the log and its reader were told of, and what the
+    /// call that runs has done, was this one's.
+    pub(super) fn hand_on(&mut self) -> Self {
+        Self { reading: false, told: false, of_call: Vec::new(), ..std::mem::take(self) }
+    }
+
     /// The call that made changes is over. Answers whether the log must be told.
     pub(super) fn end_call(&mut self) -> bool {
         self.unsaved.append(&mut self.of_call);
@@ -101,13 +107,16 @@ impl Tail {
 impl Queue {
     /// Lets go of what is in memory of the log. What was refused stays.
     pub(super) fn rewind(&mut self) {
-        self.tail.read_to = self.position(0).max(self.tail.saved);
+        let position = self.position(0).max(self.tail.saved);
+        self.tail.read_to = position;
         self.tail.behind = true;
+        // What a call that does not end has refused is in the log still, after the position.
+        self.parked.retain(|parked| parked.delivery.seq <= position);
         for delivery in self.tried_again.drain(..).chain(self.pending.drain(..)) {
-            if delivery.refused {
-                self.parked.push(Parked { due: Instant::now(), delivery });
-            } else {
+            if !delivery.refused {
                 self.tail.waiting += 1;
+            } else if !self.parked.iter().any(|parked| parked.delivery.event.id == delivery.event.id) {
+                self.parked.push(Parked { due: Instant::now(), delivery });
             }
         }
         self.tail.bytes = 0;
@@ -157,12 +166,15 @@ impl Queue {
 
 impl Consumer {
     /// What the log has to write, `offered` being the newest event that every consumer was offered. To be given to
-    /// [`saved`](Self::saved) or [`not_saved`](Self::not_saved).
-    pub(crate) fn take_unsaved(&self, offered: u64) -> Unsaved {
+    /// [`saved`](Self::saved) or [`not_saved`](Self::not_saved). `None` if it is another one's by now.
+    pub(crate) fn take_unsaved(&self, offered: u64) -> Option<Unsaved> {
         let mut queue = self.queue();
+        if queue.replaced {
+            return None;
+        }
         queue.tail.told = false;
         let position = queue.position(offered);
-        Unsaved { position, changes: std::mem::take(&mut queue.tail.unsaved) }
+        Some(Unsaved { position, changes: std::mem::take(&mut queue.tail.unsaved) })
     }
 
     /// The log has written it. Answers whether the consumer must be handed to the workers, having waited for that.
@@ -261,6 +273,14 @@ impl Consumer {
         queue.tail.read_to = queue.tail.read_to.max(seq);
         queue.tail.missed += count;
         queue.tail.waiting = queue.tail.waiting.saturating_sub(count);
+    }
+
+    /// Makes what waits for its next try due.
+    #[cfg(test)]
+    pub(crate) fn make_due(&self) {
+        for parked in &mut self.queue().parked {
+            parked.due = Instant::now();
+        }
     }
 
     /// Has events that were refused before tried now: dead letters that are replayed. Answers whether the consumer must

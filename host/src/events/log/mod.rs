@@ -105,7 +105,9 @@ impl EventLog {
         config: &config::Events,
         logger: &slog::Logger,
     ) -> Result<Self, DatabaseError> {
-        let (head, bytes) = database.with("read the end of the event log", rows::extent)?;
+        let (head, bytes) = database.with("read the end of the event log", |connection| {
+            Ok((rows::head(connection)?, rows::bytes(connection)?))
+        })?;
         Ok(Self {
             database,
             logger: logger.clone(),

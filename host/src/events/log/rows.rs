@@ -103,16 +103,22 @@ pub(super) struct RefusalRow {
     reason: String,
 }
 
-/// The number of the newest event, and the bytes of data of all.
-pub(super) fn extent(connection: &mut Connection) -> QueryResult<(u64, u64)> {
+/// The number of the newest event.
+pub(super) fn head(connection: &mut Connection) -> QueryResult<u64> {
     on!(connection, |c| {
         let head: Option<i64> = events::table.select(diesel::dsl::max(events::seq)).first(c)?;
         // What has no event has no newest: consumers know how far it once was.
         let position: Option<i64> =
             consumers::table.select(diesel::dsl::max(consumers::position)).first(c)?;
-        let bytes: Option<i64> = events::table.select(diesel::dsl::sum(length(events::data))).first(c)?;
-        Ok((unsigned(head.unwrap_or(0).max(position.unwrap_or(0))), unsigned(bytes.unwrap_or(0))))
+        Ok(unsigned(head.unwrap_or(0).max(position.unwrap_or(0))))
     })
+}
+
+/// The bytes of data of all events.
+pub(super) fn bytes(connection: &mut Connection) -> QueryResult<u64> {
+    let bytes: Option<i64> =
+        on!(connection, |c| events::table.select(diesel::dsl::sum(length(events::data))).first(c))?;
+    Ok(unsigned(bytes.unwrap_or(0)))
 }
 
 /// Writes events under the numbers from `first` on.

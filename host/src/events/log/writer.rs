@@ -109,9 +109,8 @@ impl EventLog {
         let settled = settled
             .into_iter()
             .filter_map(|consumer| {
-                let id = consumer.id()?;
-                let unsaved = consumer.take_unsaved(offered);
-                (!consumer.is_gone()).then_some((consumer, id, unsaved))
+                let (id, unsaved) = (consumer.id()?, consumer.take_unsaved(offered)?);
+                Some((consumer, id, unsaved))
             })
             .collect();
         Some(Group { appends, settled, forgotten })
@@ -210,11 +209,16 @@ impl Writer<'_> {
         let Some(connection) = self.connection.as_mut().filter(|_| self.lost_track) else {
             return Ok(());
         };
-        match rows::extent(connection) {
+        let head = self.log.head();
+        match rows::head(connection).and_then(|found| {
+            // Looks at every event, so only if there are more than was thought.
+            let bytes = if found > head { Some(rows::bytes(connection)?) } else { None };
+            Ok((found, bytes))
+        }) {
             Ok((head, bytes)) => {
                 self.lost_track = false;
-                self.log.bytes.store(bytes, Ordering::Relaxed);
-                if head > self.log.head() {
+                if let Some(bytes) = bytes {
+                    self.log.bytes.store(bytes, Ordering::Relaxed);
                     // A commit was reported as failed and was none: those events are there, and only the log has them.
                     self.log.head.store(head, Ordering::Release);
                     if let Some(bus) = self.log.bus() {
