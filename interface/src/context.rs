@@ -69,7 +69,7 @@ impl Context {
         &self.0.logger
     }
 
-    /// `[any]` Emits events.
+    /// Emits events. Not to be called where blocking is not allowed.
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.0.events

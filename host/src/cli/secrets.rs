@@ -16,7 +16,7 @@ impl Verb {
         let Self::Rotate = self;
         let rotated = Target::find(&global.load(Overrides::default())?)?.rotate_secret_key()?;
         global.answer(&rotated, |rotated| {
-            format!("Sealed the configurations of {} plugins with a new key.", rotated["sealed"])
+            format!("Sealed with a new key: {} configurations.", rotated["sealed"])
         })
     }
 }

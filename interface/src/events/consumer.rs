@@ -75,7 +75,8 @@ impl<'r, P> ConsumerBuilder<'r, P> {
         self
     }
 
-    /// How many events may wait in memory. Beyond it the oldest is dropped, counted and reported.
+    /// How many events may wait in memory. Beyond it a durable consumer's are read from the log later; of an ephemeral one
+    /// the oldest is dropped, counted and reported.
     pub fn max_pending(mut self, events: u32) -> Self {
         self.spec.max_pending = events;
         self

@@ -18,9 +18,10 @@ impl Events {
         Self { plugin, host }
     }
 
-    /// `[any]` Emits `plugin.<name of this plugin>.<event>` with `data` as its payload and answers with the event's
+    /// Emits `plugin.<name of this plugin>.<event>` with `data` as its payload and answers with the event's
     /// id. `event` is one or more tokens of letters, digits, `_` and `-`, separated by dots. Never waits for a
-    /// consumer.
+    /// consumer. If a durable consumer wants the event, waits until the event is in the host's log, so this is not to be
+    /// called where blocking is not allowed.
     ///
     /// ```
     /// # use streamspace_plugin::prelude::*;
@@ -46,7 +47,7 @@ impl Events {
         self.emit_json(event, subject, &data)
     }
 
-    /// `[any]` As [`emit`](Self::emit), with a payload that is JSON already.
+    /// As [`emit`](Self::emit), with a payload that is JSON already.
     ///
     /// # Errors
     ///

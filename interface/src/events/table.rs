@@ -52,7 +52,8 @@ pub struct EmissionView<'a> {
 #[sabi(kind(Prefix(prefix_ref = EmitterRef)))]
 #[sabi(missing_field(option))]
 pub struct Emitter {
-    /// `[any]` Emits an event and answers with its id. Never waits for a consumer.
+    /// `[worker]` `[setup]` and threads of the plugin's own: emits an event and answers with its id. Never waits for a
+    /// consumer. If the event is durable, waits until it is in the log.
     #[sabi(last_prefix_field)]
     pub emit: extern "C" fn(Handle, EmissionView<'_>) -> Outcome<[u8; 16]>,
 }

@@ -20,7 +20,7 @@ impl Backup {
             .map_err(|why| anyhow!("{why} ({})", why.code()))?;
         global.answer(&facts, |facts| {
             format!(
-                "Wrote {} with {} plugins. Keep `secret.key` of the data folder apart from it: without the key, the \
+                "Wrote {}. Plugins in it: {}. Keep `secret.key` of the data folder apart from it: without the key, the \
                  secrets in it are lost.",
                 self.file.display(),
                 facts.plugins.len()
