@@ -131,7 +131,7 @@ impl Bus {
         if let Some((event, log)) = event.zip(self.log.as_ref()) {
             Self::check_texts(&event)?;
             let (done, wait) = mpsc::sync_channel(1);
-            log.append(Append {
+            log.append_here(Append {
                 entries: vec![Entry { event: Arc::new(event), durable: true }],
                 // The emitter may have gone: then nobody wants to know.
                 done: Box::new(move |result| drop(done.send(result))),

@@ -2,7 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{LazyLock, Mutex},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        LazyLock, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Instant,
 };
 
@@ -63,11 +68,12 @@ impl Target for Plugin {
 }
 
 #[derive(Default)]
-struct ByHand(Mutex<Vec<Arc<Consumer>>>);
+struct ByHand(Mutex<Vec<Arc<Consumer>>>, AtomicBool);
 
 impl Scheduler for ByHand {
     fn ready(&self, consumers: &[Arc<Consumer>]) {
         self.0.lock().expect("a lock").extend(consumers.iter().cloned());
+        assert!(!self.1.swap(false, Ordering::Relaxed), "told to panic");
     }
 }
 
@@ -455,7 +461,7 @@ fn a_consumer_that_is_replaced_while_it_is_read_for_is_read_for_again() {
 #[test]
 fn what_a_handler_that_hangs_has_in_its_hands_is_given_to_the_next_instance() {
     /// Holds what it is given until it is let go.
-    struct Hanging(Mutex<std::sync::mpsc::Receiver<()>>);
+    struct Hanging(Mutex<mpsc::Receiver<()>>);
     impl Target for Hanging {
         fn deliver(&self, _: u32, batch: Batch<'_>) -> Progress {
             self.0.lock().expect("a lock").recv().expect("let go");
@@ -475,7 +481,7 @@ fn what_a_handler_that_hangs_has_in_its_hands_is_given_to_the_next_instance() {
     house.run();
     let house = house.after_a_crash();
     let consumers = house.bus.subscribe(&"p".into(), &[spec(true)]).expect("a good consumer");
-    let (go, wait) = std::sync::mpsc::channel();
+    let (go, wait) = mpsc::channel();
     let hanging = Hanging(Mutex::new(wait));
     house.bus.resume(&consumers, &(Arc::new(hanging) as Arc<dyn Target>));
     consumers[0].make_due();
@@ -523,4 +529,63 @@ fn only_durable_topics_and_those_that_a_durable_consumer_wants_are_in_the_log() 
     let (_, _) = house.plugin(spec(true), Plugin::default());
     house.emit("t.x", "1");
     assert_eq!(log.head(), 2);
+}
+
+#[test]
+fn events_of_many_emitters_are_each_delivered_once_and_in_each_ones_order() {
+    const EMITTERS: usize = 6;
+    const EVENTS: usize = 100;
+    let house = House::new();
+    let (consumers, plugin) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    std::thread::scope(|scope| {
+        for emitter in 0..EMITTERS {
+            let house = &house;
+            scope.spawn(move || {
+                for number in 0..EVENTS {
+                    let data = format!("{emitter} {number}");
+                    // Some wait for the commit, and write if nobody does; others leave it to the log's thread.
+                    if number % 3 > 0 {
+                        house.emit("t.x", &data);
+                        continue;
+                    }
+                    let event = NewEvent {
+                        topic: "t.x",
+                        source: "test".into(),
+                        subject: "",
+                        time_us: None,
+                        data: Bytes::from(data),
+                        attributes: Bytes::new(),
+                    };
+                    let (done, answer) = mpsc::channel();
+                    let done = Box::new(move |result| drop(done.send(result)));
+                    house.bus.emit_all(vec![event], done).expect("taken");
+                    answer.recv_timeout(Duration::from_secs(30)).expect("an answer").expect("accepted");
+                }
+            });
+        }
+    });
+    house.run();
+    let seen = plugin.data();
+    assert_eq!(seen.len(), EMITTERS * EVENTS);
+    for emitter in 0..EMITTERS {
+        let of_it: Vec<_> = seen.iter().filter(|data| data.starts_with(&format!("{emitter} "))).collect();
+        let expected: Vec<_> = (0..EVENTS).map(|number| format!("{emitter} {number}")).collect();
+        assert_eq!(of_it, expected.iter().collect::<Vec<_>>());
+    }
+    assert_eq!(house.bus.log().expect("a log").head(), (EMITTERS * EVENTS) as u64);
+    assert_eq!(consumers[0].counts().pending, 0);
+}
+
+#[test]
+fn a_panic_while_events_are_handed_over_stops_neither_the_log_nor_an_event() {
+    let house = House::new();
+    let (_, plugin) = house.plugin(spec(true), Plugin::default());
+    house.run();
+    house.hand.1.store(true, Ordering::Relaxed);
+    // The emitter writes, and so it panics.
+    assert!(catch_unwind(AssertUnwindSafe(|| house.emit("t.x", "a"))).is_err());
+    house.emit("t.x", "b");
+    house.run();
+    assert_eq!(plugin.data(), ["a", "b"]);
 }

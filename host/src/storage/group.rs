@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,9 @@ use super::{
 
 /// The most callers that one commit serves.
 const MOST: usize = 256;
+/// How long callers are waited for that were answered together and are about to come again: less than the commit that is
+/// saved.
+const COMPANY_WAIT: Duration = Duration::from_micros(50);
 
 #[derive(Debug)]
 pub(super) struct Group {
@@ -28,6 +32,8 @@ struct Queue {
     /// Whether somebody commits.
     led: bool,
     waiting: VecDeque<Arc<Ticket>>,
+    /// How many callers the last commit served.
+    company: usize,
 }
 
 /// A caller that waits. Its state is changed under the queue's lock, except for the answer.
@@ -94,8 +100,17 @@ impl Group {
         let mut taken = Taken(Vec::new());
         {
             let mut queue = self.lock();
+            if queue.waiting.len() + 1 < queue.company {
+                let until = Instant::now() + COMPANY_WAIT;
+                while queue.waiting.len() + 1 < queue.company && Instant::now() < until {
+                    drop(queue);
+                    thread::yield_now();
+                    queue = self.lock();
+                }
+            }
             let count = queue.waiting.len().min(MOST);
             taken.0.extend(queue.waiting.drain(..count));
+            queue.company = count + 1;
             for ticket in &taken.0 {
                 *ticket.lock() = State::Taken;
             }
@@ -195,7 +210,6 @@ mod tests {
     use std::{
         panic::{AssertUnwindSafe, catch_unwind},
         sync::mpsc,
-        thread,
     };
 
     use streamspace_plugin::storage::Applied;

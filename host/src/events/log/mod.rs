@@ -1,9 +1,9 @@
 //! The event log: what durable events are written to before they count as accepted, and where durable consumers read
 //! what their memory does not hold.
 //!
-//! One thread writes. Whatever waits for it is one transaction: the events of all emitters, and how far the consumers
-//! came. After the commit it offers the events to the consumers, in their order, and tells the emitters. Another thread
-//! reads for consumers that are behind, and removes what is old.
+//! One writes at a time. Whatever waits then is one transaction: the events of all emitters, and how far the consumers
+//! came. After the commit he offers the events to the consumers, in their order, and tells the emitters. A thread reads
+//! for consumers that are behind, and removes what is old.
 
 mod dead_letters;
 mod reader;
@@ -15,7 +15,7 @@ mod writer;
 use std::{
     fmt,
     sync::{
-        Arc, Condvar, Mutex, OnceLock, PoisonError, Weak,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -128,10 +128,9 @@ impl EventLog {
     /// Starts its threads, which end with [`stop`](Self::stop). Events go to `bus`; `connection` is the writer's.
     pub(super) fn start(self: &Arc<Self>, bus: Weak<Bus>, connection: Connection) -> std::io::Result<()> {
         let _ = self.bus.set(bus);
+        self.bring_writer(connection);
         let (writer, reader) = (Arc::clone(self), Arc::clone(self));
-        thread::Builder::new()
-            .name("ss:log-writer".to_owned())
-            .spawn(move || writer::run(&writer, connection))?;
+        thread::Builder::new().name("ss:log-writer".to_owned()).spawn(move || writer.write_on())?;
         thread::Builder::new().name("ss:log-reader".to_owned()).spawn(move || reader::run(&reader))?;
         Ok(())
     }
@@ -156,23 +155,33 @@ impl EventLog {
 
     /// Has events written. Does not wait.
     pub(super) fn append(&self, append: Append) {
-        let bytes: usize = append.entries.iter().map(|entry| entry.event.data.len()).sum();
-        let refused = {
-            let mut work = self.work();
-            if work.stopping {
-                Some((append, LogError::Stopping))
-            } else if work.bytes > 0 && work.bytes + bytes > MAX_WAITING_BYTES {
-                Some((append, LogError::Full))
-            } else {
-                work.bytes += bytes;
-                work.appends.push_back(append);
-                None
-            }
-        };
-        match refused {
-            Some((append, why)) => (append.done)(Err(why)),
-            None => self.work_changed.notify_all(),
+        if self.enqueue(append).is_some() {
+            self.work_changed.notify_all();
         }
+    }
+
+    /// Has events written, and writes them itself if nobody else does. Blocks.
+    pub(super) fn append_here(&self, append: Append) {
+        if let Some(work) = self.enqueue(append) {
+            self.write_here(work);
+        }
+    }
+
+    fn enqueue(&self, append: Append) -> Option<MutexGuard<'_, Work>> {
+        let bytes: usize = append.entries.iter().map(|entry| entry.event.data.len()).sum();
+        let mut work = self.work();
+        let why = if work.stopping {
+            LogError::Stopping
+        } else if work.bytes > 0 && work.bytes + bytes > MAX_WAITING_BYTES {
+            LogError::Full
+        } else {
+            work.bytes += bytes;
+            work.appends.push_back(append);
+            return Some(work);
+        };
+        drop(work);
+        (append.done)(Err(why));
+        None
     }
 
     /// A consumer has something to be written. Does not wait.
@@ -228,7 +237,7 @@ impl EventLog {
         }
     }
 
-    fn work(&self) -> std::sync::MutexGuard<'_, Work> {
+    fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,8 +1,10 @@
-//! The thread that writes.
+//! Who writes: the writer is in one pair of hands at a time. A thread that emits takes it if nobody has it, and writes what
+//! waits, its own event among it. What nobody writes at once is written by a thread of the log's own.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -26,8 +28,11 @@ const GROUP_BYTES: usize = 16 * 1024 * 1024;
 const ACKNOWLEDGEMENTS_WAIT: Duration = Duration::from_millis(10);
 /// How long to wait after a failure when nobody waits for the outcome.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long emitters are waited for that were told of the last commit together and are about to come again: less than
+/// the commit that is saved.
+const COMPANY_WAIT: Duration = Duration::from_micros(50);
 
-/// What waits for the writer.
+/// What waits to be written, and the writer when it is in nobody's hands.
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) appends: VecDeque<Append>,
@@ -36,12 +41,18 @@ pub(super) struct Work {
     pub(super) settled: Vec<Arc<Consumer>>,
     pub(super) forgotten: Vec<i64>,
     pub(super) stopping: bool,
-    busy: bool,
+    /// How many appends the last group had.
+    company: usize,
+    writer: Option<Writer>,
 }
 
 impl Work {
     pub(super) fn is_idle(&self) -> bool {
-        self.appends.is_empty() && self.settled.is_empty() && self.forgotten.is_empty() && !self.busy
+        !self.waits() && self.writer.is_some()
+    }
+
+    fn waits(&self) -> bool {
+        !(self.appends.is_empty() && self.settled.is_empty() && self.forgotten.is_empty())
     }
 }
 
@@ -53,46 +64,85 @@ struct Group {
 }
 
 /// The connection, and what is to be done about it.
-struct Writer<'a> {
-    log: &'a EventLog,
+struct Writer {
     connection: Option<Connection>,
     /// Whether the last commit's outcome is not known.
     lost_track: bool,
     failing: bool,
 }
 
-pub(super) fn run(log: &EventLog, connection: Connection) {
-    let mut writer = Writer { log, connection: Some(connection), lost_track: false, failing: false };
-    while let Some(group) = log.next_group(writer.failing) {
-        writer.write(group);
-        log.work().busy = false;
-        log.work_changed.notify_all();
-    }
+/// Has the writer, and gives it back.
+struct Turn<'a> {
+    log: &'a EventLog,
+    writer: Option<Writer>,
 }
 
 impl EventLog {
-    /// Waits for something to write. `None` when the log was stopped and nothing waits.
-    fn next_group(&self, failing: bool) -> Option<Group> {
+    /// Brings the writer, with its connection. Nothing is written before.
+    pub(super) fn bring_writer(&self, connection: Connection) {
+        let writer = Writer { connection: Some(connection), lost_track: false, failing: false };
+        self.work().writer = Some(writer);
+    }
+
+    /// Writes what waits, if nobody else does and this may be done by whoever comes: a file answers soon, and a thread
+    /// that is woken for it costs more than the commit.
+    pub(super) fn write_here(&self, mut work: MutexGuard<'_, Work>) {
+        let in_a_file = |writer: &mut Writer| matches!(writer.connection, Some(Connection::Sqlite(_)));
+        match work.writer.take_if(in_a_file) {
+            Some(writer) => Turn { log: self, writer: Some(writer) }.write(work),
+            // Whoever writes looks again before he goes; the thread, if it has nothing to do, must be told.
+            None if work.writer.is_some() => {
+                drop(work);
+                self.work_changed.notify_all();
+            }
+            None => {}
+        }
+    }
+
+    /// Writes what nobody wrote, until the log was stopped and nothing waits.
+    pub(super) fn write_on(&self) {
+        while let Some((work, turn)) = self.wait_for_work() {
+            turn.write(work);
+        }
+    }
+
+    fn wait_for_work(&self) -> Option<(MutexGuard<'_, Work>, Turn<'_>)> {
         let mut work = self.work();
-        // With nobody to tell, a failure is not repeated at full speed.
-        let not_before = Instant::now() + if failing { RETRY } else { ACKNOWLEDGEMENTS_WAIT };
+        let began = Instant::now();
         loop {
-            if !work.appends.is_empty() {
-                break;
+            let mut wait = Duration::from_secs(60);
+            if let Some(writer) = &work.writer {
+                // With nobody to tell, a failure is not repeated at full speed.
+                let not_before = began + if writer.failing { RETRY } else { ACKNOWLEDGEMENTS_WAIT };
+                let left = not_before.saturating_duration_since(Instant::now());
+                let waits = work.waits();
+                if work.appends.is_empty() && work.stopping && (writer.failing || !waits) {
+                    work.writer = None;
+                    return None;
+                }
+                if !work.appends.is_empty() || waits && (left.is_zero() || work.stopping) {
+                    let turn = Turn { log: self, writer: work.writer.take() };
+                    return Some((work, turn));
+                }
+                if waits {
+                    wait = left;
+                }
             }
-            let wait = not_before.saturating_duration_since(Instant::now());
-            let has_more = !work.settled.is_empty() || !work.forgotten.is_empty();
-            if work.stopping && (failing || !has_more) {
-                return None;
-            }
-            if has_more && (wait.is_zero() || work.stopping) {
-                break;
-            }
-            let wait = if has_more { wait } else { Duration::from_secs(60) };
             work = self.work_changed.wait_timeout(work, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        work.busy = true;
-        let (mut appends, mut events, mut bytes) = (Vec::new(), 0, 0);
+    }
+
+    /// Takes what is written next.
+    fn next_group<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> Group {
+        if work.appends.len() < work.company {
+            let until = Instant::now() + COMPANY_WAIT;
+            while work.appends.len() < work.company && Instant::now() < until {
+                drop(work);
+                thread::yield_now();
+                work = self.work();
+            }
+        }
+        let (mut appends, mut events, mut bytes) = (Vec::with_capacity(work.appends.len()), 0, 0);
         while let Some(append) = work.appends.pop_front() {
             events += append.entries.len();
             let size: usize = append.entries.iter().map(|entry| entry.event.data.len()).sum();
@@ -102,6 +152,9 @@ impl EventLog {
             if events >= GROUP_EVENTS || bytes >= GROUP_BYTES {
                 break;
             }
+        }
+        if !appends.is_empty() {
+            work.company = appends.len();
         }
         let (settled, forgotten) = (std::mem::take(&mut work.settled), std::mem::take(&mut work.forgotten));
         drop(work);
@@ -113,17 +166,47 @@ impl EventLog {
                 Some((consumer, id, unsaved))
             })
             .collect();
-        Some(Group { appends, settled, forgotten })
+        Group { appends, settled, forgotten }
     }
 }
 
-impl Writer<'_> {
-    fn write(&mut self, group: Group) {
+impl Turn<'_> {
+    fn write(mut self, work: MutexGuard<'_, Work>) {
+        let group = self.log.next_group(work);
+        // Not in the turn meanwhile: if this panics, the connection goes with it.
+        if let Some(mut writer) = self.writer.take() {
+            writer.write(self.log, group);
+            self.writer = Some(writer);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let writer = self.writer.take().unwrap_or_else(|| {
+            // Nobody knows which consumers were offered what.
+            if let Some(bus) = self.log.bus() {
+                bus.lost_track();
+            }
+            Writer { connection: None, lost_track: true, failing: false }
+        });
+        let mut work = self.log.work();
+        work.writer = Some(writer);
+        let more = work.waits() || work.stopping;
+        drop(work);
+        if more {
+            self.log.work_changed.notify_all();
+        }
+    }
+}
+
+impl Writer {
+    fn write(&mut self, log: &EventLog, group: Group) {
         let Group { appends, settled, forgotten } = group;
-        let why = match self.commit(&appends, &settled, &forgotten) {
+        let why = match self.commit(log, &appends, &settled, &forgotten) {
             Ok(first) => {
-                self.committed(first, appends);
-                self.saved(&settled);
+                committed(log, first, appends);
+                saved(log, &settled);
                 return;
             }
             Err(why) => why,
@@ -131,38 +214,39 @@ impl Writer<'_> {
         if self.connection.is_some() && appends.len() + settled.len() > 1 {
             // The database is there and does not like something of it: everybody stands for himself.
             for append in appends {
-                match self.commit(std::slice::from_ref(&append), &[], &[]) {
-                    Ok(first) => self.committed(first, vec![append]),
+                match self.commit(log, std::slice::from_ref(&append), &[], &[]) {
+                    Ok(first) => committed(log, first, vec![append]),
                     Err(why) => (append.done)(Err(why)),
                 }
             }
             for one in settled {
-                match self.commit(&[], std::slice::from_ref(&one), &[]) {
-                    Ok(_) => self.saved(&[one]),
-                    Err(_) => self.not_saved(vec![one]),
+                match self.commit(log, &[], std::slice::from_ref(&one), &[]) {
+                    Ok(_) => saved(log, &[one]),
+                    Err(_) => not_saved(log, vec![one]),
                 }
             }
-            let _ = self.commit(&[], &[], &forgotten).inspect_err(|_| self.log.forget(forgotten.clone()));
+            let _ = self.commit(log, &[], &[], &forgotten).inspect_err(|_| log.forget(forgotten.clone()));
             return;
         }
         for append in appends {
             (append.done)(Err(why.clone()));
         }
-        self.not_saved(settled);
+        not_saved(log, settled);
         if !forgotten.is_empty() {
-            self.log.forget(forgotten);
+            log.forget(forgotten);
         }
     }
 
     /// Writes a group in one transaction. Answers the number of its first event.
     fn commit(
         &mut self,
+        log: &EventLog,
         appends: &[Append],
         settled: &[(Arc<Consumer>, i64, Unsaved)],
         forgotten: &[i64],
     ) -> Result<u64, LogError> {
-        let result = self.connect().and_then(|()| {
-            let first = self.log.head() + 1;
+        let result = self.connect(log).and_then(|()| {
+            let first = log.head() + 1;
             let written: Vec<&Event> = durable(appends).map(|event| &**event).collect();
             let Some(connection) = &mut self.connection else {
                 return Err(Error::BrokenTransactionManager.to_string());
@@ -183,14 +267,14 @@ impl Writer<'_> {
         match result {
             Ok(first) => {
                 if std::mem::take(&mut self.failing) {
-                    info!(self.log.logger, "The event log is written again.");
+                    info!(log.logger, "The event log is written again.");
                 }
                 Ok(first)
             }
             Err(reason) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     error!(
-                        self.log.logger,
+                        log.logger,
                         "The event log cannot be written: durable events are refused until it can.";
                         "error" => &reason
                     );
@@ -201,15 +285,15 @@ impl Writer<'_> {
     }
 
     /// Makes sure of a connection, and that what it has is known.
-    fn connect(&mut self) -> Result<(), String> {
+    fn connect(&mut self, log: &EventLog) -> Result<(), String> {
         if self.connection.is_none() {
-            let connection = self.log.database.connect_alone(self.log.sync).map_err(|why| why.to_string())?;
+            let connection = log.database.connect_alone(log.sync).map_err(|why| why.to_string())?;
             self.connection = Some(connection);
         }
         let Some(connection) = self.connection.as_mut().filter(|_| self.lost_track) else {
             return Ok(());
         };
-        let head = self.log.head();
+        let head = log.head();
         match rows::head(connection).and_then(|found| {
             // Looks at every event, so only if there are more than was thought.
             let bytes = if found > head { Some(rows::bytes(connection)?) } else { None };
@@ -218,13 +302,13 @@ impl Writer<'_> {
             Ok((head, bytes)) => {
                 self.lost_track = false;
                 if let Some(bytes) = bytes {
-                    self.log.bytes.store(bytes, Ordering::Relaxed);
+                    log.bytes.store(bytes, Ordering::Relaxed);
                     // A commit was reported as failed and was none: those events are there, and only the log has them.
-                    self.log.head.store(head, Ordering::Release);
-                    if let Some(bus) = self.log.bus() {
+                    log.head.store(head, Ordering::Release);
+                    if let Some(bus) = log.bus() {
                         bus.lost_track();
                     }
-                    self.log.offered.store(head, Ordering::Release);
+                    log.offered.store(head, Ordering::Release);
                 }
                 Ok(())
             }
@@ -236,44 +320,44 @@ impl Writer<'_> {
             }
         }
     }
+}
 
-    /// Offers what was written to the consumers and tells the emitters.
-    fn committed(&self, first: u64, appends: Vec<Append>) {
-        let count = durable(&appends).count() as u64;
-        let bytes: usize = durable(&appends).map(|event| event.data.len()).sum();
-        self.log.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        let head = first + count - 1;
-        self.log.head.store(head, Ordering::Release);
-        if let Some(bus) = self.log.bus() {
-            let mut seq = first;
-            for entry in appends.iter().flat_map(|append| &append.entries) {
-                let number = if entry.durable { seq } else { 0 };
-                bus.hand_over(&entry.event, number);
-                seq += u64::from(entry.durable);
-            }
-        }
-        self.log.offered.store(head, Ordering::Release);
-        for append in appends {
-            (append.done)(Ok(()));
+/// Offers what was written to the consumers and tells the emitters.
+fn committed(log: &EventLog, first: u64, appends: Vec<Append>) {
+    let count = durable(&appends).count() as u64;
+    let bytes: usize = durable(&appends).map(|event| event.data.len()).sum();
+    log.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    let head = first + count - 1;
+    log.head.store(head, Ordering::Release);
+    if let Some(bus) = log.bus() {
+        let mut seq = first;
+        for entry in appends.iter().flat_map(|append| &append.entries) {
+            let number = if entry.durable { seq } else { 0 };
+            bus.hand_over(&entry.event, number);
+            seq += u64::from(entry.durable);
         }
     }
-
-    fn saved(&self, settled: &[(Arc<Consumer>, i64, Unsaved)]) {
-        let ready: Vec<_> = settled
-            .iter()
-            .filter(|(consumer, _, unsaved)| consumer.saved(unsaved.position))
-            .map(|(consumer, ..)| Arc::clone(consumer))
-            .collect();
-        if let Some(bus) = self.log.bus() {
-            bus.schedule(&ready);
-        }
+    log.offered.store(head, Ordering::Release);
+    for append in appends {
+        (append.done)(Ok(()));
     }
+}
 
-    fn not_saved(&self, settled: Vec<(Arc<Consumer>, i64, Unsaved)>) {
-        for (consumer, _, unsaved) in settled {
-            let consumer = consumer.not_saved(unsaved);
-            self.log.settled(consumer);
-        }
+fn saved(log: &EventLog, settled: &[(Arc<Consumer>, i64, Unsaved)]) {
+    let ready: Vec<_> = settled
+        .iter()
+        .filter(|(consumer, _, unsaved)| consumer.saved(unsaved.position))
+        .map(|(consumer, ..)| Arc::clone(consumer))
+        .collect();
+    if let Some(bus) = log.bus() {
+        bus.schedule(&ready);
+    }
+}
+
+fn not_saved(log: &EventLog, settled: Vec<(Arc<Consumer>, i64, Unsaved)>) {
+    for (consumer, _, unsaved) in settled {
+        let consumer = consumer.not_saved(unsaved);
+        log.settled(consumer);
     }
 }
 
