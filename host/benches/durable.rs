@@ -1,29 +1,46 @@
 //! What a durable emit costs: the time of 640 events that are in the log when it ends, by 1, 8 and 64 emitters at once,
 //! beside the same rows written by rusqlite alone, as many in one transaction as there are emitters.
 
+#![expect(clippy::print_stdout, reason = "the figures are this program's output")]
+
 mod support {
     pub(crate) mod payload;
+    pub(crate) mod turns;
 }
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
-use divan::{Bencher, counter::ItemsCount};
 use streamspace_host::{
     config::{self, Sync},
     events::{Bus, Limits, NewEvent},
     store::Database,
 };
 
-use self::support::payload::payload;
+use self::support::{payload::payload, turns};
 
-/// Events of one sample.
+/// Events of one round.
 const EVENTS: usize = 640;
+const ROUNDS: usize = 60;
 const TOPIC: &str = "session.created";
-const EMITTERS: [usize; 3] = [1, 8, 64];
 
 fn main() {
-    divan::main();
+    // `cargo test` runs benchmarks to see whether they work.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+    turns::heading();
+    for (sync, name) in [(Sync::Full, "full"), (Sync::Normal, "normal")] {
+        for emitters in [1, 8, 64] {
+            let network = tokio::runtime::Runtime::new().expect("a runtime");
+            let (ours, floors) = (folder(), folder());
+            let bus = bus(ours.path(), sync, &network);
+            let mut floor = Floor::new(floors.path(), name);
+            let what = format!("{name}, emitters: {emitters}");
+            turns::measure(&what, EVENTS as u64, ROUNDS, || emit(&bus, emitters), || floor.write(emitters));
+            bus.log().expect("a log").stop(std::time::Instant::now() + Duration::from_secs(5));
+        }
+    }
 }
 
 /// A folder on the disk that the build is on: the temporary one may be in memory.
@@ -45,68 +62,61 @@ fn bus(folder: &Path, sync: Sync, network: &tokio::runtime::Runtime) -> Arc<Bus>
     Bus::open(limits, &events, &Arc::new(database), &logger).expect("a bus")
 }
 
-fn emit(bencher: Bencher<'_, '_>, emitters: usize, sync: Sync) {
-    let (folder, network) = (folder(), tokio::runtime::Runtime::new().expect("a runtime"));
-    let bus = bus(folder.path(), sync, &network);
+fn emit(bus: &Bus, emitters: usize) {
     let data = payload();
     let source: Arc<str> = "/streamspace/bench".into();
-    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
-        thread::scope(|scope| {
-            for _ in 0..emitters {
-                scope.spawn(|| {
-                    for _ in 0..EVENTS / emitters {
-                        let event = NewEvent {
-                            topic: TOPIC,
-                            source: Arc::clone(&source),
-                            subject: "",
-                            time_us: None,
-                            data: data.clone(),
-                            attributes: Bytes::new(),
-                        };
-                        bus.emit(event).expect("accepted");
-                    }
-                });
-            }
-        });
+    thread::scope(|scope| {
+        for _ in 0..emitters {
+            scope.spawn(|| {
+                for _ in 0..EVENTS / emitters {
+                    let event = NewEvent {
+                        topic: TOPIC,
+                        source: Arc::clone(&source),
+                        subject: "",
+                        time_us: None,
+                        data: data.clone(),
+                        attributes: Bytes::new(),
+                    };
+                    bus.emit(event).expect("accepted");
+                }
+            });
+        }
     });
-    bus.log().expect("a log").stop(std::time::Instant::now() + Duration::from_secs(5));
 }
 
-#[divan::bench(args = EMITTERS, sample_count = 30, sample_size = 1)]
-fn full(bencher: Bencher<'_, '_>, emitters: usize) {
-    emit(bencher, emitters, Sync::Full);
+/// No threads, no queue, and a group that is always full.
+struct Floor {
+    database: rusqlite::Connection,
+    seq: i64,
 }
 
-#[divan::bench(args = EMITTERS, sample_count = 30, sample_size = 1)]
-fn normal(bencher: Bencher<'_, '_>, emitters: usize) {
-    emit(bencher, emitters, Sync::Normal);
-}
+impl Floor {
+    fn new(folder: &Path, sync: &str) -> Self {
+        let database = rusqlite::Connection::open(folder.join("floor.db")).expect("a database");
+        let settings = format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync};");
+        database.execute_batch(&settings).expect("settings");
+        let table = "CREATE TABLE events (seq INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, time_us INTEGER NOT NULL, \
+                     stored_us INTEGER NOT NULL, topic TEXT NOT NULL, source TEXT NOT NULL, subject TEXT NOT NULL, \
+                     data BLOB NOT NULL, attributes BLOB NOT NULL) STRICT";
+        database.execute_batch(table).expect("a table");
+        Self { database, seq: 0 }
+    }
 
-/// The floor: no threads, no queue, and a group that is always full.
-fn floor(bencher: Bencher<'_, '_>, group: usize, sync: &str) {
-    let folder = folder();
-    let mut database = rusqlite::Connection::open(folder.path().join("floor.db")).expect("a database");
-    let settings = format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync};");
-    database.execute_batch(&settings).expect("settings");
-    let table = "CREATE TABLE events (seq INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, time_us INTEGER NOT NULL, \
-                 stored_us INTEGER NOT NULL, topic TEXT NOT NULL, source TEXT NOT NULL, subject TEXT NOT NULL, \
-                 data BLOB NOT NULL, attributes BLOB NOT NULL) STRICT";
-    database.execute_batch(table).expect("a table");
-    let (data, mut seq) = (payload(), 0_i64);
-    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+    fn write(&mut self, group: usize) {
+        let data = payload();
         for _ in 0..EVENTS / group {
-            let transaction = database.transaction().expect("a transaction");
+            let transaction = self.database.transaction().expect("a transaction");
             {
                 let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
                 let mut insert = transaction.prepare_cached(sql).expect("a statement");
                 for _ in 0..group {
-                    seq += 1;
+                    self.seq += 1;
                     let id = uuid::Uuid::now_v7();
                     let row = rusqlite::params![
-                        seq,
+                        self.seq,
                         &id.as_bytes()[..],
-                        seq,
-                        seq,
+                        self.seq,
+                        self.seq,
                         TOPIC,
                         "/streamspace/bench",
                         "",
@@ -118,15 +128,5 @@ fn floor(bencher: Bencher<'_, '_>, group: usize, sync: &str) {
             }
             transaction.commit().expect("a commit");
         }
-    });
-}
-
-#[divan::bench(args = EMITTERS, sample_count = 30, sample_size = 1)]
-fn floor_full(bencher: Bencher<'_, '_>, group: usize) {
-    floor(bencher, group, "FULL");
-}
-
-#[divan::bench(args = EMITTERS, sample_count = 30, sample_size = 1)]
-fn floor_normal(bencher: Bencher<'_, '_>, group: usize) {
-    floor(bencher, group, "NORMAL");
+    }
 }

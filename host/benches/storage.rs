@@ -1,17 +1,22 @@
 //! What a put and a get of a plugin's storage cost, through the interface's table, beside `rusqlite` with cached statements on
-//! the same file system: 10,000 keys of 22 bytes, values of 256 bytes, each put another one.
-//!
-//! One iteration is a round of 256 puts, or of 1,000 gets, by all callers together; `items` are single ones.
+//! the same file system: 10,000 keys of 22 bytes, values of 256 bytes, each put another one. A round is of 512 puts, or of
+//! 1,000 gets, by all callers together.
+
+#![expect(clippy::print_stdout, reason = "the figures are this program's output")]
+
+mod support {
+    pub(crate) mod turns;
+}
 
 use std::{
+    hint::black_box,
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
 };
 
-use divan::{Bencher, black_box, counter::ItemsCount};
 use rusqlite::{Connection, params};
 use streamspace_host::{
     config::{Config, Sync},
@@ -23,12 +28,30 @@ use streamspace_plugin::{
 };
 use tempfile::TempDir;
 
+use self::support::turns;
+
 const KEYS: u64 = 10_000;
-const PUTS: u64 = 256;
+const PUTS: u64 = 512;
 const GETS: u64 = 1_000;
+const ROUNDS: usize = 60;
 
 fn main() {
-    divan::main();
+    // `cargo test` runs benchmarks to see whether they work.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+    turns::heading();
+    for (sync, name) in [(Sync::Full, "full"), (Sync::Normal, "normal")] {
+        let (ours, peer) = (Ours::new(sync), Rusqlite::new(sync));
+        for callers in [1, 16] {
+            let what = format!("put, {name}, callers: {callers}");
+            turns::measure(&what, PUTS, ROUNDS, || puts(&ours, callers), || puts(&peer, callers));
+        }
+        if sync == Sync::Normal {
+            let keys: Vec<String> = (0..GETS).map(key).collect();
+            turns::measure("get", GETS, 10 * ROUNDS, || gets(&ours, &keys), || gets(&peer, &keys));
+        }
+    }
 }
 
 /// Something that has values under keys.
@@ -138,82 +161,24 @@ fn fill<S: Store>(store: S) -> S {
 }
 
 /// A round of puts by `callers` at once.
-fn puts(bencher: Bencher<'_, '_>, store: &impl Store, callers: u64) {
+fn puts(store: &impl Store, callers: u64) {
     static ROUND: AtomicU64 = AtomicU64::new(0);
     let each = |first: u64| {
         for number in first..first + PUTS / callers {
             store.put(&key(number), &value());
         }
     };
-    bencher.counter(ItemsCount::new(PUTS)).bench_local(|| {
-        let first = ROUND.fetch_add(PUTS, Ordering::Relaxed);
-        if callers == 1 {
-            return each(first);
+    let first = ROUND.fetch_add(PUTS, Ordering::Relaxed);
+    if callers == 1 {
+        return each(first);
+    }
+    thread::scope(|scope| {
+        for caller in 0..callers {
+            scope.spawn(move || each(first + caller * (PUTS / callers)));
         }
-        thread::scope(|scope| {
-            for caller in 0..callers {
-                scope.spawn(move || each(first + caller * (PUTS / callers)));
-            }
-        });
     });
 }
 
-const CALLERS: [u64; 2] = [1, 16];
-
-#[divan::bench_group(sample_count = 20, sample_size = 1)]
-mod put_full {
-    use super::*;
-
-    #[divan::bench(args = CALLERS)]
-    fn ours(bencher: Bencher<'_, '_>, callers: u64) {
-        static STORE: LazyLock<Ours> = LazyLock::new(|| Ours::new(Sync::Full));
-        puts(bencher, &*STORE, callers);
-    }
-
-    #[divan::bench(args = CALLERS)]
-    fn rusqlite(bencher: Bencher<'_, '_>, callers: u64) {
-        static STORE: LazyLock<Rusqlite> = LazyLock::new(|| Rusqlite::new(Sync::Full));
-        puts(bencher, &*STORE, callers);
-    }
-}
-
-#[divan::bench_group(sample_count = 200, sample_size = 1)]
-mod put_normal {
-    use super::*;
-
-    #[divan::bench(args = CALLERS)]
-    fn ours(bencher: Bencher<'_, '_>, callers: u64) {
-        static STORE: LazyLock<Ours> = LazyLock::new(|| Ours::new(Sync::Normal));
-        puts(bencher, &*STORE, callers);
-    }
-
-    #[divan::bench(args = CALLERS)]
-    fn rusqlite(bencher: Bencher<'_, '_>, callers: u64) {
-        static STORE: LazyLock<Rusqlite> = LazyLock::new(|| Rusqlite::new(Sync::Normal));
-        puts(bencher, &*STORE, callers);
-    }
-}
-
-#[divan::bench_group(sample_count = 200, sample_size = 1)]
-mod get {
-    use super::*;
-
-    fn gets(bencher: Bencher<'_, '_>, store: &impl Store) {
-        let keys: Vec<String> = (0..GETS).map(key).collect();
-        bencher
-            .counter(ItemsCount::new(GETS))
-            .bench_local(|| keys.iter().map(|key| store.get(key)).sum::<usize>());
-    }
-
-    #[divan::bench]
-    fn ours(bencher: Bencher<'_, '_>) {
-        static STORE: LazyLock<Ours> = LazyLock::new(|| Ours::new(Sync::Normal));
-        gets(bencher, &*STORE);
-    }
-
-    #[divan::bench]
-    fn rusqlite(bencher: Bencher<'_, '_>) {
-        static STORE: LazyLock<Rusqlite> = LazyLock::new(|| Rusqlite::new(Sync::Normal));
-        gets(bencher, &*STORE);
-    }
+fn gets(store: &impl Store, keys: &[String]) {
+    black_box(keys.iter().map(|key| store.get(key)).sum::<usize>());
 }
