@@ -335,3 +335,20 @@ fn a_role_that_changed_its_own_password_is_given_another() {
     let path = plugin.sql.query_one::<String>("SHOW search_path", params![]);
     assert_eq!(path, Ok(Some("\"plugin_own\"".to_owned())));
 }
+
+#[test]
+fn a_plugin_that_was_removed_while_it_was_open_does_not_come_back() {
+    let host = Host::postgres();
+    let plugin = host.start("leaked");
+    plugin.done("CREATE TABLE t (n bigint)");
+    host.databases.purge("leaked").expect("it is removed");
+    for _ in 0..2 {
+        fails(plugin.exec("SELECT 1"), FaultKind::UNREACHABLE);
+    }
+    let left = host.server().superuser(
+        "SELECT rolname FROM pg_roles, pg_database d WHERE d.datname = current_database() \
+           AND rolname LIKE 'plugin\\_%' AND has_database_privilege(pg_roles.oid, d.oid, 'CONNECT') UNION ALL \
+         SELECT nspname FROM pg_namespace WHERE nspname LIKE 'plugin\\_%'",
+    );
+    assert_eq!(left, Vec::<String>::new());
+}
