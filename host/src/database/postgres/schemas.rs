@@ -278,8 +278,12 @@ async fn make_role(
             "CREATE ROLE \"{role}\" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS {options}"
         )
     } else {
-        // Settings that it gave itself.
-        format!("ALTER ROLE \"{role}\" {options}; ALTER ROLE \"{role}\" RESET ALL")
+        // Settings that it gave itself, for everywhere and for here.
+        let database = &owner.quoted_database;
+        format!(
+            "ALTER ROLE \"{role}\" {options}; ALTER ROLE \"{role}\" RESET ALL; \
+             ALTER ROLE \"{role}\" IN DATABASE {database} RESET ALL"
+        )
     };
     retried(|| client.batch_execute(&role_statement)).await.map_err(&failed)?;
     make_member(client, role).await?;

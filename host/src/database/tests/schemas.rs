@@ -337,6 +337,19 @@ fn a_role_that_changed_its_own_password_is_given_another() {
 }
 
 #[test]
+fn settings_that_a_role_gave_itself_are_gone_at_the_next_start() {
+    let host = Host::postgres();
+    let plugin = host.start("own");
+    let who = "SELECT CAST(current_user AS text), CAST(current_database() AS text)";
+    let (role, database) =
+        plugin.sql.query_one::<(String, String)>(who, params![]).expect("names").expect("a row");
+    for place in [String::new(), format!("IN DATABASE \"{database}\" ")] {
+        plugin.done(&format!("ALTER ROLE \"{role}\" {place}SET default_transaction_read_only = on"));
+    }
+    host.start("own").done("CREATE TABLE t (n bigint)");
+}
+
+#[test]
 fn a_plugin_that_was_removed_while_it_was_open_does_not_come_back() {
     let host = Host::postgres();
     let plugin = host.start("leaked");
