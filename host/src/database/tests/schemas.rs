@@ -337,6 +337,32 @@ fn a_role_that_changed_its_own_password_is_given_another() {
 }
 
 #[test]
+fn no_error_repeats_a_value() {
+    let host = Host::postgres();
+    let plugin = host.start("values");
+    for sql in [
+        "SELECT CAST(CAST($1 AS text) AS integer)",
+        "SELECT CAST(CAST($1 AS text) AS smallint)",
+        "SELECT CAST(CAST($1 AS text) AS double precision)",
+        "SELECT CAST(CAST($1 AS text) AS timestamptz)",
+        "SELECT CAST(CAST($1 AS text) AS jsonb)",
+        "SELECT CAST(CAST($1 AS text) AS jsonpath)",
+        "SELECT CAST(CAST($1 AS text) AS uuid)",
+        "SELECT to_tsquery('simple', $1)",
+        "SELECT date_trunc($1, now())",
+        "SELECT decode($1, 'hex')",
+        "SELECT 'a' ~ $1",
+    ] {
+        for value in ["hunter2 hunter2 (", "987654321987654321", "(\"hunter2\" \"hunter2\"", "1e987654321"] {
+            if let Err(why) = plugin.sql.exec(sql, params![value]) {
+                let text = why.to_string();
+                assert!(!text.contains("hunter2") && !text.contains("987654321"), "{sql}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn settings_that_a_role_gave_itself_are_gone_at_the_next_start() {
     let host = Host::postgres();
     let plugin = host.start("own");
