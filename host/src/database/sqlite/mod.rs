@@ -25,7 +25,10 @@ use streamspace_plugin::{
 };
 
 pub(super) use self::fence::HISTORY;
-use self::{fault::fault, fence::Fence};
+use self::{
+    fault::{fault, without_value},
+    fence::Fence,
+};
 use super::{
     Limits, parameters,
     session::{Connect, Session, Sink, Statement},
@@ -256,7 +259,7 @@ impl SqliteSession {
         parameters::count(prepared.parameter_count(), parameters.len())?;
         let before = self.connection.total_changes();
         let mut rows = prepared.raw_query();
-        while rows.next().map_err(|why| self.explain(&why))?.is_some() {}
+        while rows.next().map_err(|why| without_value(self.explain(&why)))?.is_some() {}
         drop(rows);
         // The number of the statement before, if this one changed nothing.
         Ok(if self.connection.total_changes() == before { 0 } else { self.connection.changes() })
@@ -270,7 +273,7 @@ impl SqliteSession {
         sink: &mut Sink<'_>,
     ) -> Result<u64, Fault> {
         let mut count = 0;
-        while let Some(row) = rows.next().map_err(|why| self.explain(&why))? {
+        while let Some(row) = rows.next().map_err(|why| without_value(self.explain(&why)))? {
             if count == max_rows {
                 return Err(super::too_many_rows(max_rows));
             }

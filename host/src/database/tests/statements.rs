@@ -257,6 +257,35 @@ fn a_closed_plugin_is_told(host: &Host) {
 }
 
 #[test]
+fn no_error_of_sqlite_repeats_a_value() {
+    let host = Host::sqlite();
+    let plugin = host.start("values");
+    plugin.done("CREATE VIRTUAL TABLE words USING fts5(word)");
+    plugin.done("INSERT INTO words VALUES ('a')");
+    for (sql, value) in [
+        ("SELECT * FROM words WHERE words MATCH $1", "a \"hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "a + (hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "AND hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "hunter2: a"),
+        ("SELECT * FROM words WHERE words MATCH 'a' AND rank MATCH $1 ORDER BY rank", "hunter2()"),
+        ("SELECT * FROM words WHERE words MATCH 'a' AND rank MATCH $1 ORDER BY rank", "hunter2("),
+        ("SELECT * FROM words WHERE words MATCH $1", "*hunter2"),
+        ("INSERT INTO words (words) VALUES ($1)", "hunter2"),
+        ("SELECT json_extract('{}', $1)", "hunter2"),
+        ("SELECT json_extract($1, '$')", "{hunter2"),
+        ("SELECT 'a' LIKE 'a' ESCAPE $1", "hunter2"),
+    ] {
+        let why = plugin.sql.query::<serde_json::Value>(sql, params![value]).expect_err(sql).to_string();
+        assert!(!why.contains("hunter2"), "{sql}: {why}");
+        let why = plugin.sql.exec(sql, params![value]).expect_err(sql).to_string();
+        assert!(!why.contains("hunter2"), "{sql}: {why}");
+    }
+    // What the statement itself says is told.
+    let why = fails(plugin.exec("SELECT hunter2 FROM words"), FaultKind::SQL);
+    assert!(why.contains("hunter2"), "{why}");
+}
+
+#[test]
 fn a_statement_ends_at_its_deadline() {
     let host = Host::sqlite();
     let plugin = host.start("slow");
