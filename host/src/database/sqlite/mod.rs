@@ -288,6 +288,11 @@ impl SqliteSession {
                 break;
             }
         }
+        // One that was broken off and changes something: whether that is kept is known at its end, since a reference may lead
+        // nowhere.
+        if rows.as_ref().is_some_and(|running| !running.readonly()) {
+            while rows.next().map_err(|why| without_value(self.explain(&why)))?.is_some() {}
+        }
         Ok(count)
     }
 

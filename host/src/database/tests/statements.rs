@@ -12,6 +12,7 @@ on_both!(
     one_statement_is_run_at_a_time,
     changed_rows_are_counted,
     a_query_of_many_rows_can_be_broken_off,
+    a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off,
     a_query_for_one_row_takes_no_two,
     a_transaction_is_all_or_nothing,
     a_transaction_ends_with_a_failed_statement,
@@ -115,6 +116,20 @@ fn a_query_of_many_rows_can_be_broken_off(host: &Host) {
         })
         .expect("rows");
     assert_eq!(within, 2);
+}
+
+fn a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off(host: &Host) {
+    let plugin = host.start("statements");
+    items(&plugin);
+    let strict =
+        if plugin.sql.dialect().expect("a dialect").name() == Some("sqlite") { " STRICT" } else { "" };
+    plugin.done(&format!(
+        "CREATE TABLE notes (item INTEGER REFERENCES items (id) DEFERRABLE INITIALLY DEFERRED){strict}"
+    ));
+    let insert = "INSERT INTO notes VALUES (99), (100) RETURNING item";
+    let broken = plugin.sql.for_each(insert, params![], |item: i64| ControlFlow::Break(item));
+    fails(broken, FaultKind::CONSTRAINT);
+    assert_eq!(plugin.count("notes"), 0);
 }
 
 fn a_query_for_one_row_takes_no_two(host: &Host) {
