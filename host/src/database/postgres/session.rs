@@ -36,6 +36,9 @@ const KEPT: usize = 64;
 /// How many rows are taken over at once.
 const CHUNK: usize = 256;
 
+/// How many bytes of rows are taken over at once, but for the row that passes it: 1 MiB.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
 /// How many rows that nobody wants are waited for, before a query is cancelled.
 const UNWANTED: usize = 4 * CHUNK;
 
@@ -217,10 +220,13 @@ impl PostgresSession {
         let pulled = self.wait(
             deadline,
             poll_fn(|context| {
-                let mut pulled = Vec::new();
-                while pulled.len() < CHUNK {
+                let (mut pulled, mut bytes) = (Vec::new(), 0);
+                while pulled.len() < CHUNK && bytes < CHUNK_BYTES {
                     match stream.as_mut().poll_next(context) {
-                        Poll::Ready(Some(Ok(row))) => pulled.push(row),
+                        Poll::Ready(Some(Ok(row))) => {
+                            bytes += row.raw_size_bytes();
+                            pulled.push(row);
+                        }
                         Poll::Ready(Some(Err(why))) => return Poll::Ready(Err(why)),
                         Poll::Ready(None) => {
                             *ended = true;
