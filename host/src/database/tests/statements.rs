@@ -13,6 +13,7 @@ on_both!(
     changed_rows_are_counted,
     a_query_of_many_rows_can_be_broken_off,
     a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off,
+    a_query_ends_at_its_deadline_also_while_its_rows_come,
     a_query_for_one_row_takes_no_two,
     a_transaction_is_all_or_nothing,
     a_transaction_ends_with_a_failed_statement,
@@ -85,6 +86,8 @@ fn changed_rows_are_counted(host: &Host) {
     assert_eq!(plugin.done("UPDATE items SET name = name || 'x' WHERE id > 1"), 2);
     assert_eq!(plugin.done("UPDATE items SET name = name || 'x' WHERE id > 100"), 0);
     assert_eq!(plugin.done("CREATE INDEX by_name ON items (name)"), 0);
+    assert_eq!(plugin.done("SELECT * FROM items"), 0);
+    assert_eq!(plugin.done("WITH all_of_them AS (SELECT * FROM items) SELECT * FROM all_of_them"), 0);
     let names: Vec<String> =
         plugin.sql.query("DELETE FROM items WHERE id > $1 RETURNING name", params![1]).expect("rows");
     assert_eq!(names.len(), 2);
@@ -130,6 +133,31 @@ fn a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off(host: &Host
     let broken = plugin.sql.for_each(insert, params![], |item: i64| ControlFlow::Break(item));
     fails(broken, FaultKind::CONSTRAINT);
     assert_eq!(plugin.count("notes"), 0);
+}
+
+fn a_query_ends_at_its_deadline_also_while_its_rows_come(host: &Host) {
+    let plugin = host.start("statements");
+    let quick = plugin.sql.with_deadline(Duration::from_millis(200));
+    let numbers =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT i FROM n";
+    let mut last = 0;
+    let result = quick.for_each(numbers, params![], |i: i64| {
+        // From here on it is late.
+        if i == 1 {
+            thread::sleep(Duration::from_millis(300));
+        }
+        last = i;
+        ControlFlow::<()>::Continue(())
+    });
+    fails(result, FaultKind::TIMED_OUT);
+    assert!(last < 500_000);
+    // What is broken off after its deadline is what the plugin wanted.
+    let broken = quick.for_each(numbers, params![], |i: i64| {
+        thread::sleep(Duration::from_millis(300));
+        ControlFlow::Break(i)
+    });
+    assert_eq!(broken, Ok(Some(1)));
+    assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)));
 }
 
 fn a_query_for_one_row_takes_no_two(host: &Host) {
