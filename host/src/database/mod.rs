@@ -40,6 +40,9 @@ use crate::{config, postgres::Postgres, store::DataDir};
 /// The permission in a plugin's manifest.
 const PERMISSION: &str = "database";
 
+/// The longest statement, in bytes: 1 MiB. Sessions keep some of them.
+const MAX_SQL_BYTES: usize = 1024 * 1024;
+
 /// What bounds a plugin.
 #[derive(Debug, Clone)]
 struct Limits {

@@ -30,16 +30,13 @@ use self::{
     fence::Fence,
 };
 use super::{
-    Limits, parameters,
+    Limits, MAX_SQL_BYTES, parameters,
     session::{Connect, Session, Sink, Statement},
 };
 use crate::store::make_private_dir;
 
 /// The file's name in the folder of the plugin's data.
 pub(super) const FILE: &str = "database.db";
-
-/// The longest statement, in bytes: 1 MiB, of SQLite's own 1,000,000,000.
-const MAX_SQL_BYTES: i32 = 1024 * 1024;
 
 /// How often SQLite asks whether the time is over, in steps of its virtual machine.
 const STEPS: i32 = 1000;
@@ -404,11 +401,12 @@ fn set_up(connection: &Connection, limits: &Limits, fence: &Arc<Fence>) -> rusql
     ] {
         connection.set_db_config(option, value)?;
     }
+    let max_sql = i32::try_from(MAX_SQL_BYTES).unwrap_or(i32::MAX);
     let largest = limits.max_value_bytes.saturating_mul(2).saturating_add(64 * 1024);
     for (limit, value) in [
         // Also of a whole row: the values themselves are checked one by one.
-        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(largest).unwrap_or(1_000_000_000).max(MAX_SQL_BYTES)),
-        (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES),
+        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(largest).unwrap_or(1_000_000_000).max(max_sql)),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, max_sql),
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_COLUMN, 1000),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),

@@ -385,6 +385,10 @@ fn rows_and_values_have_limits() {
         let why = fails(plugin.sql.query::<i64>(&numbers(11), params![]), FaultKind::TOO_LARGE);
         assert!(why.contains("database.max_rows"), "{why}");
         let text = |length| "x".repeat(length);
+        // Of the statement itself too.
+        let sql = |length: usize| format!("SELECT 1{}", " ".repeat(length - 8));
+        assert_eq!(plugin.exec(&sql(1024 * 1024)), Ok(0));
+        fails(plugin.exec(&sql(1024 * 1024 + 1)), FaultKind::TOO_LARGE);
         let echo = |length| plugin.sql.query_one::<String>("SELECT CAST($1 AS TEXT)", params![text(length)]);
         assert_eq!(echo(2048), Ok(Some(text(2048))));
         fails(echo(2049), FaultKind::TOO_LARGE);
