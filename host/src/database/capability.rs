@@ -156,7 +156,7 @@ fn run(
     }
 }
 
-/// The parameters of a statement that is not too long.
+/// The parameters of a statement whose text either database takes.
 fn read<'a>(view: &'a StatementView<'_>, limits: &Limits) -> Result<Vec<Value<'a>>, Fault> {
     if view.sql.len() > MAX_SQL_BYTES {
         return Err(Fault::new(
@@ -166,6 +166,10 @@ fn read<'a>(view: &'a StatementView<'_>, limits: &Limits) -> Result<Vec<Value<'a
                 view.sql.len()
             ),
         ));
+    }
+    // SQLite would take it for the end.
+    if view.sql.contains('\0') {
+        return Err(Fault::new(FaultKind::INVALID, "the statement has a NUL in it"));
     }
     parameters::read(view.parameters.as_slice(), limits.max_value_bytes)
 }

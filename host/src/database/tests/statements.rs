@@ -75,6 +75,9 @@ fn one_statement_is_run_at_a_time(host: &Host) {
         let why = plugin.exec(sql).expect_err(sql);
         assert!(matches!(kind(&why), Some(FaultKind::INVALID | FaultKind::SQL)), "{sql}: {why:?}");
     }
+    for sql in ["SELECT 1\0", "SELECT 1\0; DELETE FROM items", "\0SELECT 1", "SELECT '\0'"] {
+        fails(plugin.exec(sql), FaultKind::INVALID);
+    }
     assert_eq!(plugin.count("items"), 1, "nothing of them was done");
     plugin.done("SELECT 1; -- and no more\n");
 }
