@@ -88,6 +88,8 @@ pub(super) fn split(script: &str) -> Vec<Piece<'_>> {
     let mut rest = script;
     // Where the statement's first token is.
     let mut begin = None;
+    // Up to where lines were counted.
+    let (mut line, mut counted) = (1, 0);
     let (mut words, mut blocks) = (Vec::new(), 0_usize);
     loop {
         skip_blank(&mut rest);
@@ -115,7 +117,8 @@ pub(super) fn split(script: &str) -> Vec<Piece<'_>> {
             }
         };
         if let Some(begin) = begin.take() {
-            let line = 1 + script.bytes().take(begin).filter(|byte| *byte == b'\n').count();
+            line += script.get(counted..begin).unwrap_or_default().matches('\n').count();
+            counted = begin;
             pieces.push(Piece { sql: script.get(begin..end).unwrap_or_default(), line });
         }
         words.clear();

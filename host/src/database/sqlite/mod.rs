@@ -150,13 +150,13 @@ impl SqliteSession {
             let text = prepared.expanded_sql().unwrap_or_default();
             let rest = sql.get(begin..).unwrap_or_default();
             begin += rest.find(&text).unwrap_or(0);
-            let line = line_at(start_of(sql, begin));
+            let first = start_of(sql, begin);
             begin += text.len();
             let run = self.run_to_end(&mut prepared, &[]).and_then(|_| match self.fence.creates_table() {
                 true => self.all_strict(),
                 false => Ok(()),
             });
-            run.map_err(|fault| ScriptFault { statement, line, fault })?;
+            run.map_err(|fault| ScriptFault { statement, line: line_at(first), fault })?;
             statement += 1;
         }
     }
