@@ -196,6 +196,32 @@ fn what_waits_for_a_reinstall_is_purged_when_the_operator_says_so(backend: &Back
 }
 
 #[test]
+fn a_plugins_tables_come_back_with_no_more_rights_than_its_own() {
+    let backend = Backend::postgres();
+    let Backend::Postgres(database) = &backend else { panic!("a database on the server") };
+    let host = full(&backend);
+    // Where the host fills the table, the function has the host's rights, if it may have them.
+    let seize = "CREATE FUNCTION seize() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'RESET ROLE'; \
+                 EXECUTE 'CREATE SCHEMA seized'; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN true; END $$";
+    for statement in [
+        seize,
+        "CREATE TABLE bait (n bigint CHECK (seize()), m bigint GENERATED ALWAYS AS (n + 1) STORED)",
+        "INSERT INTO bait VALUES (1)",
+    ] {
+        sql(&host, "exec", statement);
+    }
+    let file = backup(&host);
+    let installation = host.stop().installation;
+    installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(0);
+    let seized = database.owner().query("SELECT FROM pg_namespace WHERE nspname = 'seized'", &[]);
+    assert_eq!(seized.expect("an answer").len(), 0, "a plugin's function ran with the host's rights");
+    let host = installation.start();
+    host.wait_state(TABLES, "running");
+    assert_eq!(sql(&host, "query", "SELECT n, m FROM bait"), json!([{"n": 1, "m": 2}]));
+    host.stop();
+}
+
+#[test]
 fn what_is_no_backup_is_refused_and_changes_nothing() {
     let host = Installation::new().plugin(STORAGE, &json!({})).start();
     host.wait_state(STORAGE, "running");

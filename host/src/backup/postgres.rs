@@ -2,6 +2,9 @@
 //!
 //! The dump has no owners: the roles of plugins are named after the database that they are in. Restoring makes them anew, and
 //! each plugin's tables as that plugin's role.
+//!
+//! A table may call functions while it is filled, in its checks. Those are a plugin's code: so it is the plugin that connects
+//! to fill it, with no more rights than it has when it runs. `SET ROLE` could be undone by such a function.
 
 use std::{path::Path, process::Command};
 
@@ -11,7 +14,7 @@ use tokio_postgres::config::{Host, SslMode};
 use super::BackupError;
 use crate::{
     config::{self, Config},
-    database::Databases,
+    database::{Databases, PluginLogin},
     postgres::{Postgres, PostgresError, reason},
     store::{DataDir, KEY_VARIABLE, PREVIOUS_KEY_VARIABLE},
 };
@@ -85,8 +88,8 @@ impl<'a> Server<'a> {
             self.databases.purge(&plugin)?;
         }
         for plugin in plugins {
-            if let Some((schema, role)) = self.databases.empty_schema(plugin)? {
-                self.restore(source, &schema, Some(&role))?;
+            if let Some(login) = self.databases.empty_schema(plugin)? {
+                self.restore(source, &login.schema, Some(&login))?;
             }
         }
         // Last, since making a schema empty forgets which migrations it had.
@@ -94,11 +97,13 @@ impl<'a> Server<'a> {
         self.restore(source, "streamspace", None)
     }
 
-    fn restore(&self, source: &Path, schema: &str, role: Option<&str>) -> Result<(), BackupError> {
+    fn restore(&self, source: &Path, schema: &str, plugin: Option<&PluginLogin>) -> Result<(), BackupError> {
         let mut command = self.program("pg_restore");
+        if let Some(PluginLogin { role, password, .. }) = plugin {
+            command.env("PGUSER", role).env("PGPASSWORD", password);
+        }
         command.args(["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]);
         command.arg(format!("--schema={schema}"));
-        command.args(role.map(|role| format!("--role={role}")));
         command.arg(source);
         run("pg_restore", command)
     }

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tokio_postgres::config::Host;
 
 /// `[database]`: where the host and its plugins keep their data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +56,8 @@ impl Default for Database {
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    pub(super) const EXPECTED: &'static str =
-        "sqlite, or a URL such as postgres://streamspace@127.0.0.1/streamspace";
+    pub(super) const EXPECTED: &'static str = "sqlite, or a URL such as postgres://streamspace@127.0.0.1/streamspace, in \
+                                               whose password an `@` is written as %40";
 
     /// The URL of a PostgreSQL database; `None` for SQLite.
     #[must_use]
@@ -67,7 +68,11 @@ impl DatabaseUrl {
     /// Whether `text` is one.
     pub(super) fn is_valid(text: &str) -> bool {
         let postgres = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
-        text == "sqlite" || (postgres(text) && text.parse::<tokio_postgres::Config>().is_ok())
+        // What follows the first `@` is taken for the host, which is shown: not the rest of a password.
+        let host_is_one = |host: &Host| !matches!(host, Host::Tcp(name) if name.contains('@'));
+        let config = || text.parse::<tokio_postgres::Config>().ok();
+        text == "sqlite"
+            || (postgres(text) && config().is_some_and(|config| config.get_hosts().iter().all(host_is_one)))
     }
 }
 
@@ -109,6 +114,12 @@ impl Serialize for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_that_would_be_taken_for_the_host_is_refused() {
+        assert!(!DatabaseUrl::is_valid("postgres://ada:hunter@2@db.example/main"));
+        assert!(DatabaseUrl::is_valid("postgres://ada:hunter%402@db.example/main"));
+    }
 
     #[test]
     fn a_url_is_shown_without_its_secrets() {

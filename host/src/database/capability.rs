@@ -8,11 +8,11 @@ use std::{
 
 use streamspace_plugin::{
     abi::{Capability, Fault, FaultKind, Handle, IntoTable, Outcome, RowSink, TransactionBody, guard},
-    database::{DatabaseRef, DatabaseTable, Dialect, StatementView},
+    database::{DatabaseRef, DatabaseTable, Dialect, StatementView, Value},
 };
 
 use super::{
-    Limits, PluginDatabase, parameters,
+    Limits, MAX_SQL_BYTES, PluginDatabase, parameters,
     pool::Pooled,
     session::{Session, Statement},
 };
@@ -113,7 +113,7 @@ fn run(
                     "within a transaction, use the transaction and not the database: the statement would not be part of it",
                 ));
             }
-            let values = parameters::read(view.parameters.as_slice(), database.limits.max_value_bytes)?;
+            let values = read(&view, &database.limits)?;
             let mut session = pool.take()?;
             // Waiting for a connection is not counted.
             run(&mut *session, &statement(&view, &values, &database.limits, None))
@@ -140,7 +140,7 @@ fn run(
                 ));
             }
             let session = session.as_mut().ok_or_else(over)?;
-            let values = parameters::read(view.parameters.as_slice(), transaction.limits.max_value_bytes)?;
+            let values = read(&view, &transaction.limits)?;
             let statement = statement(&view, &values, &transaction.limits, Some(transaction.deadline));
             let answer = if Instant::now() < transaction.deadline {
                 run(&mut **session, &statement)
@@ -156,9 +156,27 @@ fn run(
     }
 }
 
+/// The parameters of a statement whose text either database takes.
+fn read<'a>(view: &'a StatementView<'_>, limits: &Limits) -> Result<Vec<Value<'a>>, Fault> {
+    if view.sql.len() > MAX_SQL_BYTES {
+        return Err(Fault::new(
+            FaultKind::TOO_LARGE,
+            format_args!(
+                "a statement has at most {MAX_SQL_BYTES} bytes, found {}: send values as parameters",
+                view.sql.len()
+            ),
+        ));
+    }
+    // SQLite would take it for the end.
+    if view.sql.contains('\0') {
+        return Err(Fault::new(FaultKind::INVALID, "the statement has a NUL in it"));
+    }
+    parameters::read(view.parameters.as_slice(), limits.max_value_bytes)
+}
+
 fn statement<'a>(
     view: &'a StatementView<'_>,
-    parameters: &'a [streamspace_plugin::database::Value<'a>],
+    parameters: &'a [Value<'a>],
     limits: &Limits,
     end: Option<Instant>,
 ) -> Statement<'a> {

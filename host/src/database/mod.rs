@@ -25,6 +25,7 @@ use streamspace_plugin::{
     database::Dialect,
 };
 
+pub(crate) use self::postgres::PluginLogin;
 pub use self::{
     capability::open as open_database,
     error::DatabaseError,
@@ -39,6 +40,9 @@ use crate::{config, postgres::Postgres, store::DataDir};
 
 /// The permission in a plugin's manifest.
 const PERMISSION: &str = "database";
+
+/// The longest statement, in bytes: 1 MiB. Sessions keep some of them.
+const MAX_SQL_BYTES: usize = 1024 * 1024;
 
 /// What bounds a plugin.
 #[derive(Debug, Clone)]
@@ -179,12 +183,11 @@ impl Databases {
         self.postgres.as_ref().map_or(Ok(Vec::new()), PostgresSchemas::plugins)
     }
 
-    /// Makes an empty schema for a plugin, and answers its name and that of the role that has it. `None` with SQLite.
-    /// Blocks.
-    pub(crate) fn empty_schema(&self, plugin: &str) -> Result<Option<(String, String)>, DatabaseError> {
+    /// Makes an empty schema for a plugin, and answers how to connect as the role that has it. `None` with SQLite. Blocks.
+    pub(crate) fn empty_schema(&self, plugin: &str) -> Result<Option<PluginLogin>, DatabaseError> {
         let Some(postgres) = &self.postgres else { return Ok(None) };
         postgres.purge(plugin)?;
-        Ok(Some(postgres.set_up(plugin)?.place()))
+        Ok(Some(postgres.set_up(plugin)?.login()))
     }
 
     fn dialect(&self) -> Dialect {

@@ -24,13 +24,15 @@ pub enum DatabaseError {
     /// Another transaction holds what it needs, or came before it. Try again, the whole transaction if it was one.
     #[error("{0}")]
     Busy(String),
-    /// A deadline passed. Nothing of the statement or the transaction was done.
+    /// A deadline passed. Nothing of the statement or the transaction was done, unless the message says that this is not known:
+    /// the deadline passed while it was committed.
     #[error("{0}")]
     TimedOut(String),
     /// There are more rows, a value is larger, or there is more data than the operator allows.
     #[error("{0}")]
     TooLarge(String),
-    /// The database cannot be reached, or its disk is full.
+    /// The database cannot be reached, or its disk is full. If the connection was lost in the middle, the message says that it is
+    /// not known whether the statement or the transaction was done.
     #[error("{0}")]
     Unreachable(String),
     /// A row does not have the shape of the type that it is read as.

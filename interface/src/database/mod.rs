@@ -5,7 +5,12 @@
 //! manifest must have the permission `database`.
 //!
 //! Parameters are `$1`, `$2`, … with both databases. Values that do not fit are errors, in either direction: nothing is
-//! rounded, cut or taken for something else.
+//! rounded, cut or taken for something else on the way.
+//!
+//! What a column does with a value of another type is the database's own. PostgreSQL refuses it. SQLite refuses what it cannot
+//! convert, and converts the rest, also in `STRICT` tables: a number in a `TEXT` column becomes a text, perhaps rounded, a text
+//! that is a number becomes one in an `INTEGER` or `REAL` column, and a whole number beyond 2^53 is rounded in a `REAL` column. So
+//! give a column values of its own type, as in this table.
 //!
 //! | Rust | SQLite (`STRICT` tables) | PostgreSQL |
 //! |---|---|---|

@@ -260,7 +260,7 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 /// Any serde type as a JSON value: `jsonb` or `json` in PostgreSQL, a text in SQLite. It is transparent to every other
-/// format.
+/// format. JSON has no infinite numbers: `serde_json` writes them, and what is not a number, as `null`.
 ///
 /// ```
 /// # use streamspace_plugin::{database::Json, prelude::*};

@@ -59,9 +59,11 @@ impl PackageMigrations {
             let file = path.components().map(|part| part.as_os_str().to_string_lossy());
             let file = file.collect::<Vec<_>>().join("/");
             let content = read_bounded(&package.join(&path), MAX_MIGRATION_BYTES).map_err(unreadable)?;
-            let text = String::from_utf8(content).map_err(|_| MigrationError::Files {
+            // SQLite would take a NUL for the end.
+            let text = String::from_utf8(content).ok().filter(|text| !text.contains('\0'));
+            let text = text.ok_or_else(|| MigrationError::Files {
                 file: file.clone(),
-                expected: "a text in UTF-8",
+                expected: "a text in UTF-8 without NUL",
                 found: "other bytes".to_owned(),
             })?;
             all.add(&file, text)?;
@@ -163,6 +165,7 @@ mod tests {
             (&[("sqlite/99999999999999999999_a/up.sql", b"")], "VERSION_NAME"),
             (&[("sqlite/1_/up.sql", b"")], "VERSION_NAME"),
             (&[("sqlite/1_a/up.sql", b"\xff")], "UTF-8"),
+            (&[("sqlite/1_a/up.sql", b"SELECT 1;\0SELECT 2;")], "NUL"),
             (&[("sqlite/1_a/up.sql", b""), ("sqlite/01_b/up.sql", b"")], "a second migration 1"),
         ] {
             let why = read(files).expect_err("no migrations").to_string();

@@ -3,7 +3,7 @@
 use streamspace_plugin::abi::{Fault, FaultKind};
 use tokio_postgres::{
     Error,
-    error::{DbError, Severity},
+    error::{DbError, ErrorPosition, Severity},
 };
 
 /// What went wrong. The server's details and hints stay away: they have values in them.
@@ -47,19 +47,22 @@ pub(super) fn is_refused(error: &Error) -> bool {
 
 /// The message; where it repeats what a value was, without that.
 fn words(said: &DbError) -> String {
-    match said.code().code() {
-        // `invalid input syntax for type integer: "…"`
-        code if code.starts_with("22") => {
-            let message = said.message();
-            message.split_once(": \"").map_or(message, |(before, _)| before).to_owned()
-        }
-        "42601" => match said.position() {
-            Some(tokio_postgres::error::ErrorPosition::Original(at)) => {
-                format!("{}, at character {at}", said.message())
-            }
-            _ => said.message().to_owned(),
-        },
+    match (said.code().code(), said.position()) {
+        ("42601", Some(ErrorPosition::Original(at))) => format!("{}, at character {at}", said.message()),
+        // The syntax of a value, such as a `tsquery`.
+        ("42601", None) => without_quoted(said.message()),
+        (code, _) if code.starts_with("22") => without_quoted(said.message()),
         _ => said.message().to_owned(),
+    }
+}
+
+/// `invalid input syntax for type integer: …`, `value … is out of range for type smallint`.
+fn without_quoted(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}…{}", &message[..first], &message[last + 1..])
+        }
+        _ => message.to_owned(),
     }
 }
 

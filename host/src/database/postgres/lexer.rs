@@ -55,6 +55,8 @@ pub(super) fn effect(sql: &str) -> Effect {
         "prepare" if next_word(&mut rest) == Some("transaction".to_owned()) => Effect::Transaction,
         "listen" | "notify" | "unlisten" => Effect::Notification,
         "select" | "table" | "values" | "show" => Effect::Read,
+        // What comes before the statement itself may change something too.
+        "with" if !changes(rest) => Effect::Read,
         "with" | "insert" | "update" | "delete" | "merge" | "create" | "alter" | "drop" | "truncate"
         | "comment" | "grant" | "revoke" | "lock" | "analyze" | "explain" | "refresh" | "reindex" => {
             Effect::Data
@@ -70,12 +72,24 @@ fn next_word(rest: &mut &str) -> Option<String> {
     }
 }
 
+/// Whether one of the words is that of a change. One that is a name is taken for one too.
+fn changes(mut rest: &str) -> bool {
+    std::iter::from_fn(|| token(&mut rest)).any(|token| match token {
+        Token::Word(word) => {
+            ["insert", "update", "delete", "merge"].iter().any(|change| word.eq_ignore_ascii_case(change))
+        }
+        _ => false,
+    })
+}
+
 /// The statements of a script, without those that are empty.
 pub(super) fn split(script: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = script;
     // Where the statement's first token is.
     let mut begin = None;
+    // Up to where lines were counted.
+    let (mut line, mut counted) = (1, 0);
     let (mut words, mut blocks) = (Vec::new(), 0_usize);
     loop {
         skip_blank(&mut rest);
@@ -103,7 +117,8 @@ pub(super) fn split(script: &str) -> Vec<Piece<'_>> {
             }
         };
         if let Some(begin) = begin.take() {
-            let line = 1 + script.bytes().take(begin).filter(|byte| *byte == b'\n').count();
+            line += script.get(counted..begin).unwrap_or_default().matches('\n').count();
+            counted = begin;
             pieces.push(Piece { sql: script.get(begin..end).unwrap_or_default(), line });
         }
         words.clear();
@@ -249,11 +264,23 @@ mod tests {
         ] {
             assert_eq!(effect(sql), Effect::Transaction, "{sql}");
         }
-        for sql in ["SELECT 1", "(SELECT 1) UNION SELECT 2", "values (1)"] {
+        for sql in [
+            "SELECT 1",
+            "(SELECT 1) UNION SELECT 2",
+            "values (1)",
+            "WITH a AS (SELECT 'delete') SELECT * FROM a -- update",
+        ] {
             assert_eq!(effect(sql), Effect::Read, "{sql}");
         }
         for sql in ["SET x = 1", "DO $$ $$", "PREPARE p AS SELECT 1", "DECLARE c CURSOR FOR SELECT 1", "x"] {
             assert_eq!(effect(sql), Effect::Session, "{sql}");
+        }
+        for sql in [
+            "UPDATE t SET n = 1",
+            "WITH a AS (SELECT 1) DELETE FROM t",
+            "WITH a AS (Insert INTO t VALUES (1) RETURNING n) SELECT * FROM a",
+        ] {
+            assert_eq!(effect(sql), Effect::Data, "{sql}");
         }
         assert_eq!(effect("listen x"), Effect::Notification);
         for sql in ["", " ", "-- x", "/* BEGIN */", ";"] {

@@ -8,4 +8,5 @@ mod schemas;
 mod session;
 mod value;
 
+pub(crate) use self::role::PluginLogin;
 pub(super) use self::{history::PostgresHistory, role::PostgresRole, schemas::PostgresSchemas};

@@ -56,6 +56,13 @@ fn mark(text: &str, digits: usize) -> String {
     mark
 }
 
+/// How another program connects as a plugin. Has no `Debug`: the password is a secret.
+pub(crate) struct PluginLogin {
+    pub(crate) schema: String,
+    pub(crate) role: String,
+    pub(crate) password: String,
+}
+
 /// What makes the sessions of one plugin.
 #[derive(Clone)]
 pub(in crate::database) struct PostgresRole {
@@ -71,9 +78,15 @@ impl PostgresRole {
         Self { server, names, config: Arc::new(config) }
     }
 
-    /// The names of its schema and of its role.
-    pub(in crate::database) fn place(&self) -> (String, String) {
-        (self.names.schema.clone(), self.names.role.clone())
+    /// Its schema, and what lets a program in as the role.
+    pub(in crate::database) fn login(&self) -> PluginLogin {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let password = config.get_password().unwrap_or_default();
+        PluginLogin {
+            schema: self.names.schema.clone(),
+            role: self.names.role.clone(),
+            password: String::from_utf8_lossy(password).into_owned(),
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -148,12 +148,15 @@ impl Inner {
         Ok(client)
     }
 
-    /// Gives a role a new password.
+    /// Gives a role a new password, and nothing else: one that was removed meanwhile stays away.
     pub(super) fn renew(&self, names: &Names) -> Result<String, DatabaseError> {
         self.blocking(async {
             let client = self.connect().await?;
-            let owner = owner(&client).await?;
-            make_role(&client, &owner, names, &self.limits).await
+            let (password, verifier) = new_password()?;
+            let statement = format!("ALTER ROLE \"{}\" PASSWORD '{verifier}'", names.role);
+            let renewed = retried(|| client.batch_execute(&statement)).await;
+            renewed.map_err(server("giving the plugin's role a new password"))?;
+            Ok(password)
         })
     }
 
@@ -263,12 +266,7 @@ async fn make_role(
 ) -> Result<String, DatabaseError> {
     let failed = server("making the plugin's role and schema");
     let Names { plugin, schema, role } = names;
-    let mut random = [0_u8; 32];
-    getrandom::fill(&mut random)
-        .map_err(|why| DatabaseError::Server { what: "making a password", reason: why.to_string() })?;
-    let password = hex(&random);
-    // The server's log may have the statement: the verifier says nothing of the password.
-    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    let (password, verifier) = new_password()?;
     // Two more than the pool has: one for migrations, one that the server has not noticed the end of.
     let options = format!(
         "LOGIN NOINHERIT CONNECTION LIMIT {} PASSWORD '{verifier}'",
@@ -280,8 +278,12 @@ async fn make_role(
             "CREATE ROLE \"{role}\" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS {options}"
         )
     } else {
-        // Settings that it gave itself.
-        format!("ALTER ROLE \"{role}\" {options}; ALTER ROLE \"{role}\" RESET ALL")
+        // Settings that it gave itself, for everywhere and for here.
+        let database = &owner.quoted_database;
+        format!(
+            "ALTER ROLE \"{role}\" {options}; ALTER ROLE \"{role}\" RESET ALL; \
+             ALTER ROLE \"{role}\" IN DATABASE {database} RESET ALL"
+        )
     };
     retried(|| client.batch_execute(&role_statement)).await.map_err(&failed)?;
     make_member(client, role).await?;
@@ -296,6 +298,17 @@ async fn make_role(
     );
     retried(|| client.batch_execute(&statements)).await.map_err(&failed)?;
     Ok(password)
+}
+
+/// A password, and what the server is given of it: its log may have the statement, and a verifier says nothing of the
+/// password.
+fn new_password() -> Result<(String, String), DatabaseError> {
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random)
+        .map_err(|why| DatabaseError::Server { what: "making a password", reason: why.to_string() })?;
+    let password = hex(&random);
+    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    Ok((password, verifier))
 }
 
 /// Makes the host a member of the role: to end its sessions, and to drop what it owns.

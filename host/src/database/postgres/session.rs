@@ -36,6 +36,9 @@ const KEPT: usize = 64;
 /// How many rows are taken over at once.
 const CHUNK: usize = 256;
 
+/// How many bytes of rows are taken over at once, but for the row that passes it: 1 MiB.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
 /// How many rows that nobody wants are waited for, before a query is cancelled.
 const UNWANTED: usize = 4 * CHUNK;
 
@@ -130,14 +133,7 @@ impl PostgresSession {
             }
             Err(Late(answer)) => {
                 self.spoilt = true;
-                answer.ok_or_else(|| Failed {
-                    stale: false,
-                    fault: Fault::new(
-                        FaultKind::TIMED_OUT,
-                        "the statement took longer than its deadline (`database.statement_deadline_secs`, or what the \
-                         plugin set)",
-                    ),
-                })
+                answer.ok_or_else(|| Failed { stale: false, fault: late() })
             }
         }
     }
@@ -217,10 +213,13 @@ impl PostgresSession {
         let pulled = self.wait(
             deadline,
             poll_fn(|context| {
-                let mut pulled = Vec::new();
-                while pulled.len() < CHUNK {
+                let (mut pulled, mut bytes) = (Vec::new(), 0);
+                while pulled.len() < CHUNK && bytes < CHUNK_BYTES {
                     match stream.as_mut().poll_next(context) {
-                        Poll::Ready(Some(Ok(row))) => pulled.push(row),
+                        Poll::Ready(Some(Ok(row))) => {
+                            bytes += row.raw_size_bytes();
+                            pulled.push(row);
+                        }
                         Poll::Ready(Some(Err(why))) => return Poll::Ready(Err(why)),
                         Poll::Ready(None) => {
                             *ended = true;
@@ -241,26 +240,43 @@ impl PostgresSession {
         })
     }
 
+    /// While rows keep coming, nothing is waited for: that a deadline passes is seen here. What changes something goes on to
+    /// its end, since nobody would know whether it came to it.
+    fn check_deadline(&mut self, prepared: &Prepared, rows: &Rows, deadline: Instant) -> Result<(), Fault> {
+        if rows.ended || prepared.effect != Effect::Read || Instant::now() < deadline {
+            return Ok(());
+        }
+        self.cancel();
+        Err(late())
+    }
+
     /// Takes the rows that nobody wants, so that the next statement can be sent; or cancels the query, where that undoes
     /// nothing.
-    fn leave(&mut self, prepared: &Prepared, mut stream: Rows, deadline: Instant) -> Result<(), Fault> {
+    fn leave(&mut self, prepared: &Prepared, mut rows: Rows, deadline: Instant) -> Result<(), Fault> {
+        let may_cancel = !self.in_transaction && prepared.effect == Effect::Read;
         let mut left = UNWANTED;
         loop {
-            let rows = self.next(&mut stream, deadline)?.len();
-            if rows == 0 {
+            if may_cancel && (left == 0 || Instant::now() >= deadline) {
+                self.cancel();
                 return Ok(());
             }
-            left = left.saturating_sub(rows);
-            if left == 0 && !self.in_transaction && prepared.effect == Effect::Read {
-                self.spoilt = true;
-                let cancel = self.client.cancel_token();
-                self.server.postgres.network().block_on(async {
-                    // The session goes with its connection in any case.
-                    drop(timeout(GRACE, cancel.cancel_query(self.server.postgres.tls())).await);
-                });
-                return Ok(());
+            match self.next(&mut rows, deadline) {
+                Ok(unwanted) if unwanted.is_empty() => return Ok(()),
+                Ok(unwanted) => left = left.saturating_sub(unwanted.len()),
+                // In a row that nobody wants.
+                Err(_) if may_cancel => return Ok(()),
+                Err(why) => return Err(why),
             }
         }
+    }
+
+    /// Has the server end what it does. The session goes with its connection in any case.
+    fn cancel(&mut self) {
+        self.spoilt = true;
+        let cancel = self.client.cancel_token();
+        self.server.postgres.network().block_on(async {
+            drop(timeout(GRACE, cancel.cancel_query(self.server.postgres.tls())).await);
+        });
     }
 
     pub(super) fn host_query(&mut self, sql: &'static str, deadline: Instant) -> Result<String, Fault> {
@@ -295,6 +311,13 @@ impl From<Failed> for Fault {
     }
 }
 
+fn late() -> Fault {
+    Fault::new(
+        FaultKind::TIMED_OUT,
+        "the statement took longer than its deadline (`database.statement_deadline_secs`, or what the plugin set)",
+    )
+}
+
 async fn send(client: &Client, prepared: &Prepared, parameters: &[Value<'_>]) -> Result<RowStream, Error> {
     let parameters: Vec<Parameter<'_>> = parameters.iter().map(Parameter).collect();
     client
@@ -308,7 +331,9 @@ async fn send(client: &Client, prepared: &Prepared, parameters: &[Value<'_>]) ->
 impl Session for PostgresSession {
     fn exec(&mut self, statement: &Statement<'_>) -> Result<u64, Fault> {
         let (prepared, mut rows) = self.start(statement, false)?;
-        while !self.next(&mut rows, statement.deadline)?.is_empty() {}
+        while !self.next(&mut rows, statement.deadline)?.is_empty() {
+            self.check_deadline(&prepared, &rows, statement.deadline)?;
+        }
         // A query says how many rows it found, and has changed none.
         let counts = prepared.effect != Effect::Read;
         Ok(if counts { rows.stream.rows_affected().unwrap_or(0) } else { 0 })
@@ -324,6 +349,7 @@ impl Session for PostgresSession {
             if rows.is_empty() {
                 return Ok(count);
             }
+            self.check_deadline(&prepared, &stream, statement.deadline)?;
             for row in &rows {
                 let taken = if count == statement.max_rows {
                     Err(too_many_rows(statement.max_rows))

@@ -30,8 +30,7 @@ pub(super) struct Parameter<'a>(pub(super) &'a Value<'a>);
 
 /// Why `value` is no `of`, if it is none.
 pub(super) fn check(number: usize, value: &Value<'_>, of: &Type) -> Result<(), Fault> {
-    let mut unused = BytesMut::new();
-    match encode(value, base(of), &mut unused) {
+    match encode(value, base(of), |_| {}) {
         Ok(_) => Ok(()),
         Err(why) => Err(Fault::new(FaultKind::INVALID, format_args!("parameter ${number}: {why}"))),
     }
@@ -39,7 +38,7 @@ pub(super) fn check(number: usize, value: &Value<'_>, of: &Type) -> Result<(), F
 
 impl ToSql for Parameter<'_> {
     fn to_sql(&self, of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        encode(self.0, base(of), out).map_err(Into::into)
+        encode(self.0, base(of), |bytes| out.extend_from_slice(bytes)).map_err(Into::into)
     }
 
     fn accepts(_: &Type) -> bool {
@@ -56,7 +55,8 @@ impl ToSql for Parameter<'_> {
     }
 }
 
-fn encode(value: &Value<'_>, of: &Type, out: &mut BytesMut) -> Result<IsNull, String> {
+/// Puts the bytes of `value` as the type `of`.
+fn encode(value: &Value<'_>, of: &Type, mut put: impl FnMut(&[u8])) -> Result<IsNull, String> {
     let expects = |found: &str| {
         Err(format!(
             "the database expects the type `{}`, found {found}. Give another value, or cast it",
@@ -69,24 +69,20 @@ fn encode(value: &Value<'_>, of: &Type, out: &mut BytesMut) -> Result<IsNull, St
         Value::Integer(number) => {
             let number = *number;
             match *of {
-                Type::INT2 => put(out, &i16::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
-                Type::INT4 => put(out, &i32::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
-                Type::OID => put(out, &u32::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
-                Type::INT8 => put(out, &number.to_be_bytes()),
-                Type::NUMERIC => put(out, number.to_string().as_bytes()),
-                Type::FLOAT8 if number.unsigned_abs() <= EXACT_F64 => {
-                    put(out, &(number as f64).to_be_bytes())
-                }
-                Type::FLOAT4 if number.unsigned_abs() <= EXACT_F32 => {
-                    put(out, &(number as f32).to_be_bytes())
-                }
+                Type::INT2 => put(&i16::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
+                Type::INT4 => put(&i32::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
+                Type::OID => put(&u32::try_from(number).map_err(|_| too_large())?.to_be_bytes()),
+                Type::INT8 => put(&number.to_be_bytes()),
+                Type::NUMERIC => put(number.to_string().as_bytes()),
+                Type::FLOAT8 if number.unsigned_abs() <= EXACT_F64 => put(&(number as f64).to_be_bytes()),
+                Type::FLOAT4 if number.unsigned_abs() <= EXACT_F32 => put(&(number as f32).to_be_bytes()),
                 Type::FLOAT4 | Type::FLOAT8 => return Err(too_large()),
                 _ => return expects("a whole number"),
             }
         }
         Value::Real(number) => match *of {
-            Type::FLOAT8 => put(out, &number.to_be_bytes()),
-            Type::FLOAT4 if f64::from(*number as f32) == *number => put(out, &(*number as f32).to_be_bytes()),
+            Type::FLOAT8 => put(&number.to_be_bytes()),
+            Type::FLOAT4 if f64::from(*number as f32) == *number => put(&(*number as f32).to_be_bytes()),
             Type::FLOAT4 => return Err(too_large()),
             _ => return expects("a number with a fraction"),
         },
@@ -98,39 +94,35 @@ fn encode(value: &Value<'_>, of: &Type, out: &mut BytesMut) -> Result<IsNull, St
             | Type::UNKNOWN
             | Type::NUMERIC
             | Type::UUID => {
-                put(out, text.as_bytes());
+                put(text.as_bytes());
             }
-            _ if matches!(of.kind(), Kind::Enum(_)) || of.name() == "citext" => put(out, text.as_bytes()),
+            _ if matches!(of.kind(), Kind::Enum(_)) || of.name() == "citext" => put(text.as_bytes()),
             _ => return expects("a text"),
         },
         Value::Blob(bytes) => match *of {
-            Type::BYTEA => put(out, bytes),
+            Type::BYTEA => put(bytes),
             _ => return expects("bytes"),
         },
         Value::Bool(value) => match *of {
-            Type::BOOL => put(out, &[u8::from(*value)]),
+            Type::BOOL => put(&[u8::from(*value)]),
             _ => return expects("a truth value"),
         },
         Value::Timestamp(time) => match *of {
-            Type::TIMESTAMPTZ | Type::TIMESTAMP => put(out, &(time.as_micros() - EPOCH).to_be_bytes()),
+            Type::TIMESTAMPTZ | Type::TIMESTAMP => put(&(time.as_micros() - EPOCH).to_be_bytes()),
             _ => return expects("a time"),
         },
         Value::Json(text) => match *of {
-            Type::JSON => put(out, text.as_bytes()),
+            Type::JSON => put(text.as_bytes()),
             Type::JSONB => {
                 // The version of the format.
-                put(out, &[1]);
-                put(out, text.as_bytes());
+                put(&[1]);
+                put(text.as_bytes());
             }
             _ => return expects("JSON"),
         },
         _ => return expects("a kind of value that this host does not know"),
     }
     Ok(IsNull::No)
-}
-
-fn put(out: &mut BytesMut, bytes: &[u8]) {
-    out.extend_from_slice(bytes);
 }
 
 /// The bytes of a value, as PostgreSQL sends them.

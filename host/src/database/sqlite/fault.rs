@@ -21,6 +21,25 @@ impl From<Said> for Fault {
     }
 }
 
+/// What begins so goes on with a piece of a value when it is said of a statement that runs: with what FTS5 and JSON stumble
+/// over, and with the names that FTS5 finds in a query.
+const OF_VALUES: [&str; 6] = [
+    "bad JSON path",
+    "fts5: syntax error near",
+    "no such column",
+    "no such function",
+    "parse error in rank function",
+    "unknown special query",
+];
+
+/// What a statement failed with that runs, and so knows the values of its parameters.
+pub(super) fn without_value(fault: Fault) -> Fault {
+    match OF_VALUES.iter().find(|begin| fault.message.starts_with(**begin)) {
+        Some(begin) => Fault::new(fault.kind, format_args!("{begin} …")),
+        None => fault,
+    }
+}
+
 pub(super) fn fault(error: &rusqlite::Error) -> Said {
     let said = |kind, message: String| Said { kind, message };
     let (code, words) = match error {

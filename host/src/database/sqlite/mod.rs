@@ -25,18 +25,18 @@ use streamspace_plugin::{
 };
 
 pub(super) use self::fence::HISTORY;
-use self::{fault::fault, fence::Fence};
+use self::{
+    fault::{fault, without_value},
+    fence::Fence,
+};
 use super::{
-    Limits, parameters,
+    Limits, MAX_SQL_BYTES, parameters,
     session::{Connect, Session, Sink, Statement},
 };
 use crate::store::make_private_dir;
 
 /// The file's name in the folder of the plugin's data.
 pub(super) const FILE: &str = "database.db";
-
-/// The longest statement, in bytes: 1 MiB, of SQLite's own 1,000,000,000.
-const MAX_SQL_BYTES: i32 = 1024 * 1024;
 
 /// How often SQLite asks whether the time is over, in steps of its virtual machine.
 const STEPS: i32 = 1000;
@@ -150,13 +150,13 @@ impl SqliteSession {
             let text = prepared.expanded_sql().unwrap_or_default();
             let rest = sql.get(begin..).unwrap_or_default();
             begin += rest.find(&text).unwrap_or(0);
-            let line = line_at(start_of(sql, begin));
+            let first = start_of(sql, begin);
             begin += text.len();
             let run = self.run_to_end(&mut prepared, &[]).and_then(|_| match self.fence.creates_table() {
                 true => self.all_strict(),
                 false => Ok(()),
             });
-            run.map_err(|fault| ScriptFault { statement, line, fault })?;
+            run.map_err(|fault| ScriptFault { statement, line: line_at(first), fault })?;
             statement += 1;
         }
     }
@@ -256,7 +256,7 @@ impl SqliteSession {
         parameters::count(prepared.parameter_count(), parameters.len())?;
         let before = self.connection.total_changes();
         let mut rows = prepared.raw_query();
-        while rows.next().map_err(|why| self.explain(&why))?.is_some() {}
+        while rows.next().map_err(|why| without_value(self.explain(&why)))?.is_some() {}
         drop(rows);
         // The number of the statement before, if this one changed nothing.
         Ok(if self.connection.total_changes() == before { 0 } else { self.connection.changes() })
@@ -270,7 +270,7 @@ impl SqliteSession {
         sink: &mut Sink<'_>,
     ) -> Result<u64, Fault> {
         let mut count = 0;
-        while let Some(row) = rows.next().map_err(|why| self.explain(&why))? {
+        while let Some(row) = rows.next().map_err(|why| without_value(self.explain(&why)))? {
             if count == max_rows {
                 return Err(super::too_many_rows(max_rows));
             }
@@ -284,6 +284,11 @@ impl SqliteSession {
             if !sink(row)? {
                 break;
             }
+        }
+        // One that was broken off and changes something: whether that is kept is known at its end, since a reference may lead
+        // nowhere.
+        if rows.as_ref().is_some_and(|running| !running.readonly()) {
+            while rows.next().map_err(|why| without_value(self.explain(&why)))?.is_some() {}
         }
         Ok(count)
     }
@@ -396,11 +401,12 @@ fn set_up(connection: &Connection, limits: &Limits, fence: &Arc<Fence>) -> rusql
     ] {
         connection.set_db_config(option, value)?;
     }
+    let max_sql = i32::try_from(MAX_SQL_BYTES).unwrap_or(i32::MAX);
     let largest = limits.max_value_bytes.saturating_mul(2).saturating_add(64 * 1024);
     for (limit, value) in [
         // Also of a whole row: the values themselves are checked one by one.
-        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(largest).unwrap_or(1_000_000_000).max(MAX_SQL_BYTES)),
-        (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES),
+        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(largest).unwrap_or(1_000_000_000).max(max_sql)),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, max_sql),
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_COLUMN, 1000),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// `{host}` is the host's user, `{role}` the plugin's, `{other}` another plugin's schema, `{database}` the database.
+/// `{host}` is the host's user, `{role}` the plugin's, `{other_role}` another's, `{other}` that plugin's schema, `{database}`
+/// the database.
 const ESCAPES: &[&str] = &[
     // To be somebody else.
     "SET ROLE \"{host}\"",
@@ -32,6 +33,23 @@ const ESCAPES: &[&str] = &[
     "CREATE USER MAPPING FOR \"{host}\" SERVER x",
     "SET session_replication_role = replica",
     "SET log_statement = 'none'",
+    "SET allow_system_table_mods = on",
+    "SET lo_compat_privileges = on",
+    "SET session_preload_libraries = 'x'",
+    "SET dynamic_library_path = '/tmp'",
+    "SELECT set_config('session_replication_role', 'replica', false)",
+    "ALTER ROLE \"{role}\" SET session_preload_libraries = 'x'",
+    "ALTER ROLE \"{host}\" IN DATABASE \"{database}\" SET search_path = 'x'",
+    "ALTER ROLE \"{role}\" VALID UNTIL 'infinity'",
+    "ALTER ROLE \"{role}\" INHERIT",
+    "ALTER ROLE \"{role}\" NOLOGIN",
+    "DROP ROLE \"{role}\"",
+    "COMMENT ON ROLE \"{role}\" IS 'x'",
+    // Its own rights, for another.
+    "GRANT \"{role}\" TO \"{other_role}\"",
+    "GRANT \"{role}\" TO \"{host}\" WITH ADMIN OPTION",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO \"{role}\"",
+    "ALTER FUNCTION pg_catalog.pg_read_file(text) OWNER TO \"{role}\"",
     // Others' tables.
     "SELECT * FROM streamspace.plugin_migrations",
     "INSERT INTO streamspace.plugin_migrations VALUES ('x', 1, 'x', 'x', 'x', 'x')",
@@ -53,12 +71,34 @@ const ESCAPES: &[&str] = &[
     "SELECT * FROM {other}.v",
     "LOCK TABLE {other}.t",
     "COMMENT ON TABLE {other}.t IS 'mine'",
+    "ALTER TABLE {other}.t OWNER TO \"{role}\"",
+    "ALTER TABLE {other}.t SET SCHEMA \"plugin_escapes\"",
+    "CREATE INDEX mine ON {other}.t (n)",
+    "CREATE POLICY mine ON {other}.t",
+    "CREATE RULE mine AS ON INSERT TO {other}.t DO INSTEAD NOTHING",
+    "CREATE TRIGGER mine BEFORE TRUNCATE ON {other}.t EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "ANALYZE {other}.t",
+    "VACUUM {other}.t",
+    "CLUSTER {other}.t",
+    "REINDEX TABLE {other}.t",
+    "REINDEX DATABASE \"{database}\"",
+    "REINDEX SYSTEM \"{database}\"",
+    // By number, which names no schema.
+    "SELECT nextval(oid::regclass) FROM pg_class WHERE relname = 's' AND relnamespace = '{other}'::regnamespace",
+    "SELECT setval(oid::regclass, 7) FROM pg_class WHERE relname = 's' AND relnamespace = '{other}'::regnamespace",
+    "SELECT pg_sequence_last_value(oid) FROM pg_class WHERE relname = 's' AND relnamespace = '{other}'::regnamespace",
+    "SELECT table_to_xml(oid, true, false, '') FROM pg_class WHERE relname = 't' AND relnamespace = '{other}'::regnamespace",
+    // By functions that run what they are given.
+    "SELECT query_to_xml('SELECT * FROM {other}.t', true, false, '')",
+    "SELECT schema_to_xml('plugin_other', true, false, '')",
+    "SELECT * FROM ts_stat('SELECT CAST(sha256 AS tsvector) FROM streamspace.plugin_migrations')",
     "CREATE TABLE public.mine (n int)",
     "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE FUNCTION pg_catalog.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
     "DROP SCHEMA \"plugin_escapes\" CASCADE",
     "ALTER SCHEMA \"plugin_escapes\" RENAME TO mine",
+    "COMMENT ON SCHEMA \"plugin_escapes\" IS 'StreamSpace plugin other'",
     "ALTER SCHEMA \"plugin_escapes\" OWNER TO \"{role}\"",
     "DO $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM {other}.t LOOP END LOOP; END $$",
     "DO $$ BEGIN EXECUTE 'SELECT * FROM streamspace.plugin_migrations'; END $$",
@@ -69,6 +109,8 @@ const ESCAPES: &[&str] = &[
     "ALTER DATABASE \"{database}\" SET search_path = 'x'",
     "ALTER DATABASE \"{database}\" OWNER TO \"{role}\"",
     "DROP DATABASE \"{database}\"",
+    "ALTER DATABASE \"{database}\" CONNECTION LIMIT 0",
+    "COMMENT ON DATABASE \"{database}\" IS 'x'",
     "CREATE TEMP TABLE mine (n int)",
     "CREATE TEMPORARY VIEW mine AS SELECT 1",
     "CREATE TABLE pg_temp.mine (n int)",
@@ -77,6 +119,14 @@ const ESCAPES: &[&str] = &[
     "CREATE TABLESPACE mine LOCATION '/tmp'",
     "CREATE PUBLICATION mine FOR ALL TABLES",
     "CREATE SUBSCRIPTION mine CONNECTION 'dbname=x' PUBLICATION x",
+    "CREATE TABLE mine (n int) TABLESPACE pg_global",
+    "CREATE CAST (text AS int) WITH INOUT AS IMPLICIT",
+    "CREATE TYPE mine (INPUT = int4in, OUTPUT = int4out)",
+    "CREATE ACCESS METHOD mine TYPE INDEX HANDLER bthandler",
+    "CREATE OPERATOR CLASS mine DEFAULT FOR TYPE int USING btree AS OPERATOR 1 <",
+    "CREATE CONVERSION pg_catalog.mine FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
+    "PREPARE TRANSACTION 'x'",
+    "COMMIT PREPARED 'x'",
     "CREATE EVENT TRIGGER mine ON ddl_command_start EXECUTE FUNCTION f()",
     "LISTEN mine",
     "UNLISTEN *",
@@ -93,6 +143,11 @@ const ESCAPES: &[&str] = &[
     "CREATE FUNCTION mine() RETURNS int LANGUAGE internal AS 'pg_backend_pid'",
     "LOAD 'dblink'",
     "LOAD '/tmp/x.so'",
+    "DROP EXTENSION plpgsql",
+    "ALTER EXTENSION plpgsql SET SCHEMA \"plugin_escapes\"",
+    "CREATE TEXT SEARCH TEMPLATE mine (LEXIZE = dsimple_lexize)",
+    "CREATE TEXT SEARCH DICTIONARY mine (TEMPLATE = simple, STOPWORDS = '../../../../../../etc/passwd')",
+    "CREATE TEXT SEARCH DICTIONARY mine (TEMPLATE = ispell, DICTFILE = '/etc/passwd')",
     "CREATE SERVER mine FOREIGN DATA WRAPPER x",
     "CREATE FOREIGN DATA WRAPPER mine",
     "COPY (SELECT 1) TO PROGRAM 'touch /tmp/streamspace-escape'",
@@ -110,6 +165,11 @@ const ESCAPES: &[&str] = &[
     "SELECT pg_ls_waldir()",
     "SELECT pg_stat_file('PG_VERSION')",
     "SELECT pg_current_logfile()",
+    "SELECT pg_read_file('PG_VERSION', 0, 10, true)",
+    "SELECT pg_ls_tmpdir()",
+    "SELECT pg_ls_archive_statusdir()",
+    "SHOW data_directory",
+    "SELECT current_setting('hba_file')",
     "SELECT lo_import('/etc/passwd')",
     "SELECT lo_export(1, '/tmp/streamspace-escape')",
     "SELECT lo_get({object})",
@@ -117,6 +177,10 @@ const ESCAPES: &[&str] = &[
     "SELECT lo_open({object}, 262144)",
     "SELECT lo_put({object}, 0, 'x')",
     "SELECT lo_unlink({object})",
+    "SELECT lo_create({object})",
+    "ALTER LARGE OBJECT {object} OWNER TO \"{role}\"",
+    "GRANT ALL ON LARGE OBJECT {object} TO \"{role}\"",
+    "COMMENT ON LARGE OBJECT {object} IS 'mine'",
     "SELECT * FROM pg_largeobject",
     // The server and those connected to it.
     "ALTER SYSTEM SET work_mem = '1GB'",
@@ -133,6 +197,11 @@ const ESCAPES: &[&str] = &[
     "SELECT pg_create_logical_replication_slot('mine', 'pgoutput')",
     "SELECT pg_replication_origin_create('mine')",
     "SELECT pg_stat_reset()",
+    "SELECT pg_stat_reset_shared('bgwriter')",
+    "SELECT pg_backup_start('x')",
+    "SELECT pg_wal_replay_pause()",
+    "SELECT pg_import_system_collations('plugin_escapes')",
+    "SELECT pg_nextoid('pg_class', 'oid', 'pg_class_oid_index')",
     "CHECKPOINT",
     // Secrets.
     "SELECT * FROM pg_authid",
@@ -141,11 +210,25 @@ const ESCAPES: &[&str] = &[
     "SELECT umoptions FROM pg_user_mapping",
     "SELECT subconninfo FROM pg_subscription",
     "SELECT * FROM pg_hba_file_rules",
+    "SELECT * FROM pg_ident_file_mappings",
+    "SELECT * FROM pg_config",
+    "SELECT * FROM pg_backend_memory_contexts",
     "SELECT * FROM pg_file_settings",
     "SELECT * FROM pg_statistic",
     "UPDATE pg_catalog.pg_roles SET rolsuper = true",
     "UPDATE pg_catalog.pg_class SET relowner = 10",
     "DELETE FROM pg_catalog.pg_namespace",
+    // Comments, and other ways to write a name.
+    "/* x /* y */ */ SET/**/ROLE/**/\"{host}\"",
+    "-- x\rSET ROLE U&\"{host}\"",
+    "COPY/**/t/**/FROM/**/PROGRAM/**/'id'",
+    "SELECT U&\"pg\\005fread_file\"(U&'PG\\005fVERSION')",
+    "SELECT \"pg_catalog\" . /* x */ \"pg_ls_dir\" ('/')",
+    "\u{ff23}OPY t FROM PROGRAM 'id'",
+    "COPY\u{a0}t FROM PROGRAM 'id'",
+    "\u{feff}COPY t FROM PROGRAM 'id'",
+    "SELECT pg_read\u{200b}_file('PG_VERSION')",
+    "SELECT * FROM stream\u{17f}pace.plugin_migrations",
 ];
 
 /// A host with two plugins, and the words that stand for what the one may not touch.
@@ -164,6 +247,7 @@ fn scene() -> Scene {
     other.done("CREATE VIEW v AS SELECT * FROM t");
     other
         .done("CREATE FUNCTION f() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT COUNT(*) FROM t'");
+    other.done("CREATE SEQUENCE s");
     let object: i64 = other
         .sql
         .query_one("SELECT lo_from_bytea(0, 'secret')", params![])
@@ -173,17 +257,18 @@ fn scene() -> Scene {
     other.done("GRANT ALL ON t, v TO PUBLIC");
     let plugin = host.start("escapes");
     plugin.done("CREATE TABLE t (n bigint)");
-    let role = plugin
-        .sql
-        .query_one::<String>("SELECT CAST(current_user AS text)", params![])
-        .expect("a name")
-        .expect("a row");
+    let role_of = |plugin: &Plugin| {
+        let role = plugin.sql.query_one::<String>("SELECT CAST(current_user AS text)", params![]);
+        role.expect("a name").expect("a row")
+    };
+    let (role, other_role) = (role_of(&plugin), role_of(&other));
     let name = host.server().name.clone();
     let (connected, pid) = host.server().connected();
     let words = vec![
         ("{host}", name.clone()),
         ("{database}", name),
         ("{role}", role),
+        ("{other_role}", other_role),
         ("{other}", "\"plugin_other\"".to_owned()),
         ("{object}", object.to_string()),
         ("{pid}", pid.to_string()),
@@ -207,7 +292,9 @@ impl Scene {
                FROM pg_roles WHERE has_database_privilege(oid, current_database(), 'CONNECT') AND rolname NOT LIKE 'pg\\_%' UNION ALL
              SELECT concat('extension ', extname) FROM pg_extension UNION ALL
              SELECT concat('object ', oid, lomowner::regrole) FROM pg_largeobject_metadata UNION ALL
-             SELECT concat('database ', datname, datdba::regrole, datacl) FROM pg_database
+             SELECT concat('member ', roleid::regrole, member::regrole) FROM pg_auth_members
+               WHERE has_database_privilege(roleid, current_database(), 'CONNECT') AND roleid >= 16384 UNION ALL
+             SELECT concat('database ', datname, datdba::regrole, datacl, datconnlimit) FROM pg_database
                WHERE datname = current_database() UNION ALL
              SELECT concat('setting ', setconfig) FROM pg_db_role_setting, pg_database d
                WHERE setdatabase = d.oid AND d.datname = current_database() UNION ALL

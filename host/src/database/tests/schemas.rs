@@ -335,3 +335,59 @@ fn a_role_that_changed_its_own_password_is_given_another() {
     let path = plugin.sql.query_one::<String>("SHOW search_path", params![]);
     assert_eq!(path, Ok(Some("\"plugin_own\"".to_owned())));
 }
+
+#[test]
+fn no_error_repeats_a_value() {
+    let host = Host::postgres();
+    let plugin = host.start("values");
+    for sql in [
+        "SELECT CAST(CAST($1 AS text) AS integer)",
+        "SELECT CAST(CAST($1 AS text) AS smallint)",
+        "SELECT CAST(CAST($1 AS text) AS double precision)",
+        "SELECT CAST(CAST($1 AS text) AS timestamptz)",
+        "SELECT CAST(CAST($1 AS text) AS jsonb)",
+        "SELECT CAST(CAST($1 AS text) AS jsonpath)",
+        "SELECT CAST(CAST($1 AS text) AS uuid)",
+        "SELECT to_tsquery('simple', $1)",
+        "SELECT date_trunc($1, now())",
+        "SELECT decode($1, 'hex')",
+        "SELECT 'a' ~ $1",
+    ] {
+        for value in ["hunter2 hunter2 (", "987654321987654321", "(\"hunter2\" \"hunter2\"", "1e987654321"] {
+            if let Err(why) = plugin.sql.exec(sql, params![value]) {
+                let text = why.to_string();
+                assert!(!text.contains("hunter2") && !text.contains("987654321"), "{sql}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_that_a_role_gave_itself_are_gone_at_the_next_start() {
+    let host = Host::postgres();
+    let plugin = host.start("own");
+    let who = "SELECT CAST(current_user AS text), CAST(current_database() AS text)";
+    let (role, database) =
+        plugin.sql.query_one::<(String, String)>(who, params![]).expect("names").expect("a row");
+    for place in [String::new(), format!("IN DATABASE \"{database}\" ")] {
+        plugin.done(&format!("ALTER ROLE \"{role}\" {place}SET default_transaction_read_only = on"));
+    }
+    host.start("own").done("CREATE TABLE t (n bigint)");
+}
+
+#[test]
+fn a_plugin_that_was_removed_while_it_was_open_does_not_come_back() {
+    let host = Host::postgres();
+    let plugin = host.start("leaked");
+    plugin.done("CREATE TABLE t (n bigint)");
+    host.databases.purge("leaked").expect("it is removed");
+    for _ in 0..2 {
+        fails(plugin.exec("SELECT 1"), FaultKind::UNREACHABLE);
+    }
+    let left = host.server().superuser(
+        "SELECT rolname FROM pg_roles, pg_database d WHERE d.datname = current_database() \
+           AND rolname LIKE 'plugin\\_%' AND has_database_privilege(pg_roles.oid, d.oid, 'CONNECT') UNION ALL \
+         SELECT nspname FROM pg_namespace WHERE nspname LIKE 'plugin\\_%'",
+    );
+    assert_eq!(left, Vec::<String>::new());
+}

@@ -12,6 +12,8 @@ on_both!(
     one_statement_is_run_at_a_time,
     changed_rows_are_counted,
     a_query_of_many_rows_can_be_broken_off,
+    a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off,
+    a_query_ends_at_its_deadline_also_while_its_rows_come,
     a_query_for_one_row_takes_no_two,
     a_transaction_is_all_or_nothing,
     a_transaction_ends_with_a_failed_statement,
@@ -73,6 +75,9 @@ fn one_statement_is_run_at_a_time(host: &Host) {
         let why = plugin.exec(sql).expect_err(sql);
         assert!(matches!(kind(&why), Some(FaultKind::INVALID | FaultKind::SQL)), "{sql}: {why:?}");
     }
+    for sql in ["SELECT 1\0", "SELECT 1\0; DELETE FROM items", "\0SELECT 1", "SELECT '\0'"] {
+        fails(plugin.exec(sql), FaultKind::INVALID);
+    }
     assert_eq!(plugin.count("items"), 1, "nothing of them was done");
     plugin.done("SELECT 1; -- and no more\n");
 }
@@ -84,6 +89,8 @@ fn changed_rows_are_counted(host: &Host) {
     assert_eq!(plugin.done("UPDATE items SET name = name || 'x' WHERE id > 1"), 2);
     assert_eq!(plugin.done("UPDATE items SET name = name || 'x' WHERE id > 100"), 0);
     assert_eq!(plugin.done("CREATE INDEX by_name ON items (name)"), 0);
+    assert_eq!(plugin.done("SELECT * FROM items"), 0);
+    assert_eq!(plugin.done("WITH all_of_them AS (SELECT * FROM items) SELECT * FROM all_of_them"), 0);
     let names: Vec<String> =
         plugin.sql.query("DELETE FROM items WHERE id > $1 RETURNING name", params![1]).expect("rows");
     assert_eq!(names.len(), 2);
@@ -115,6 +122,45 @@ fn a_query_of_many_rows_can_be_broken_off(host: &Host) {
         })
         .expect("rows");
     assert_eq!(within, 2);
+}
+
+fn a_change_that_is_not_kept_is_told_even_if_its_rows_are_broken_off(host: &Host) {
+    let plugin = host.start("statements");
+    items(&plugin);
+    let strict =
+        if plugin.sql.dialect().expect("a dialect").name() == Some("sqlite") { " STRICT" } else { "" };
+    plugin.done(&format!(
+        "CREATE TABLE notes (item INTEGER REFERENCES items (id) DEFERRABLE INITIALLY DEFERRED){strict}"
+    ));
+    let insert = "INSERT INTO notes VALUES (99), (100) RETURNING item";
+    let broken = plugin.sql.for_each(insert, params![], |item: i64| ControlFlow::Break(item));
+    fails(broken, FaultKind::CONSTRAINT);
+    assert_eq!(plugin.count("notes"), 0);
+}
+
+fn a_query_ends_at_its_deadline_also_while_its_rows_come(host: &Host) {
+    let plugin = host.start("statements");
+    let quick = plugin.sql.with_deadline(Duration::from_millis(200));
+    let numbers =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT i FROM n";
+    let mut last = 0;
+    let result = quick.for_each(numbers, params![], |i: i64| {
+        // From here on it is late.
+        if i == 1 {
+            thread::sleep(Duration::from_millis(300));
+        }
+        last = i;
+        ControlFlow::<()>::Continue(())
+    });
+    fails(result, FaultKind::TIMED_OUT);
+    assert!(last < 500_000);
+    // What is broken off after its deadline is what the plugin wanted.
+    let broken = quick.for_each(numbers, params![], |i: i64| {
+        thread::sleep(Duration::from_millis(300));
+        ControlFlow::Break(i)
+    });
+    assert_eq!(broken, Ok(Some(1)));
+    assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)));
 }
 
 fn a_query_for_one_row_takes_no_two(host: &Host) {
@@ -257,6 +303,35 @@ fn a_closed_plugin_is_told(host: &Host) {
 }
 
 #[test]
+fn no_error_of_sqlite_repeats_a_value() {
+    let host = Host::sqlite();
+    let plugin = host.start("values");
+    plugin.done("CREATE VIRTUAL TABLE words USING fts5(word)");
+    plugin.done("INSERT INTO words VALUES ('a')");
+    for (sql, value) in [
+        ("SELECT * FROM words WHERE words MATCH $1", "a \"hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "a + (hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "AND hunter2"),
+        ("SELECT * FROM words WHERE words MATCH $1", "hunter2: a"),
+        ("SELECT * FROM words WHERE words MATCH 'a' AND rank MATCH $1 ORDER BY rank", "hunter2()"),
+        ("SELECT * FROM words WHERE words MATCH 'a' AND rank MATCH $1 ORDER BY rank", "hunter2("),
+        ("SELECT * FROM words WHERE words MATCH $1", "*hunter2"),
+        ("INSERT INTO words (words) VALUES ($1)", "hunter2"),
+        ("SELECT json_extract('{}', $1)", "hunter2"),
+        ("SELECT json_extract($1, '$')", "{hunter2"),
+        ("SELECT 'a' LIKE 'a' ESCAPE $1", "hunter2"),
+    ] {
+        let why = plugin.sql.query::<serde_json::Value>(sql, params![value]).expect_err(sql).to_string();
+        assert!(!why.contains("hunter2"), "{sql}: {why}");
+        let why = plugin.sql.exec(sql, params![value]).expect_err(sql).to_string();
+        assert!(!why.contains("hunter2"), "{sql}: {why}");
+    }
+    // What the statement itself says is told.
+    let why = fails(plugin.exec("SELECT hunter2 FROM words"), FaultKind::SQL);
+    assert!(why.contains("hunter2"), "{why}");
+}
+
+#[test]
 fn a_statement_ends_at_its_deadline() {
     let host = Host::sqlite();
     let plugin = host.start("slow");
@@ -264,10 +339,12 @@ fn a_statement_ends_at_its_deadline() {
     let quick = plugin.sql.with_deadline(Duration::from_millis(50));
     let why = fails(quick.query_one::<i64>(endless, params![]), FaultKind::TIMED_OUT);
     assert!(why.contains("deadline"), "{why}");
-    // A trigger that fires itself ends too.
+    // What a trigger does counts too.
     plugin.done("CREATE TABLE t (i INTEGER) STRICT");
-    plugin.done("CREATE TRIGGER again AFTER INSERT ON t BEGIN INSERT INTO t SELECT i + 1 FROM n; END");
-    assert!(quick.exec("INSERT INTO t VALUES (1)", params![]).is_err());
+    plugin.done(&format!("CREATE VIEW endless AS {endless}"));
+    plugin.done("CREATE TRIGGER again AFTER INSERT ON t BEGIN SELECT * FROM endless; END");
+    fails(quick.exec("INSERT INTO t VALUES (1)", params![]), FaultKind::TIMED_OUT);
+    assert_eq!(plugin.count("t"), 0);
     assert_eq!(plugin.sql.query_one::<i64>("SELECT 1", params![]), Ok(Some(1)), "the session goes on");
 }
 
@@ -313,6 +390,10 @@ fn rows_and_values_have_limits() {
         let why = fails(plugin.sql.query::<i64>(&numbers(11), params![]), FaultKind::TOO_LARGE);
         assert!(why.contains("database.max_rows"), "{why}");
         let text = |length| "x".repeat(length);
+        // Of the statement itself too.
+        let sql = |length: usize| format!("SELECT 1{}", " ".repeat(length - 8));
+        assert_eq!(plugin.exec(&sql(1024 * 1024)), Ok(0));
+        fails(plugin.exec(&sql(1024 * 1024 + 1)), FaultKind::TOO_LARGE);
         let echo = |length| plugin.sql.query_one::<String>("SELECT CAST($1 AS TEXT)", params![text(length)]);
         assert_eq!(echo(2048), Ok(Some(text(2048))));
         fails(echo(2049), FaultKind::TOO_LARGE);
