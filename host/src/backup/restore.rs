@@ -60,7 +60,7 @@ pub fn restore(
             return Err(not_a_backup("whole databases", format!("{}: {found}", path.display())));
         }
     }
-    let known = newest_migration();
+    let known = newest_migration(&config.database.url);
     if facts.migration > known {
         return Err(BackupError::Newer { found: facts.migration, known });
     }

@@ -3,10 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,24 +20,6 @@ use crate::{
     config::Sync,
     postgres::{Postgres, reason},
 };
-
-/// Made at the first connection of a process. The lock is for hosts that begin at the same time.
-const SCHEMA: &str = r#"
-    BEGIN;
-    SELECT pg_advisory_xact_lock(7810793);
-    CREATE SCHEMA IF NOT EXISTS streamspace;
-    CREATE TABLE IF NOT EXISTS streamspace.plugin_storage (
-        plugin text COLLATE "C" NOT NULL,
-        key text COLLATE "C" NOT NULL,
-        value bytea NOT NULL,
-        revision bigint NOT NULL,
-        expires_us bigint NOT NULL,
-        PRIMARY KEY (plugin, key)
-    );
-    CREATE INDEX IF NOT EXISTS plugin_storage_expiring
-        ON streamspace.plugin_storage (plugin, expires_us) WHERE expires_us > 0;
-    CREATE SEQUENCE IF NOT EXISTS streamspace.plugin_storage_revisions;
-    COMMIT"#;
 
 const SWEEP: i64 = 100;
 const SWEEP_EVERY_US: u64 = 1_000_000;
@@ -129,7 +108,6 @@ pub(super) struct PostgresPool {
     idle: Mutex<Vec<Session>>,
     wait: Duration,
     sync: Sync,
-    has_schema: AtomicBool,
 }
 
 impl fmt::Debug for PostgresPool {
@@ -155,14 +133,7 @@ impl From<Error> for Failed {
 
 impl PostgresPool {
     pub(super) fn new(postgres: Postgres, connections: u32, wait: Duration, sync: Sync) -> Self {
-        Self {
-            postgres,
-            free: Semaphore::new(connections as usize),
-            idle: Mutex::default(),
-            wait,
-            sync,
-            has_schema: AtomicBool::new(false),
-        }
+        Self { postgres, free: Semaphore::new(connections as usize), idle: Mutex::default(), wait, sync }
     }
 
     /// The keys of one plugin.
@@ -187,10 +158,6 @@ impl PostgresPool {
                  SET synchronous_commit = {committed}; SET client_min_messages = warning"
             );
             client.batch_execute(&settings).await?;
-            if !self.has_schema.load(Ordering::Acquire) {
-                client.batch_execute(SCHEMA).await?;
-                self.has_schema.store(true, Ordering::Release);
-            }
             Statements::prepare(&client).await
         };
         match set_up.await {

@@ -13,6 +13,8 @@ use std::{
 use tokio::runtime;
 
 use self::connection::Place;
+#[cfg(test)]
+use self::connection::PostgresConnection;
 pub use self::error::DatabaseError;
 pub(crate) use self::{
     connection::{Connection, on},
@@ -54,21 +56,30 @@ impl Database {
         config: &config::Database,
         network: &runtime::Handle,
     ) -> Result<Self, DatabaseError> {
+        let database = Self::new(data_dir, config, network)?;
+        let mut connection = database.connect(Sync::Full)?;
+        migrations::run(&mut connection)?;
+        database.give_back(connection);
+        Ok(database)
+    }
+
+    /// The database, as it is.
+    fn new(
+        data_dir: &Path,
+        config: &config::Database,
+        network: &runtime::Handle,
+    ) -> Result<Self, DatabaseError> {
         let place = match Postgres::new(config, network)? {
             None => Place::File(data_dir.join(FILE)),
             Some(server) => Place::Server(Box::new(server)),
         };
-        let database = Self {
+        Ok(Self {
             place,
             wait: Duration::from_secs(config.wait_deadline_secs),
             limit: config.connections.max(1) as usize,
             pool: Mutex::default(),
             free: Condvar::new(),
-        };
-        let mut connection = database.connect(Sync::Full)?;
-        migrations::run(&mut connection)?;
-        database.give_back(connection);
-        Ok(database)
+        })
     }
 
     /// The server, unless the tables are in a file.
