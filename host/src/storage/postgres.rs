@@ -21,8 +21,13 @@ use crate::{
     postgres::{Postgres, reason},
 };
 
+/// The most keys that one sweep removes, and how often there is one.
 const SWEEP: i64 = 100;
 const SWEEP_EVERY_US: u64 = 1_000_000;
+
+/// Waits until nobody else changes keys of the plugin, for the rest of the transaction. Whoever changes any takes it: what was
+/// read to decide a change is not changed before that is written.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7810794, hashtext($1))";
 
 /// The statements that every connection prepares.
 #[derive(Debug)]
@@ -44,18 +49,20 @@ impl Statements {
             "SELECT key, CASE WHEN octet_length(value) <= {LONGEST_INTEGER} THEN value ELSE '' END, revision, expires_us
              FROM streamspace.plugin_storage WHERE plugin = $1 AND key = ANY ($2)"
         );
+        let put = format!(
+            "WITH held AS MATERIALIZED ({LOCK})
+             INSERT INTO streamspace.plugin_storage (plugin, key, value, revision, expires_us)
+             SELECT $1, new.* FROM held, UNNEST($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS new
+             ON CONFLICT (plugin, key) DO UPDATE
+             SET value = excluded.value, revision = excluded.revision, expires_us = excluded.expires_us"
+        );
         // Sent at once, and waited for together.
         let (get, read, put, delete, list, remove, sweep, lock, block) = tokio::try_join!(
             client.prepare(
                 "SELECT value, revision, expires_us FROM streamspace.plugin_storage WHERE plugin = $1 AND key = $2"
             ),
             client.prepare(&read),
-            client.prepare(
-                "INSERT INTO streamspace.plugin_storage (plugin, key, value, revision, expires_us)
-                 SELECT $1, new.* FROM UNNEST($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS new
-                 ON CONFLICT (plugin, key) DO UPDATE
-                 SET value = excluded.value, revision = excluded.revision, expires_us = excluded.expires_us"
-            ),
+            client.prepare(&put),
             client.prepare("DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key = ANY ($2)"),
             // The sum of what came before ends a page of large values early.
             client.prepare(
@@ -80,7 +87,7 @@ impl Statements {
                    SELECT key FROM streamspace.plugin_storage
                    WHERE plugin = $1 AND expires_us > 0 AND expires_us <= $2 LIMIT $3)"
             ),
-            client.prepare("SELECT pg_advisory_xact_lock(7810794, hashtext($1))"),
+            client.prepare(LOCK),
             client.prepare("SELECT nextval('streamspace.plugin_storage_revisions')"),
         )?;
         Ok(Self { get, read, put, delete, list, remove, sweep, lock, block })
@@ -235,6 +242,8 @@ impl PostgresPool {
             _ if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code) => {
                 StorageError::Busy { secs: self.wait.as_secs() }
             }
+            // Others were in the way: a deadlock.
+            Some("40") => StorageError::Busy { secs: self.wait.as_secs() },
             // No resources: a full disk, too many connections.
             Some("08" | "53" | "58") => StorageError::Unreachable { reason },
             _ => StorageError::Refused { reason },
@@ -325,10 +334,17 @@ impl Rows for PostgresRows {
     fn remove_prefix(&self, prefix: &str) -> Result<u64, StorageError> {
         let end = change::behind(prefix);
         self.pool.run(async |session| {
-            let statement = &session.statements.remove;
-            let removed = session.client.execute(statement, &[&self.plugin, &prefix, &end]).await;
+            let (client, statements) = (&session.client, &session.statements);
+            let (lock, remove): ([Parameter<'_>; 1], [Parameter<'_>; 3]) =
+                ([&self.plugin], [&self.plugin, &prefix, &end]);
+            let done = tokio::try_join!(
+                client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+                client.query_one(&statements.lock, &lock),
+                client.execute(&statements.remove, &remove),
+                client.batch_execute("COMMIT"),
+            );
             // Done again, it would answer with another number.
-            removed.map_err(|error| Failed { error, open: true })
+            done.map(|(_, _, removed, _)| removed).map_err(|error| Failed { error, open: true })
         })
     }
 }
@@ -351,7 +367,7 @@ impl PostgresRows {
                 ([&self.plugin], [&self.plugin, &keys]);
             let (_, _, rows) = tokio::try_join!(
                 client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-                // A transaction of an earlier call may be alive still, where its connection was given up.
+                // An earlier instance of the plugin, or a call whose connection was given up, may be at it.
                 client.query_one(&statements.lock, &lock),
                 client.query(&statements.read, &read),
             )?;
