@@ -82,10 +82,11 @@ impl Statements {
                 "DELETE FROM streamspace.plugin_storage
                  WHERE plugin = $1 AND key >= $2 AND ($3::text IS NULL OR key < $3)"
             ),
+            // Leaves alone what another one is changing: it may not be over any more then.
             client.prepare(
                 "DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key IN (
                    SELECT key FROM streamspace.plugin_storage
-                   WHERE plugin = $1 AND expires_us > 0 AND expires_us <= $2 LIMIT $3)"
+                   WHERE plugin = $1 AND expires_us > 0 AND expires_us <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED)"
             ),
             client.prepare(LOCK),
             client.prepare("SELECT nextval('streamspace.plugin_storage_revisions')"),
@@ -433,7 +434,7 @@ impl PostgresRows {
         let removed = self.pool.run(async |session| {
             Ok(session.client.execute(&session.statements.sweep, &[&self.plugin, &now, &SWEEP]).await?)
         });
-        let all = removed.is_ok_and(|removed| signed(removed) < SWEEP);
-        state.sweep_at_us = if all { now_us.saturating_add(SWEEP_EVERY_US) } else { now_us };
+        let is_more = removed.is_ok_and(|removed| signed(removed) >= SWEEP);
+        state.sweep_at_us = if is_more { now_us } else { now_us.saturating_add(SWEEP_EVERY_US) };
     }
 }

@@ -44,3 +44,24 @@ fn what_one_sets_is_not_lost_to_what_another_had_looked_at_before() {
     });
     assert_eq!(value(&old, "second").unwrap(), b"2");
 }
+
+#[test]
+fn a_key_that_is_set_anew_is_not_swept() {
+    let backend = Backend::postgres();
+    let place = Place::on(&backend);
+    let Backend::Postgres(database) = &backend else { unreachable!() };
+    let keys = place.keys();
+    make(&keys, Change { ttl_us: 5, ..set("session", b"1") }).unwrap();
+    place.advance(2_000_000);
+    let mut other = database.owner();
+    let mut transaction = other.transaction().unwrap();
+    transaction.batch_execute("UPDATE streamspace.plugin_storage SET expires_us = 0").unwrap();
+    thread::scope(|scope| {
+        // The sweep comes with it.
+        let writer = scope.spawn(|| make(&keys, set("other", b"1")));
+        wait_for(DEADLINE, "the sweep", || (writer.is_finished() || waiting(database) == 1).then_some(()));
+        transaction.commit().unwrap();
+        writer.join().unwrap().unwrap();
+    });
+    assert_eq!(value(&keys, "session").unwrap(), b"1");
+}
