@@ -28,6 +28,9 @@ const SWEEP_EVERY_US: u64 = 1_000_000;
 /// Waits until nobody else changes keys of the plugin, for the rest of the transaction. Whoever changes any takes it: what was
 /// read to decide a change is not changed before that is written.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7810794, hashtext($1))";
+/// Removes a part of a plugin's keys, which takes less than a statement may.
+const REMOVE_PART: &str = "DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key IN (
+    SELECT key FROM streamspace.plugin_storage WHERE plugin = $1 ORDER BY key LIMIT 1000)";
 
 /// The statements that every connection prepares.
 #[derive(Debug)]
@@ -351,6 +354,18 @@ impl Rows for PostgresRows {
 }
 
 impl PostgresRows {
+    /// Removes every key, however many there are.
+    pub(super) fn remove_all(&self) -> Result<(), StorageError> {
+        loop {
+            let removed = self
+                .pool
+                .run(async |session| Ok(session.client.execute(REMOVE_PART, &[&self.plugin]).await?))?;
+            if removed == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads what the changes depend on, works them out, and writes what they come to.
     fn apply_to(
         &self,

@@ -65,3 +65,31 @@ fn a_key_that_is_set_anew_is_not_swept() {
     });
     assert_eq!(value(&keys, "session").unwrap(), b"1");
 }
+
+#[test]
+fn a_purge_removes_any_number_of_keys_in_parts() {
+    let backend = Backend::postgres();
+    let place = Place::on(&backend);
+    let Backend::Postgres(database) = &backend else { unreachable!() };
+    let mut owner = database.owner();
+    owner
+        .batch_execute(
+            "CREATE FUNCTION streamspace.few() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF (SELECT count(*) FROM gone) > 1000 THEN RAISE 'too many for one statement'; END IF;
+               RETURN NULL;
+             END $$;
+             CREATE TRIGGER few AFTER DELETE ON streamspace.plugin_storage REFERENCING OLD TABLE AS gone
+               FOR EACH STATEMENT EXECUTE FUNCTION streamspace.few();
+             INSERT INTO streamspace.plugin_storage SELECT 'one', 'k' || n, '1', n, 0 FROM generate_series(1, 2500) AS n;
+             INSERT INTO streamspace.plugin_storage VALUES ('one-more', 'k', '1', 1, 0)",
+        )
+        .unwrap();
+    place.storage.purge("one").unwrap();
+    let left: Vec<String> = owner
+        .query("SELECT plugin FROM streamspace.plugin_storage", &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(left, ["one-more"]);
+}
