@@ -13,7 +13,7 @@ use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, faile
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir, SecretKeys, newest_migration},
+    store::{DATABASE_FILE, DataDir, SecretKeys, make_temporary_dir, newest_migration},
 };
 
 /// The largest `backup.json`, in bytes.
@@ -40,10 +40,8 @@ pub fn restore(
     file: &Path,
     network: &runtime::Handle,
 ) -> Result<Restored, BackupError> {
-    let staging = tempfile::Builder::new()
-        .prefix(".restore-")
-        .tempdir_in(data.path())
-        .map_err(failed("make a folder in", data.path()))?;
+    let staging =
+        make_temporary_dir(data.path(), ".restore-").map_err(failed("make a folder in", data.path()))?;
     let facts = unpack(file, staging.path())?;
     let not_a_backup = |expected: &str, found: String| BackupError::NotABackup {
         path: file.to_owned(),

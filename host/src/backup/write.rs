@@ -13,7 +13,7 @@ use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, faile
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir, SecretKeys},
+    store::{DATABASE_FILE, DataDir, SecretKeys, make_temporary_dir},
 };
 
 /// Writes a backup of what the host with this configuration keeps. It may run meanwhile.
@@ -29,7 +29,8 @@ pub fn write(config: &Config, file: &Path, network: &runtime::Handle) -> Result<
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Beside its place, with mode 0600, and gone if this fails.
     let archive = tempfile::NamedTempFile::new_in(folder).map_err(failed("write in", folder))?;
-    let staging = tempfile::tempdir_in(folder).map_err(failed("make a folder in", folder))?;
+    // SQLite and `pg_dump` would let others read what they write there.
+    let staging = make_temporary_dir(folder, ".backup-").map_err(failed("make a folder in", folder))?;
     let taken = staging.path().join("taken");
 
     let server = postgres::Server::of(config, network)?;

@@ -188,6 +188,18 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a temporary folder in `parent` that is its owner's alone, whatever is put into it with whichever mode.
+pub(crate) fn make_temporary_dir(parent: &Path, prefix: &str) -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(parent)
+}
+
 /// Writes a file that only its owner reads, whole or not at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
@@ -198,4 +210,19 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.persist(path).map_err(|why| why.error)?;
     // The rename itself survives a power cut once the folder is written.
     File::open(parent)?.sync_all()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_temporary_folder_is_its_owners_alone() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = make_temporary_dir(parent.path(), ".x-").expect("a folder");
+        let mode = fs::metadata(folder.path()).expect("the folder").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+    }
 }
