@@ -196,6 +196,20 @@ fn what_waits_for_a_reinstall_is_purged_when_the_operator_says_so(backend: &Back
 }
 
 #[test]
+fn a_file_with_holes_comes_back() {
+    let installation = Installation::new().plugin(STORAGE, &json!({}));
+    let plugin = installation.data().join("plugins").join(STORAGE);
+    let content =
+        fs::read_dir(plugin).expect("a folder").next().expect("a version").expect("an entry").path();
+    let file = content.join("holes");
+    fs::File::create(&file).and_then(|file| file.set_len(1 << 20)).expect("a file");
+    let backup = backup(&installation);
+    fs::remove_file(&file).expect("it was there");
+    installation.cli(&["db", "restore", backup.to_str().expect("UTF-8")]).expect(0);
+    assert_eq!(fs::read(&file).expect("it is back"), vec![0; 1 << 20]);
+}
+
+#[test]
 fn what_is_no_backup_is_refused_and_changes_nothing() {
     let host = Installation::new().plugin(STORAGE, &json!({})).start();
     host.wait_state(STORAGE, "running");

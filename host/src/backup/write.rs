@@ -49,6 +49,8 @@ pub fn write(config: &Config, file: &Path, network: &runtime::Handle) -> Result<
     };
     let mut tar = tar::Builder::new(archive.as_file());
     tar.follow_symlinks(false);
+    // Some file systems have holes in any file with zeros; restoring takes plain files alone.
+    tar.sparse(false);
     let mut add = |path: &Path, name: &Path| {
         tar.append_path_with_name(path, name).map_err(failed("add to the backup", path))
     };
