@@ -221,7 +221,10 @@ fn what_is_no_backup_is_refused_and_changes_nothing() {
     // In the header page of the first database.
     let database = whole.windows(15).position(|part| part == b"SQLite format 3").expect("a database");
     flipped[database + 100] ^= 0xff;
+    // Where the file of the plugin's keys begins: everything before it is whole.
+    let last = whole.chunks(512).rposition(|block| block.starts_with(b"plugin-data/")).expect("keys");
     for (content, what) in [
+        (whole[..last * 512].to_vec(), "all but the last file"),
         (Vec::new(), "an empty file"),
         (b"no archive at all".to_vec(), "a text"),
         (whole[..whole.len() / 2].to_vec(), "half of it"),

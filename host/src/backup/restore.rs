@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{Read, Seek, SeekFrom},
     path::{Component, Path, PathBuf},
 };
 
@@ -18,6 +18,9 @@ use crate::{
 
 /// The largest `backup.json`, in bytes.
 const MAX_FACTS_BYTES: u64 = 1024 * 1024;
+
+/// The zeros at the end of an archive.
+const END_BYTES: usize = 1024;
 
 /// What was restored.
 #[derive(Debug)]
@@ -52,6 +55,9 @@ pub fn restore(
     if facts.database != here {
         let expected = format!("one of a host on {here}, as `database.url` says");
         return Err(not_a_backup(&expected, format!("one on {}", facts.database)));
+    }
+    if here == "sqlite" && !staging.path().join(DATABASE_FILE).is_file() {
+        return Err(not_a_backup(DATABASE_FILE, "none".to_owned()));
     }
     for path in databases(staging.path())? {
         if let Err(found) = check(&path) {
@@ -91,9 +97,11 @@ fn unpack(file: &Path, folder: &Path) -> Result<Facts, BackupError> {
     let archive = File::open(file).map_err(failed("read", file))?;
     let mut archive = tar::Archive::new(archive);
     let mut facts = None;
+    let mut end = 0;
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path().map_err(damaged)?.into_owned();
+        end = entry.raw_file_position().saturating_add(entry.size()).saturating_add(511) / 512 * 512;
         if facts.is_none() {
             if path != Path::new(FACTS) {
                 return Err(not_a_backup(FACTS, path.display().to_string()));
@@ -124,6 +132,13 @@ fn unpack(file: &Path, folder: &Path) -> Result<Facts, BackupError> {
         }
     }
     let facts = facts.ok_or_else(|| not_a_backup(FACTS, "nothing".to_owned()))?;
+    // One that was cut between two files looks whole to who reads the files alone.
+    let mut mark = [1; END_BYTES];
+    let mut archive = archive.into_inner();
+    let read = archive.seek(SeekFrom::Start(end)).and_then(|_| archive.read_exact(&mut mark));
+    if read.is_err() || mark != [0; END_BYTES] {
+        return Err(not_a_backup("a whole tar archive", "one without its end".to_owned()));
+    }
     protect(folder)?;
     Ok(facts)
 }
