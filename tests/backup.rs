@@ -196,6 +196,31 @@ fn what_waits_for_a_reinstall_is_purged_when_the_operator_says_so(backend: &Back
 }
 
 #[test]
+fn a_damaged_dump_is_refused_before_anything_is_lost() {
+    let backend = Backend::postgres();
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    set(&host, 7);
+    let file = backup(&host);
+    let installation = host.stop().installation;
+    let mut content = fs::read(&file).expect("the backup");
+    // Near the dump's end, where the tables' rows are.
+    let begin = content.windows(5).position(|part| part == b"PGDMP").expect("a dump");
+    let blocks =
+        content[begin..].chunks(512).position(|block| block.starts_with(b"plugins/")).expect("files");
+    for byte in content[begin..begin + blocks * 512].iter_mut().rev().skip(1024).take(256) {
+        *byte ^= 0xff;
+    }
+    fs::write(&file, content).expect("written");
+    let output = installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-025"), "{output:?}");
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 7);
+    host.stop();
+}
+
+#[test]
 fn a_file_with_holes_comes_back() {
     let installation = Installation::new().plugin(STORAGE, &json!({}));
     let plugin = installation.data().join("plugins").join(STORAGE);

@@ -3,7 +3,10 @@
 //! The dump has no owners: the roles of plugins are named after the database that they are in. Restoring makes them anew, and
 //! each plugin's tables as that plugin's role.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use tokio::runtime;
 use tokio_postgres::config::{Host, SslMode};
@@ -78,6 +81,13 @@ impl<'a> Server<'a> {
         run("pg_dump", command)
     }
 
+    /// Reads a dump to its end. It goes nowhere.
+    pub(super) fn check(source: &Path) -> Result<(), BackupError> {
+        let mut command = Command::new("pg_restore");
+        command.arg("--file=-").arg(source).stdout(Stdio::null());
+        run("pg_restore", command)
+    }
+
     /// Replaces what is in the database by what is in `source`, which has tables of these plugins. If it fails in the
     /// middle, the database has a part of it.
     pub(super) fn load(&self, source: &Path, plugins: &[String]) -> Result<(), BackupError> {
@@ -137,8 +147,6 @@ impl<'a> Server<'a> {
             command.env("PGSSLROOTCERT", file);
         }
         command.env("PGCONNECT_TIMEOUT", self.config.wait_deadline_secs.to_string());
-        // Not their business.
-        command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
         command.args(["--no-password", "--dbname"]);
         command.arg(config.get_dbname().or(config.get_user()).unwrap_or_default());
         command
@@ -147,6 +155,8 @@ impl<'a> Server<'a> {
 
 fn run(program: &'static str, mut command: Command) -> Result<(), BackupError> {
     let failed = |reason: String| BackupError::Program { program, reason };
+    // Not its business.
+    command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
     let output = command.output().map_err(|why| failed(why.to_string()))?;
     if output.status.success() {
         return Ok(());

@@ -76,6 +76,8 @@ pub fn restore(
         if !dump.is_file() {
             return Err(not_a_backup("a dump of the database", "none".to_owned()));
         }
+        // What is in the database goes before all of the dump was read.
+        postgres::Server::check(&dump)?;
         let before = data.path().join(format!("before-restore-{}.tar", stamp()));
         if !server.migration()?.is_empty() {
             write(config, &before, network)?;
