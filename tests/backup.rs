@@ -13,6 +13,7 @@ const SECRET: &str = "hunter2-correct-horse";
 
 on_both_backends!(
     everything_comes_back_as_it_was,
+    whoever_makes_a_backup_need_not_have_the_key,
     a_new_machine_takes_over,
     what_waits_for_a_reinstall_is_purged_when_the_operator_says_so,
 );
@@ -134,6 +135,19 @@ fn everything_comes_back_as_it_was(backend: &Backend) {
     host.stop();
 }
 
+fn whoever_makes_a_backup_need_not_have_the_key(backend: &Backend) {
+    let installation = Installation::on(backend).plugin(COUNTER, &json!({"token": SECRET}));
+    let (key, elsewhere) = (installation.data().join("secret.key"), installation.scratch().join("key"));
+    // As for one whose host has it by its environment.
+    fs::rename(&key, &elsewhere).expect("moved");
+    let file = backup(&installation);
+    assert!(!key.exists(), "none is made for it");
+    fs::rename(&elsewhere, &key).expect("moved");
+    installation.cli(&["plugin", "uninstall", COUNTER]).expect(0);
+    installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(0);
+    installation.cli(&["plugin", "config", "get", COUNTER]).expect(0);
+}
+
 fn a_new_machine_takes_over(backend: &Backend) {
     let host = full(backend);
     let file = backup(&host);
@@ -145,10 +159,12 @@ fn a_new_machine_takes_over(backend: &Backend) {
     let new = Installation::on(&other);
     let path = file.to_str().expect("UTF-8");
     // Without the key nothing could be done with it.
+    let output = new.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-026"), "{output:?}");
+    assert!(!new.data().join("secret.key").exists(), "nothing was changed");
     new.cli(&["plugin", "list"]).expect(0);
     let output = new.cli(&["db", "restore", path]).expect(1);
     assert!(output.stderr.contains("SSP-DAT-026"), "{output:?}");
-    new.cli(&["plugin", "list"]).expect(0);
 
     fs::copy(old.data().join("secret.key"), new.data().join("secret.key")).expect("the key");
     new.cli(&["db", "restore", path]).expect(0);

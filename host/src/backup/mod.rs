@@ -57,7 +57,7 @@ pub struct Facts {
     pub tables: Vec<String>,
     /// The newest migration of the host's own tables.
     pub migration: String,
-    /// The id of the key that secrets are sealed with.
+    /// The id of the key that secrets are sealed with; empty if there are none.
     pub key: String,
 }
 

@@ -47,11 +47,20 @@ impl<'a> Server<'a> {
 
     /// The newest migration of the host's own tables; empty if there are none yet.
     pub(super) fn migration(&self) -> Result<String, BackupError> {
-        let there = "SELECT to_regclass('streamspace.__diesel_schema_migrations') IS NOT NULL";
-        if self.ask(there)? != "t" {
-            return Ok(String::new());
+        self.ask_own("SELECT max(version) FROM streamspace.__diesel_schema_migrations")
+    }
+
+    /// The id of the key that secrets are sealed with; empty if there are none.
+    pub(super) fn key(&self) -> Result<String, BackupError> {
+        self.ask_own("SELECT encode(substr(config, 2, 8), 'hex') FROM streamspace.plugins LIMIT 1")
+    }
+
+    /// Asks the host's own tables; an empty text if there are none yet.
+    fn ask_own(&self, sql: &str) -> Result<String, BackupError> {
+        match self.ask("SELECT to_regclass('streamspace.plugins') IS NOT NULL")?.as_str() {
+            "t" => self.ask(sql),
+            _ => Ok(String::new()),
         }
-        self.ask("SELECT max(version) FROM streamspace.__diesel_schema_migrations")
     }
 
     /// Runs SQL of the host and answers the last text in it.

@@ -68,7 +68,7 @@ pub fn restore(
     if facts.migration > known {
         return Err(BackupError::Newer { found: facts.migration, known });
     }
-    if !SecretKeys::open(data.path())?.has(&facts.key) {
+    if !facts.key.is_empty() && !SecretKeys::find(data.path())?.is_some_and(|keys| keys.has(&facts.key)) {
         return Err(BackupError::OtherKey { key: facts.key });
     }
     let dump = staging.path().join(DUMP);
