@@ -1,8 +1,10 @@
 //! Brings the host's own tables up to date.
 
 use diesel::{
+    RunQueryDsl,
     connection::SimpleConnection,
     migration::{Migration, MigrationSource, MigrationVersion},
+    sql_types::Bool,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -32,6 +34,31 @@ where
         source.migrations()?.iter().map(|migration| migration.name().version().as_owned()).collect();
     versions.sort();
     Ok(versions)
+}
+
+/// Whether there is something to run, or to refuse.
+pub(super) fn are_wanted(connection: &mut Connection) -> Result<bool, DatabaseError> {
+    match connection {
+        Connection::Sqlite(connection) => are_wanted_on(connection, &SQLITE),
+        Connection::Postgres(connection) => {
+            let list =
+                diesel::dsl::sql::<Bool>("to_regclass('streamspace.__diesel_schema_migrations') IS NOT NULL");
+            let is_there = diesel::select(list).get_result(connection).map_err(|why| migration(&why))?;
+            if is_there { are_wanted_on(connection, &POSTGRES) } else { Ok(true) }
+        }
+    }
+}
+
+fn are_wanted_on<C, B>(connection: &mut C, source: &EmbeddedMigrations) -> Result<bool, DatabaseError>
+where
+    B: diesel::backend::Backend,
+    C: MigrationHarness<B>,
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    let known = versions(source).map_err(|why| migration(&*why))?;
+    let mut applied = connection.applied_migrations().map_err(|why| migration(&*why))?;
+    applied.sort();
+    Ok(applied != known)
 }
 
 /// Runs what the database does not have yet, each migration in a transaction. Refuses a database that has more.
@@ -183,6 +210,36 @@ mod tests {
         assert_eq!((row.get(0), row.get(1), row.get(2)), (2_097_152_i64, 1_i64, 3_i64));
     }
 
+    #[test]
+    fn a_database_is_not_changed_beneath_a_host_that_runs() {
+        let (server, network) = (PostgresDatabase::new(), network());
+        let settings = config::Database { wait_deadline_secs: 1, ..settings(&server) };
+        made_by_the_version_before(&settings, &network);
+        let earlier = Database::new(Path::new(""), &settings, network.handle()).expect("settings");
+        let running = earlier.connect_alone(config::Sync::Full).expect("it is alone");
+        let before = shape(&server);
+        let why = open(&settings, &network).map(drop).expect_err("a host runs");
+        assert!(matches!(why, DatabaseError::InUse), "{why}");
+        assert_eq!(shape(&server), before);
+        drop(running);
+        let newer = open(&settings, &network).expect("it is brought up to date");
+        assert_ne!(shape(&server), before);
+        // Where nothing is to be done, it is looked into beside a host that runs.
+        let _running = newer.connect_alone(config::Sync::Full).expect("it is alone");
+        open(&settings, &network).expect("it is up to date");
+    }
+
+    #[test]
+    fn hosts_that_begin_at_the_same_time_do_not_get_in_each_others_way() {
+        let (server, network) = (PostgresDatabase::new(), network());
+        let settings = config::Database { wait_deadline_secs: 60, ..settings(&server) };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| open(&settings, &network).expect("it is made"));
+            }
+        });
+    }
+
     fn back_and_forth<B, C>(connection: &mut C, source: &EmbeddedMigrations, left: impl Fn(&mut C) -> i64)
     where
         B: diesel::backend::Backend,
@@ -199,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_migration_can_be_undone_and_made_again() {
-        use diesel::{Connection as _, QueryableByName, RunQueryDsl, SqliteConnection, sql_types::BigInt};
+        use diesel::{Connection as _, QueryableByName, SqliteConnection, sql_types::BigInt};
         #[derive(QueryableByName)]
         struct Count {
             #[diesel(sql_type = BigInt)]

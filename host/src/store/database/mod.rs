@@ -58,7 +58,15 @@ impl Database {
     ) -> Result<Self, DatabaseError> {
         let database = Self::new(data_dir, config, network)?;
         let mut connection = database.connect(Sync::Full)?;
-        migrations::run(&mut connection)?;
+        if migrations::are_wanted(&mut connection)? {
+            // Not beneath a host that runs, nor beside another that begins.
+            database.claim(&mut connection)?;
+            let done = migrations::run(&mut connection);
+            connection
+                .release()
+                .map_err(|source| DatabaseError::Query { what: "let the database go", source })?;
+            done?;
+        }
         database.give_back(connection);
         Ok(database)
     }
@@ -98,8 +106,13 @@ impl Database {
 
     /// A connection of the caller's own that makes this host the only one on the database, for as long as it is open.
     pub(crate) fn connect_alone(&self, sync: Sync) -> Result<Connection, DatabaseError> {
-        let until = Instant::now() + self.wait;
         let mut connection = self.connect(sync)?;
+        self.claim(&mut connection)?;
+        Ok(connection)
+    }
+
+    fn claim(&self, connection: &mut Connection) -> Result<(), DatabaseError> {
+        let until = Instant::now() + self.wait;
         let what = "claim the database";
         // The server may take a moment to see that a host was killed.
         while !connection.claim().map_err(|source| DatabaseError::Query { what, source })? {
@@ -108,7 +121,7 @@ impl Database {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(connection)
+        Ok(())
     }
 
     /// Runs `work` on a connection of the pool. Blocks: not for threads of the HTTP server.
