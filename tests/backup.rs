@@ -237,6 +237,22 @@ fn a_damaged_dump_is_refused_before_anything_is_lost() {
 }
 
 #[test]
+fn a_database_that_another_host_uses_is_not_restored_into() {
+    let backend = Backend::postgres();
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    let file = backup(&host);
+    set(&host, 7);
+    let other = Installation::on(&backend).set("database.wait_deadline_secs", 1);
+    fs::create_dir(other.data()).expect("a folder");
+    fs::copy(host.data().join("secret.key"), other.data().join("secret.key")).expect("the key");
+    let output = other.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-005"), "{output:?}");
+    assert_eq!(get(&host), 7);
+    host.stop();
+}
+
+#[test]
 fn a_file_with_holes_comes_back() {
     let installation = Installation::new().plugin(STORAGE, &json!({}));
     let plugin = installation.data().join("plugins").join(STORAGE);

@@ -28,7 +28,10 @@ pub use self::{
     restore::{Restored, restore},
     write::write,
 };
-use crate::{postgres::PostgresError, store::SecretError};
+use crate::{
+    postgres::PostgresError,
+    store::{DatabaseError, SecretError},
+};
 
 /// The form of the archive.
 const FORMAT: u32 = 1;
@@ -135,6 +138,9 @@ pub enum BackupError {
     /// A plugin's tables in PostgreSQL cannot be listed or made.
     #[error("{0}")]
     Tables(#[from] crate::database::DatabaseError),
+    /// The host's own tables cannot be used, or another host uses them.
+    #[error(transparent)]
+    Own(#[from] DatabaseError),
     /// PostgreSQL cannot be reached.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -153,6 +159,7 @@ impl BackupError {
             Self::Newer { .. } | Self::OtherKey { .. } => "SSP-DAT-026",
             Self::Secret(why) => why.code(),
             Self::Tables(why) => why.code(),
+            Self::Own(why) => why.code(),
             Self::Postgres(_) => "SSP-DAT-002",
         }
     }

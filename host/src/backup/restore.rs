@@ -12,8 +12,8 @@ use tokio::runtime;
 use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres, write};
 use crate::{
     clock,
-    config::Config,
-    store::{DATABASE_FILE, DataDir, SecretKeys, make_temporary_dir, newest_migration},
+    config::{Config, Sync},
+    store::{DATABASE_FILE, DataDir, Database, SecretKeys, make_temporary_dir, newest_migration},
 };
 
 /// The largest `backup.json`, in bytes.
@@ -76,6 +76,8 @@ pub fn restore(
         if !dump.is_file() {
             return Err(not_a_backup("a dump of the database", "none".to_owned()));
         }
+        // The data folder's lock says nothing about hosts with another one.
+        let _alone = Database::new(data.path(), &config.database, network)?.connect_alone(Sync::Full)?;
         // What is in the database goes before all of the dump was read.
         postgres::Server::check(&dump)?;
         let before = data.path().join(format!("before-restore-{}.tar", stamp()));

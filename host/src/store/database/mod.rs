@@ -71,8 +71,8 @@ impl Database {
         Ok(database)
     }
 
-    /// The database, as it is.
-    fn new(
+    /// The database as it is: its tables may be any, or none.
+    pub(crate) fn new(
         data_dir: &Path,
         config: &config::Database,
         network: &runtime::Handle,
