@@ -253,6 +253,42 @@ fn a_database_that_another_host_uses_is_not_restored_into() {
 }
 
 #[test]
+fn a_restore_that_fails_half_way_says_so_and_where_the_data_is() {
+    let backend = Backend::postgres();
+    let Backend::Postgres(database) = &backend else { unreachable!() };
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).plugin(TABLES, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    host.wait_state(TABLES, "running");
+    set(&host, 7);
+    let file = backup(&host);
+    set(&host, 8);
+    let installation = host.stop().installation;
+    let role: String = database.owner().query_one("SELECT current_user::text", &[]).expect("a row").get(0);
+    let alter =
+        |what: &str| database.superuser().batch_execute(&format!("ALTER ROLE {role} {what}")).expect("done");
+    alter("NOCREATEROLE");
+    let path = file.to_str().expect("UTF-8");
+    let output = installation.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-027") && output.stderr.contains("CREATEROLE"), "{output:?}");
+    let before =
+        output.stderr.split_whitespace().find(|word| word.contains("before-restore-")).expect("a file");
+    alter("CREATEROLE");
+    installation.cli(&["db", "restore", path]).expect(0);
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 7);
+    let installation = host.stop().installation;
+    let restored = installation.cli(&["--json", "db", "restore", before]).expect(0).json();
+    let kept =
+        |name: &str| restored[name].as_str().unwrap_or_else(|| panic!("{name}: {restored}")).to_owned();
+    assert_eq!(format!("{}.tar", kept("before")), kept("before_database"));
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 8);
+    host.stop();
+}
+
+#[test]
 fn a_file_with_holes_comes_back() {
     let installation = Installation::new().plugin(STORAGE, &json!({}));
     let plugin = installation.data().join("plugins").join(STORAGE);

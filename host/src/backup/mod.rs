@@ -132,6 +132,17 @@ pub enum BackupError {
         /// The key's id.
         key: String,
     },
+    /// What was in PostgreSQL is gone, and what takes its place is not all there.
+    #[error(
+        "the database was restored in part, so that no host can run on it: {source}. Repeat the command{}",
+        before.as_deref().map(|file| format!(", or restore what was there before, {}", file.display())).unwrap_or_default()
+    )]
+    Half {
+        /// The backup of what was there.
+        before: Option<PathBuf>,
+        /// What failed.
+        source: Box<BackupError>,
+    },
     /// The keys of this host cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -157,6 +168,7 @@ impl BackupError {
             Self::NotABackup { .. } => "SSP-DAT-024",
             Self::Program { .. } => "SSP-DAT-025",
             Self::Newer { .. } | Self::OtherKey { .. } => "SSP-DAT-026",
+            Self::Half { .. } => "SSP-DAT-027",
             Self::Secret(why) => why.code(),
             Self::Tables(why) => why.code(),
             Self::Own(why) => why.code(),

@@ -27,16 +27,17 @@ const END_BYTES: usize = 1024;
 pub struct Restored {
     /// What the backup is of.
     pub facts: Facts,
-    /// Where what was there before is now, if there was something. With PostgreSQL a backup of the database is
-    /// beside it, with `.tar` at its end.
+    /// The folder where what was there before is now, if there was something.
     pub before: Option<PathBuf>,
+    /// A backup of what was in PostgreSQL before, if there was something.
+    pub database: Option<PathBuf>,
 }
 
 /// Replaces what a stopped host keeps by what is in a backup. The caller holds the data folder's lock.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; before the last step, which moves folders, nothing is changed.
+/// [`BackupError`]; unless it is [`BackupError::Half`], nothing is changed before the last step, which moves folders.
 pub fn restore(
     config: &Config,
     data: &DataDir,
@@ -72,6 +73,9 @@ pub fn restore(
         return Err(BackupError::OtherKey { key: facts.key });
     }
     let dump = staging.path().join(DUMP);
+    let name = format!("before-restore-{}", clock::rfc3339(clock::unix_time_us()).replace(':', "-"));
+    let before = data.path().join(&name);
+    let mut database = None;
     if let Some(server) = postgres::Server::of(config, network)? {
         if !dump.is_file() {
             return Err(not_a_backup("a dump of the database", "none".to_owned()));
@@ -80,14 +84,17 @@ pub fn restore(
         let _alone = Database::new(data.path(), &config.database, network)?.connect_alone(Sync::Full)?;
         // What is in the database goes before all of the dump was read.
         postgres::Server::check(&dump)?;
-        let before = data.path().join(format!("before-restore-{}.tar", stamp()));
         if !server.migration()?.is_empty() {
-            write(config, &before, network)?;
+            let file = before.with_added_extension("tar");
+            write(config, &file, network)?;
+            database = Some(file);
         }
-        server.load(&dump, &facts.tables)?;
+        server
+            .load(&dump, &facts.tables)
+            .map_err(|why| BackupError::Half { before: database.clone(), source: Box::new(why) })?;
     }
-    let before = swap(data, staging.path())?;
-    Ok(Restored { facts, before })
+    let before = swap(data, staging.path(), before)?;
+    Ok(Restored { facts, before, database })
 }
 
 /// Unpacks a backup into an empty folder and answers what it is of.
@@ -199,8 +206,7 @@ fn check(path: &Path) -> Result<(), String> {
 }
 
 /// Moves what is there out of the way and what was unpacked into its place.
-fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> {
-    let before = data.path().join(format!("before-restore-{}", stamp()));
+fn swap(data: &DataDir, staging: &Path, before: PathBuf) -> Result<Option<PathBuf>, BackupError> {
     let replaced: Vec<PathBuf> = data.replaced().into_iter().filter(|path| path.exists()).collect();
     let kept = !replaced.is_empty();
     if kept {
@@ -218,9 +224,4 @@ fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> 
     }
     File::open(data.path()).and_then(|folder| folder.sync_all()).map_err(failed("write in", data.path()))?;
     Ok(kept.then_some(before))
-}
-
-/// The time of day, for a file's name.
-fn stamp() -> String {
-    clock::rfc3339(clock::unix_time_us()).replace(':', "-")
 }
