@@ -93,8 +93,8 @@ pub fn restore(
             .load(&dump, &facts.tables)
             .map_err(|why| BackupError::Half { before: database.clone(), source: Box::new(why) })?;
     }
-    let before = swap(data, staging.path(), before)?;
-    Ok(Restored { facts, before, database })
+    data.replace(staging.path(), &name).map_err(failed("move what was restored into", data.path()))?;
+    Ok(Restored { facts, before: before.is_dir().then_some(before), database })
 }
 
 /// Unpacks a backup into an empty folder and answers what it is of.
@@ -203,25 +203,4 @@ fn check(path: &Path) -> Result<(), String> {
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|why| why.to_string())?;
     if said == "ok" { Ok(()) } else { Err(said) }
-}
-
-/// Moves what is there out of the way and what was unpacked into its place.
-fn swap(data: &DataDir, staging: &Path, before: PathBuf) -> Result<Option<PathBuf>, BackupError> {
-    let replaced: Vec<PathBuf> = data.replaced().into_iter().filter(|path| path.exists()).collect();
-    let kept = !replaced.is_empty();
-    if kept {
-        crate::store::make_private_dir(&before).map_err(failed("make the folder", &before))?;
-    }
-    for path in replaced {
-        let name = path.file_name().unwrap_or_default();
-        fs::rename(&path, before.join(name)).map_err(failed("move", &path))?;
-    }
-    for path in data.replaced() {
-        let from = staging.join(path.file_name().unwrap_or_default());
-        if from.exists() {
-            fs::rename(&from, &path).map_err(failed("move", &from))?;
-        }
-    }
-    File::open(data.path()).and_then(|folder| folder.sync_all()).map_err(failed("write in", data.path()))?;
-    Ok(kept.then_some(before))
 }

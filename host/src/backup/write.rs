@@ -13,7 +13,7 @@ use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, faile
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir, make_temporary_dir},
+    store::{DATABASE_FILE, make_temporary_dir},
 };
 
 /// Writes a backup of what the host with this configuration keeps. It may run meanwhile.
@@ -149,14 +149,4 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>, BackupError> {
         listing => listing.map_err(failed("read", path))?,
     };
     listing.map(|entry| entry.map(|entry| entry.path()).map_err(failed("read", path))).collect()
-}
-
-impl DataDir {
-    /// The folders and files that a restored backup replaces.
-    pub(super) fn replaced(&self) -> Vec<PathBuf> {
-        let database =
-            [DATABASE_FILE.to_owned(), format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
-        let names = database.into_iter().chain([PLUGINS.to_owned(), PLUGIN_DATA.to_owned()]);
-        names.map(|name| self.path().join(name)).collect()
-    }
 }
