@@ -13,6 +13,7 @@ const SECRET: &str = "hunter2-correct-horse";
 
 on_both_backends!(
     everything_comes_back_as_it_was,
+    whoever_makes_a_backup_need_not_have_the_key,
     a_new_machine_takes_over,
     what_waits_for_a_reinstall_is_purged_when_the_operator_says_so,
 );
@@ -134,6 +135,19 @@ fn everything_comes_back_as_it_was(backend: &Backend) {
     host.stop();
 }
 
+fn whoever_makes_a_backup_need_not_have_the_key(backend: &Backend) {
+    let installation = Installation::on(backend).plugin(COUNTER, &json!({"token": SECRET}));
+    let (key, elsewhere) = (installation.data().join("secret.key"), installation.scratch().join("key"));
+    // As for one whose host has it by its environment.
+    fs::rename(&key, &elsewhere).expect("moved");
+    let file = backup(&installation);
+    assert!(!key.exists(), "none is made for it");
+    fs::rename(&elsewhere, &key).expect("moved");
+    installation.cli(&["plugin", "uninstall", COUNTER]).expect(0);
+    installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(0);
+    installation.cli(&["plugin", "config", "get", COUNTER]).expect(0);
+}
+
 fn a_new_machine_takes_over(backend: &Backend) {
     let host = full(backend);
     let file = backup(&host);
@@ -145,10 +159,12 @@ fn a_new_machine_takes_over(backend: &Backend) {
     let new = Installation::on(&other);
     let path = file.to_str().expect("UTF-8");
     // Without the key nothing could be done with it.
+    let output = new.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-026"), "{output:?}");
+    assert!(!new.data().join("secret.key").exists(), "nothing was changed");
     new.cli(&["plugin", "list"]).expect(0);
     let output = new.cli(&["db", "restore", path]).expect(1);
     assert!(output.stderr.contains("SSP-DAT-026"), "{output:?}");
-    new.cli(&["plugin", "list"]).expect(0);
 
     fs::copy(old.data().join("secret.key"), new.data().join("secret.key")).expect("the key");
     new.cli(&["db", "restore", path]).expect(0);
@@ -222,6 +238,97 @@ fn a_plugins_tables_come_back_with_no_more_rights_than_its_own() {
 }
 
 #[test]
+fn a_damaged_dump_is_refused_before_anything_is_lost() {
+    let backend = Backend::postgres();
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    set(&host, 7);
+    let file = backup(&host);
+    let installation = host.stop().installation;
+    let mut content = fs::read(&file).expect("the backup");
+    // Near the dump's end, where the tables' rows are.
+    let begin = content.windows(5).position(|part| part == b"PGDMP").expect("a dump");
+    let blocks =
+        content[begin..].chunks(512).position(|block| block.starts_with(b"plugins/")).expect("files");
+    for byte in content[begin..begin + blocks * 512].iter_mut().rev().skip(1024).take(256) {
+        *byte ^= 0xff;
+    }
+    fs::write(&file, content).expect("written");
+    let output = installation.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-025"), "{output:?}");
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 7);
+    host.stop();
+}
+
+#[test]
+fn a_database_that_another_host_uses_is_not_restored_into() {
+    let backend = Backend::postgres();
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    let file = backup(&host);
+    set(&host, 7);
+    let other = Installation::on(&backend).set("database.wait_deadline_secs", 1);
+    fs::create_dir(other.data()).expect("a folder");
+    fs::copy(host.data().join("secret.key"), other.data().join("secret.key")).expect("the key");
+    let output = other.cli(&["db", "restore", file.to_str().expect("UTF-8")]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-005"), "{output:?}");
+    assert_eq!(get(&host), 7);
+    host.stop();
+}
+
+#[test]
+fn a_restore_that_fails_half_way_says_so_and_where_the_data_is() {
+    let backend = Backend::postgres();
+    let Backend::Postgres(database) = &backend else { unreachable!() };
+    let host = Installation::on(&backend).plugin(STORAGE, &json!({})).plugin(TABLES, &json!({})).start();
+    host.wait_state(STORAGE, "running");
+    host.wait_state(TABLES, "running");
+    set(&host, 7);
+    let file = backup(&host);
+    set(&host, 8);
+    let installation = host.stop().installation;
+    let role: String = database.owner().query_one("SELECT current_user::text", &[]).expect("a row").get(0);
+    let alter =
+        |what: &str| database.superuser().batch_execute(&format!("ALTER ROLE {role} {what}")).expect("done");
+    alter("NOCREATEROLE");
+    let path = file.to_str().expect("UTF-8");
+    let output = installation.cli(&["db", "restore", path]).expect(1);
+    assert!(output.stderr.contains("SSP-DAT-027") && output.stderr.contains("CREATEROLE"), "{output:?}");
+    let before =
+        output.stderr.split_whitespace().find(|word| word.contains("before-restore-")).expect("a file");
+    alter("CREATEROLE");
+    installation.cli(&["db", "restore", path]).expect(0);
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 7);
+    let installation = host.stop().installation;
+    let restored = installation.cli(&["--json", "db", "restore", before]).expect(0).json();
+    let kept =
+        |name: &str| restored[name].as_str().unwrap_or_else(|| panic!("{name}: {restored}")).to_owned();
+    assert_eq!(format!("{}.tar", kept("before")), kept("before_database"));
+    let host = installation.start();
+    host.wait_state(STORAGE, "running");
+    assert_eq!(get(&host), 8);
+    host.stop();
+}
+
+#[test]
+fn a_file_with_holes_comes_back() {
+    let installation = Installation::new().plugin(STORAGE, &json!({}));
+    let plugin = installation.data().join("plugins").join(STORAGE);
+    let content =
+        fs::read_dir(plugin).expect("a folder").next().expect("a version").expect("an entry").path();
+    let file = content.join("holes");
+    fs::File::create(&file).and_then(|file| file.set_len(1 << 20)).expect("a file");
+    let backup = backup(&installation);
+    fs::remove_file(&file).expect("it was there");
+    installation.cli(&["db", "restore", backup.to_str().expect("UTF-8")]).expect(0);
+    assert_eq!(fs::read(&file).expect("it is back"), vec![0; 1 << 20]);
+}
+
+#[test]
 fn what_is_no_backup_is_refused_and_changes_nothing() {
     let host = Installation::new().plugin(STORAGE, &json!({})).start();
     host.wait_state(STORAGE, "running");
@@ -233,7 +340,10 @@ fn what_is_no_backup_is_refused_and_changes_nothing() {
     // In the header page of the first database.
     let database = whole.windows(15).position(|part| part == b"SQLite format 3").expect("a database");
     flipped[database + 100] ^= 0xff;
+    // Where the file of the plugin's keys begins: everything before it is whole.
+    let last = whole.chunks(512).rposition(|block| block.starts_with(b"plugin-data/")).expect("keys");
     for (content, what) in [
+        (whole[..last * 512].to_vec(), "all but the last file"),
         (Vec::new(), "an empty file"),
         (b"no archive at all".to_vec(), "a text"),
         (whole[..whole.len() / 2].to_vec(), "half of it"),

@@ -28,7 +28,10 @@ pub use self::{
     restore::{Restored, restore},
     write::write,
 };
-use crate::{postgres::PostgresError, store::SecretError};
+use crate::{
+    postgres::PostgresError,
+    store::{DatabaseError, SecretError},
+};
 
 /// The form of the archive.
 const FORMAT: u32 = 1;
@@ -57,7 +60,7 @@ pub struct Facts {
     pub tables: Vec<String>,
     /// The newest migration of the host's own tables.
     pub migration: String,
-    /// The id of the key that secrets are sealed with.
+    /// The id of the key that secrets are sealed with; empty if there are none.
     pub key: String,
 }
 
@@ -129,12 +132,26 @@ pub enum BackupError {
         /// The key's id.
         key: String,
     },
+    /// What was in PostgreSQL is gone, and what takes its place is not all there.
+    #[error(
+        "the database was restored in part, so that no host can run on it: {source}. Repeat the command{}",
+        before.as_deref().map(|file| format!(", or restore what was there before, {}", file.display())).unwrap_or_default()
+    )]
+    Half {
+        /// The backup of what was there.
+        before: Option<PathBuf>,
+        /// What failed.
+        source: Box<BackupError>,
+    },
     /// The keys of this host cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A plugin's tables in PostgreSQL cannot be listed or made.
     #[error("{0}")]
     Tables(#[from] crate::database::DatabaseError),
+    /// The host's own tables cannot be used, or another host uses them.
+    #[error(transparent)]
+    Own(#[from] DatabaseError),
     /// PostgreSQL cannot be reached.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -151,8 +168,10 @@ impl BackupError {
             Self::NotABackup { .. } => "SSP-DAT-024",
             Self::Program { .. } => "SSP-DAT-025",
             Self::Newer { .. } | Self::OtherKey { .. } => "SSP-DAT-026",
+            Self::Half { .. } => "SSP-DAT-027",
             Self::Secret(why) => why.code(),
             Self::Tables(why) => why.code(),
+            Self::Own(why) => why.code(),
             Self::Postgres(_) => "SSP-DAT-002",
         }
     }

@@ -6,7 +6,10 @@
 //! A table may call functions while it is filled, in its checks. Those are a plugin's code: so it is the plugin that connects
 //! to fill it, with no more rights than it has when it runs. `SET ROLE` could be undone by such a function.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use tokio::runtime;
 use tokio_postgres::config::{Host, SslMode};
@@ -47,11 +50,20 @@ impl<'a> Server<'a> {
 
     /// The newest migration of the host's own tables; empty if there are none yet.
     pub(super) fn migration(&self) -> Result<String, BackupError> {
-        let there = "SELECT to_regclass('streamspace.__diesel_schema_migrations') IS NOT NULL";
-        if self.ask(there)? != "t" {
-            return Ok(String::new());
+        self.ask_own("SELECT max(version) FROM streamspace.__diesel_schema_migrations")
+    }
+
+    /// The id of the key that secrets are sealed with; empty if there are none.
+    pub(super) fn key(&self) -> Result<String, BackupError> {
+        self.ask_own("SELECT encode(substr(config, 2, 8), 'hex') FROM streamspace.plugins LIMIT 1")
+    }
+
+    /// Asks the host's own tables; an empty text if there are none yet.
+    fn ask_own(&self, sql: &str) -> Result<String, BackupError> {
+        match self.ask("SELECT to_regclass('streamspace.plugins') IS NOT NULL")?.as_str() {
+            "t" => self.ask(sql),
+            _ => Ok(String::new()),
         }
-        self.ask("SELECT max(version) FROM streamspace.__diesel_schema_migrations")
     }
 
     /// Runs SQL of the host and answers the last text in it.
@@ -79,6 +91,13 @@ impl<'a> Server<'a> {
         let mut command = self.program("pg_dump");
         command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(target);
         run("pg_dump", command)
+    }
+
+    /// Reads a dump to its end. It goes nowhere.
+    pub(super) fn check(source: &Path) -> Result<(), BackupError> {
+        let mut command = Command::new("pg_restore");
+        command.arg("--file=-").arg(source).stdout(Stdio::null());
+        run("pg_restore", command)
     }
 
     /// Replaces what is in the database by what is in `source`, which has tables of these plugins. If it fails in the
@@ -142,8 +161,6 @@ impl<'a> Server<'a> {
             command.env("PGSSLROOTCERT", file);
         }
         command.env("PGCONNECT_TIMEOUT", self.config.wait_deadline_secs.to_string());
-        // Not their business.
-        command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
         command.args(["--no-password", "--dbname"]);
         command.arg(config.get_dbname().or(config.get_user()).unwrap_or_default());
         command
@@ -152,6 +169,8 @@ impl<'a> Server<'a> {
 
 fn run(program: &'static str, mut command: Command) -> Result<(), BackupError> {
     let failed = |reason: String| BackupError::Program { program, reason };
+    // Not its business.
+    command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
     let output = command.output().map_err(|why| failed(why.to_string()))?;
     if output.status.success() {
         return Ok(());

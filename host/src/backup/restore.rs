@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{Read, Seek, SeekFrom},
     path::{Component, Path, PathBuf},
 };
 
@@ -12,38 +12,40 @@ use tokio::runtime;
 use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres, write};
 use crate::{
     clock,
-    config::Config,
-    store::{DATABASE_FILE, DataDir, SecretKeys, newest_migration},
+    config::{Config, Sync},
+    store::{DATABASE_FILE, DataDir, Database, SecretKeys, make_temporary_dir, newest_migration},
 };
 
 /// The largest `backup.json`, in bytes.
 const MAX_FACTS_BYTES: u64 = 1024 * 1024;
+
+/// The zeros at the end of an archive.
+const END_BYTES: usize = 1024;
 
 /// What was restored.
 #[derive(Debug)]
 pub struct Restored {
     /// What the backup is of.
     pub facts: Facts,
-    /// Where what was there before is now, if there was something. With PostgreSQL a backup of the database is
-    /// beside it, with `.tar` at its end.
+    /// The folder where what was there before is now, if there was something.
     pub before: Option<PathBuf>,
+    /// A backup of what was in PostgreSQL before, if there was something.
+    pub database: Option<PathBuf>,
 }
 
 /// Replaces what a stopped host keeps by what is in a backup. The caller holds the data folder's lock.
 ///
 /// # Errors
 ///
-/// [`BackupError`]; before the last step, which moves folders, nothing is changed.
+/// [`BackupError`]; unless it is [`BackupError::Half`], nothing is changed before the last step, which moves folders.
 pub fn restore(
     config: &Config,
     data: &DataDir,
     file: &Path,
     network: &runtime::Handle,
 ) -> Result<Restored, BackupError> {
-    let staging = tempfile::Builder::new()
-        .prefix(".restore-")
-        .tempdir_in(data.path())
-        .map_err(failed("make a folder in", data.path()))?;
+    let staging =
+        make_temporary_dir(data.path(), ".restore-").map_err(failed("make a folder in", data.path()))?;
     let facts = unpack(file, staging.path())?;
     let not_a_backup = |expected: &str, found: String| BackupError::NotABackup {
         path: file.to_owned(),
@@ -55,31 +57,44 @@ pub fn restore(
         let expected = format!("one of a host on {here}, as `database.url` says");
         return Err(not_a_backup(&expected, format!("one on {}", facts.database)));
     }
+    if here == "sqlite" && !staging.path().join(DATABASE_FILE).is_file() {
+        return Err(not_a_backup(DATABASE_FILE, "none".to_owned()));
+    }
     for path in databases(staging.path())? {
         if let Err(found) = check(&path) {
             return Err(not_a_backup("whole databases", format!("{}: {found}", path.display())));
         }
     }
-    let known = newest_migration();
+    let known = newest_migration(&config.database.url);
     if facts.migration > known {
         return Err(BackupError::Newer { found: facts.migration, known });
     }
-    if !SecretKeys::open(data.path())?.has(&facts.key) {
+    if !facts.key.is_empty() && !SecretKeys::find(data.path())?.is_some_and(|keys| keys.has(&facts.key)) {
         return Err(BackupError::OtherKey { key: facts.key });
     }
     let dump = staging.path().join(DUMP);
+    let name = format!("before-restore-{}", clock::rfc3339(clock::unix_time_us()).replace(':', "-"));
+    let before = data.path().join(&name);
+    let mut database = None;
     if let Some(server) = postgres::Server::of(config, network)? {
         if !dump.is_file() {
             return Err(not_a_backup("a dump of the database", "none".to_owned()));
         }
-        let before = data.path().join(format!("before-restore-{}.tar", stamp()));
+        // The data folder's lock says nothing about hosts with another one.
+        let _alone = Database::new(data.path(), &config.database, network)?.connect_alone(Sync::Full)?;
+        // What is in the database goes before all of the dump was read.
+        postgres::Server::check(&dump)?;
         if !server.migration()?.is_empty() {
-            write(config, &before, network)?;
+            let file = before.with_added_extension("tar");
+            write(config, &file, network)?;
+            database = Some(file);
         }
-        server.load(&dump, &facts.tables)?;
+        server
+            .load(&dump, &facts.tables)
+            .map_err(|why| BackupError::Half { before: database.clone(), source: Box::new(why) })?;
     }
-    let before = swap(data, staging.path())?;
-    Ok(Restored { facts, before })
+    data.replace(staging.path(), &name).map_err(failed("move what was restored into", data.path()))?;
+    Ok(Restored { facts, before: before.is_dir().then_some(before), database })
 }
 
 /// Unpacks a backup into an empty folder and answers what it is of.
@@ -93,9 +108,11 @@ fn unpack(file: &Path, folder: &Path) -> Result<Facts, BackupError> {
     let archive = File::open(file).map_err(failed("read", file))?;
     let mut archive = tar::Archive::new(archive);
     let mut facts = None;
+    let mut end = 0;
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path().map_err(damaged)?.into_owned();
+        end = entry.raw_file_position().saturating_add(entry.size()).saturating_add(511) / 512 * 512;
         if facts.is_none() {
             if path != Path::new(FACTS) {
                 return Err(not_a_backup(FACTS, path.display().to_string()));
@@ -126,6 +143,13 @@ fn unpack(file: &Path, folder: &Path) -> Result<Facts, BackupError> {
         }
     }
     let facts = facts.ok_or_else(|| not_a_backup(FACTS, "nothing".to_owned()))?;
+    // One that was cut between two files looks whole to who reads the files alone.
+    let mut mark = [1; END_BYTES];
+    let mut archive = archive.into_inner();
+    let read = archive.seek(SeekFrom::Start(end)).and_then(|_| archive.read_exact(&mut mark));
+    if read.is_err() || mark != [0; END_BYTES] {
+        return Err(not_a_backup("a whole tar archive", "one without its end".to_owned()));
+    }
     protect(folder)?;
     Ok(facts)
 }
@@ -179,31 +203,4 @@ fn check(path: &Path) -> Result<(), String> {
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|why| why.to_string())?;
     if said == "ok" { Ok(()) } else { Err(said) }
-}
-
-/// Moves what is there out of the way and what was unpacked into its place.
-fn swap(data: &DataDir, staging: &Path) -> Result<Option<PathBuf>, BackupError> {
-    let before = data.path().join(format!("before-restore-{}", stamp()));
-    let replaced: Vec<PathBuf> = data.replaced().into_iter().filter(|path| path.exists()).collect();
-    let kept = !replaced.is_empty();
-    if kept {
-        crate::store::make_private_dir(&before).map_err(failed("make the folder", &before))?;
-    }
-    for path in replaced {
-        let name = path.file_name().unwrap_or_default();
-        fs::rename(&path, before.join(name)).map_err(failed("move", &path))?;
-    }
-    for path in data.replaced() {
-        let from = staging.join(path.file_name().unwrap_or_default());
-        if from.exists() {
-            fs::rename(&from, &path).map_err(failed("move", &from))?;
-        }
-    }
-    File::open(data.path()).and_then(|folder| folder.sync_all()).map_err(failed("write in", data.path()))?;
-    Ok(kept.then_some(before))
-}
-
-/// The time of day, for a file's name.
-fn stamp() -> String {
-    clock::rfc3339(clock::unix_time_us()).replace(':', "-")
 }

@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::runtime;
 
 use super::{BackupError, DUMP, FACTS, FORMAT, Facts, PLUGIN_DATA, PLUGINS, failed, postgres};
 use crate::{
     clock,
     config::Config,
-    store::{DATABASE_FILE, DataDir, SecretKeys},
+    store::{DATABASE_FILE, make_temporary_dir},
 };
 
 /// Writes a backup of what the host with this configuration keeps. It may run meanwhile.
@@ -29,41 +29,49 @@ pub fn write(config: &Config, file: &Path, network: &runtime::Handle) -> Result<
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Beside its place, with mode 0600, and gone if this fails.
     let archive = tempfile::NamedTempFile::new_in(folder).map_err(failed("write in", folder))?;
-    let staging = tempfile::tempdir_in(folder).map_err(failed("make a folder in", folder))?;
-    let taken = staging.path().join("taken");
+    // SQLite and `pg_dump` would let others read what they write there.
+    let staging = make_temporary_dir(folder, ".backup-").map_err(failed("make a folder in", folder))?;
+    let (taken, own) = (staging.path().join("taken"), staging.path().join("own"));
 
     let server = postgres::Server::of(config, network)?;
+    let (tables, migration, key) = match &server {
+        Some(server) => {
+            let of_server = (server.plugins()?, server.migration()?, server.key()?);
+            server.dump(&own)?;
+            of_server
+        }
+        None => {
+            take(&data.join(DATABASE_FILE), &own)?;
+            let migration = ask(&own, "SELECT max(version) FROM __diesel_schema_migrations")?;
+            // Whoever makes the backup need not have the key.
+            (
+                Vec::new(),
+                migration,
+                ask(&own, "SELECT lower(hex(substr(config, 2, 8))) FROM plugins LIMIT 1")?,
+            )
+        }
+    };
     let facts = Facts {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         created: clock::rfc3339(clock::unix_time_us()),
         database: if config.database.url.postgres().is_some() { "postgres" } else { "sqlite" }.to_owned(),
         plugins: folders(&data.join(PLUGINS))?,
-        tables: server.as_ref().map_or(Ok(Vec::new()), postgres::Server::plugins)?,
-        migration: match &server {
-            None => newest_migration_in(&data.join(DATABASE_FILE))?,
-            Some(server) => server.migration()?,
-        },
-        key: SecretKeys::open(data)?.id(),
+        tables,
+        migration,
+        key,
     };
     let mut tar = tar::Builder::new(archive.as_file());
     tar.follow_symlinks(false);
+    // Some file systems have holes in any file with zeros; restoring takes plain files alone.
+    tar.sparse(false);
     let mut add = |path: &Path, name: &Path| {
         tar.append_path_with_name(path, name).map_err(failed("add to the backup", path))
     };
     let text = serde_json::to_vec_pretty(&facts).unwrap_or_default();
     fs::write(&taken, text).map_err(failed("write", &taken))?;
     add(&taken, Path::new(FACTS))?;
-    match &server {
-        Some(server) => {
-            server.dump(&taken)?;
-            add(&taken, Path::new(DUMP))?;
-        }
-        None => {
-            take(&data.join(DATABASE_FILE), &taken)?;
-            add(&taken, Path::new(DATABASE_FILE))?;
-        }
-    }
+    add(&own, Path::new(if server.is_some() { DUMP } else { DATABASE_FILE }))?;
     for path in files(&data.join(PLUGINS))? {
         let name = path.strip_prefix(data).unwrap_or(&path);
         add(&path, name)?;
@@ -83,13 +91,14 @@ pub fn write(config: &Config, file: &Path, network: &runtime::Handle) -> Result<
     Ok(facts)
 }
 
-/// The newest migration of a host's own tables.
-fn newest_migration_in(path: &Path) -> Result<String, BackupError> {
+/// The first text that a query finds in a database; empty if there is none.
+fn ask(path: &Path, sql: &str) -> Result<String, BackupError> {
     let failed =
         |why: rusqlite::Error| BackupError::Database { path: path.to_owned(), reason: why.to_string() };
-    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
-    let newest = "SELECT max(version) FROM __diesel_schema_migrations";
-    database.query_row(newest, [], |row| row.get(0)).map_err(failed)
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    let found =
+        database.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).optional().map_err(failed)?;
+    Ok(found.flatten().unwrap_or_default())
 }
 
 /// Copies a database, which may be in use, to `target`: one transaction's view of it, without free pages.
@@ -140,14 +149,4 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>, BackupError> {
         listing => listing.map_err(failed("read", path))?,
     };
     listing.map(|entry| entry.map(|entry| entry.path()).map_err(failed("read", path))).collect()
-}
-
-impl DataDir {
-    /// The folders and files that a restored backup replaces.
-    pub(super) fn replaced(&self) -> Vec<PathBuf> {
-        let database =
-            [DATABASE_FILE.to_owned(), format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
-        let names = database.into_iter().chain([PLUGINS.to_owned(), PLUGIN_DATA.to_owned()]);
-        names.map(|name| self.path().join(name)).collect()
-    }
 }

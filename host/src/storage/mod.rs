@@ -120,7 +120,7 @@ impl Storage {
     pub fn purge(&self, plugin: &str) -> Result<(), StorageError> {
         match &self.place {
             Place::Files(folder) => sqlite::purge(&folder.join(plugin)),
-            Place::Postgres(pool) => pool.of(plugin).remove_prefix("").map(drop),
+            Place::Postgres(pool) => pool.of(plugin).remove_all(),
         }
     }
 }

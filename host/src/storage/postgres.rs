@@ -3,10 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,26 +21,16 @@ use crate::{
     postgres::{Postgres, reason},
 };
 
-/// Made at the first connection of a process. The lock is for hosts that begin at the same time.
-const SCHEMA: &str = r#"
-    BEGIN;
-    SELECT pg_advisory_xact_lock(7810793);
-    CREATE SCHEMA IF NOT EXISTS streamspace;
-    CREATE TABLE IF NOT EXISTS streamspace.plugin_storage (
-        plugin text COLLATE "C" NOT NULL,
-        key text COLLATE "C" NOT NULL,
-        value bytea NOT NULL,
-        revision bigint NOT NULL,
-        expires_us bigint NOT NULL,
-        PRIMARY KEY (plugin, key)
-    );
-    CREATE INDEX IF NOT EXISTS plugin_storage_expiring
-        ON streamspace.plugin_storage (plugin, expires_us) WHERE expires_us > 0;
-    CREATE SEQUENCE IF NOT EXISTS streamspace.plugin_storage_revisions;
-    COMMIT"#;
-
+/// The most keys that one sweep removes, and how often there is one.
 const SWEEP: i64 = 100;
 const SWEEP_EVERY_US: u64 = 1_000_000;
+
+/// Waits until nobody else changes keys of the plugin, for the rest of the transaction. Whoever changes any takes it: what was
+/// read to decide a change is not changed before that is written.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7810794, hashtext($1))";
+/// Removes a part of a plugin's keys, which takes less than a statement may.
+const REMOVE_PART: &str = "DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key IN (
+    SELECT key FROM streamspace.plugin_storage WHERE plugin = $1 ORDER BY key LIMIT 1000)";
 
 /// The statements that every connection prepares.
 #[derive(Debug)]
@@ -65,18 +52,20 @@ impl Statements {
             "SELECT key, CASE WHEN octet_length(value) <= {LONGEST_INTEGER} THEN value ELSE '' END, revision, expires_us
              FROM streamspace.plugin_storage WHERE plugin = $1 AND key = ANY ($2)"
         );
+        let put = format!(
+            "WITH held AS MATERIALIZED ({LOCK})
+             INSERT INTO streamspace.plugin_storage (plugin, key, value, revision, expires_us)
+             SELECT $1, new.* FROM held, UNNEST($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS new
+             ON CONFLICT (plugin, key) DO UPDATE
+             SET value = excluded.value, revision = excluded.revision, expires_us = excluded.expires_us"
+        );
         // Sent at once, and waited for together.
         let (get, read, put, delete, list, remove, sweep, lock, block) = tokio::try_join!(
             client.prepare(
                 "SELECT value, revision, expires_us FROM streamspace.plugin_storage WHERE plugin = $1 AND key = $2"
             ),
             client.prepare(&read),
-            client.prepare(
-                "INSERT INTO streamspace.plugin_storage (plugin, key, value, revision, expires_us)
-                 SELECT $1, new.* FROM UNNEST($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS new
-                 ON CONFLICT (plugin, key) DO UPDATE
-                 SET value = excluded.value, revision = excluded.revision, expires_us = excluded.expires_us"
-            ),
+            client.prepare(&put),
             client.prepare("DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key = ANY ($2)"),
             // The sum of what came before ends a page of large values early.
             client.prepare(
@@ -96,12 +85,13 @@ impl Statements {
                 "DELETE FROM streamspace.plugin_storage
                  WHERE plugin = $1 AND key >= $2 AND ($3::text IS NULL OR key < $3)"
             ),
+            // Leaves alone what another one is changing: it may not be over any more then.
             client.prepare(
                 "DELETE FROM streamspace.plugin_storage WHERE plugin = $1 AND key IN (
                    SELECT key FROM streamspace.plugin_storage
-                   WHERE plugin = $1 AND expires_us > 0 AND expires_us <= $2 LIMIT $3)"
+                   WHERE plugin = $1 AND expires_us > 0 AND expires_us <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED)"
             ),
-            client.prepare("SELECT pg_advisory_xact_lock(7810794, hashtext($1))"),
+            client.prepare(LOCK),
             client.prepare("SELECT nextval('streamspace.plugin_storage_revisions')"),
         )?;
         Ok(Self { get, read, put, delete, list, remove, sweep, lock, block })
@@ -129,7 +119,6 @@ pub(super) struct PostgresPool {
     idle: Mutex<Vec<Session>>,
     wait: Duration,
     sync: Sync,
-    has_schema: AtomicBool,
 }
 
 impl fmt::Debug for PostgresPool {
@@ -155,14 +144,7 @@ impl From<Error> for Failed {
 
 impl PostgresPool {
     pub(super) fn new(postgres: Postgres, connections: u32, wait: Duration, sync: Sync) -> Self {
-        Self {
-            postgres,
-            free: Semaphore::new(connections as usize),
-            idle: Mutex::default(),
-            wait,
-            sync,
-            has_schema: AtomicBool::new(false),
-        }
+        Self { postgres, free: Semaphore::new(connections as usize), idle: Mutex::default(), wait, sync }
     }
 
     /// The keys of one plugin.
@@ -187,10 +169,6 @@ impl PostgresPool {
                  SET synchronous_commit = {committed}; SET client_min_messages = warning"
             );
             client.batch_execute(&settings).await?;
-            if !self.has_schema.load(Ordering::Acquire) {
-                client.batch_execute(SCHEMA).await?;
-                self.has_schema.store(true, Ordering::Release);
-            }
             Statements::prepare(&client).await
         };
         match set_up.await {
@@ -268,6 +246,8 @@ impl PostgresPool {
             _ if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code) => {
                 StorageError::Busy { secs: self.wait.as_secs() }
             }
+            // Others were in the way: a deadlock.
+            Some("40") => StorageError::Busy { secs: self.wait.as_secs() },
             // No resources: a full disk, too many connections.
             Some("08" | "53" | "58") => StorageError::Unreachable { reason },
             _ => StorageError::Refused { reason },
@@ -358,15 +338,34 @@ impl Rows for PostgresRows {
     fn remove_prefix(&self, prefix: &str) -> Result<u64, StorageError> {
         let end = change::behind(prefix);
         self.pool.run(async |session| {
-            let statement = &session.statements.remove;
-            let removed = session.client.execute(statement, &[&self.plugin, &prefix, &end]).await;
+            let (client, statements) = (&session.client, &session.statements);
+            let (lock, remove): ([Parameter<'_>; 1], [Parameter<'_>; 3]) =
+                ([&self.plugin], [&self.plugin, &prefix, &end]);
+            let done = tokio::try_join!(
+                client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+                client.query_one(&statements.lock, &lock),
+                client.execute(&statements.remove, &remove),
+                client.batch_execute("COMMIT"),
+            );
             // Done again, it would answer with another number.
-            removed.map_err(|error| Failed { error, open: true })
+            done.map(|(_, _, removed, _)| removed).map_err(|error| Failed { error, open: true })
         })
     }
 }
 
 impl PostgresRows {
+    /// Removes every key, however many there are.
+    pub(super) fn remove_all(&self) -> Result<(), StorageError> {
+        loop {
+            let removed = self
+                .pool
+                .run(async |session| Ok(session.client.execute(REMOVE_PART, &[&self.plugin]).await?))?;
+            if removed == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads what the changes depend on, works them out, and writes what they come to.
     fn apply_to(
         &self,
@@ -384,7 +383,7 @@ impl PostgresRows {
                 ([&self.plugin], [&self.plugin, &keys]);
             let (_, _, rows) = tokio::try_join!(
                 client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-                // A transaction of an earlier call may be alive still, where its connection was given up.
+                // An earlier instance of the plugin, or a call whose connection was given up, may be at it.
                 client.query_one(&statements.lock, &lock),
                 client.query(&statements.read, &read),
             )?;
@@ -450,7 +449,7 @@ impl PostgresRows {
         let removed = self.pool.run(async |session| {
             Ok(session.client.execute(&session.statements.sweep, &[&self.plugin, &now, &SWEEP]).await?)
         });
-        let all = removed.is_ok_and(|removed| signed(removed) < SWEEP);
-        state.sweep_at_us = if all { now_us.saturating_add(SWEEP_EVERY_US) } else { now_us };
+        let is_more = removed.is_ok_and(|removed| signed(removed) >= SWEEP);
+        state.sweep_at_us = if is_more { now_us } else { now_us.saturating_add(SWEEP_EVERY_US) };
     }
 }

@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex::hex;
 
+/// The folders and files that a restored backup replaces.
+const REPLACED: [&str; 5] =
+    ["streamspace.db", "streamspace.db-wal", "streamspace.db-shm", "plugins", "plugin-data"];
+/// What the name of a folder ends with that has what is to take their place: as long as they are moved out of the way, and as
+/// long as it is moved into their place.
+const INCOMING: &str = ".incoming";
+const READY: &str = ".ready";
+
 /// Why the data folder is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -73,7 +81,8 @@ impl DataDir {
         &self.0
     }
 
-    /// Takes the folder for this process, until the lock is dropped. `None` if another process has it.
+    /// Takes the folder for this process, until the lock is dropped. `None` if another process has it. A restore that was
+    /// broken off is brought to its end.
     ///
     /// # Errors
     ///
@@ -87,10 +96,47 @@ impl DataDir {
             .open(&path)
             .map_err(failed("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
+            Ok(()) => {
+                self.finish_replacing().map_err(failed("bring a restore to its end in", &self.0))?;
+                Ok(Some(Lock(file)))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(why)) => Err(failed("lock", &path)(why)),
         }
+    }
+
+    /// Replaces what is kept in the folder by what is in `from`, a folder in it. What was there goes to the folder `before` in
+    /// it. Once it has begun, it is brought to its end, if need be when the folder is taken the next time.
+    pub(crate) fn replace(&self, from: &Path, before: &str) -> io::Result<()> {
+        sync(from)?;
+        fs::rename(from, self.0.join(format!("{before}{INCOMING}")))?;
+        self.finish_replacing()
+    }
+
+    fn finish_replacing(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str() else { continue };
+            if let Some(before) = name.strip_suffix(INCOMING) {
+                // Nothing of it is in place yet: all that is there is what was there before.
+                File::open(&self.0)?.sync_all()?;
+                move_all(&self.0, &self.0.join(before))?;
+                let ready = self.0.join(format!("{before}{READY}"));
+                fs::rename(&path, &ready)?;
+                self.move_in(&ready)?;
+            } else if name.ends_with(READY) {
+                self.move_in(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn move_in(&self, ready: &Path) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()?;
+        move_all(ready, &self.0)?;
+        File::open(&self.0)?.sync_all()?;
+        fs::remove_dir_all(ready)
     }
 
     /// The administrator's token: 64 hexadecimal digits, made at the first start.
@@ -188,6 +234,40 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Moves what a backup replaces from one folder to another.
+fn move_all(from: &Path, to: &Path) -> io::Result<()> {
+    for name in REPLACED {
+        let path = from.join(name);
+        if path.try_exists()? {
+            make_private_dir(to)?;
+            fs::rename(path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a folder, and all that is in it, is on the disk.
+fn sync(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            sync(&entry?.path())?;
+        }
+    }
+    File::open(path)?.sync_all()
+}
+
+/// Makes a temporary folder in `parent` that is its owner's alone, whatever is put into it with whichever mode.
+pub(crate) fn make_temporary_dir(parent: &Path, prefix: &str) -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(parent)
+}
+
 /// Writes a file that only its owner reads, whole or not at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
@@ -198,4 +278,59 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.persist(path).map_err(|why| why.error)?;
     // The rename itself survives a power cut once the folder is written.
     File::open(parent)?.sync_all()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn put(folder: &Path, names: &[&str], content: &str) {
+        fs::create_dir_all(folder).expect("a folder");
+        for name in names {
+            fs::write(folder.join(name), content).expect("written");
+        }
+    }
+
+    fn found(folder: &Path) -> Vec<(String, String)> {
+        let read = |name: &&str| Some(((*name).to_owned(), fs::read_to_string(folder.join(name)).ok()?));
+        REPLACED.iter().filter_map(read).collect()
+    }
+
+    fn all(names: &[&str], content: &str) -> Vec<(String, String)> {
+        names.iter().map(|name| ((*name).to_owned(), content.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_restore_that_was_broken_off_is_brought_to_its_end() {
+        let old = ["streamspace.db", "streamspace.db-wal", "plugins"];
+        let new = ["streamspace.db", "plugins", "plugin-data"];
+        // What is out of the way, and what is in place, when it is broken off.
+        for (out, placed) in [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let data = DataDir::open(folder.path()).expect("a data folder");
+            let before = folder.path().join("before-restore-x");
+            let is_ready = placed > 0;
+            let incoming =
+                folder.path().join(format!("before-restore-x{}", if is_ready { READY } else { INCOMING }));
+            put(folder.path(), &old[out..], "old");
+            put(&before, &old[..out], "old");
+            put(folder.path(), &new[..placed], "new");
+            put(&incoming, &new[placed..], "new");
+            put(&incoming, &["postgres.dump"], "loaded already");
+            let _lock = data.try_lock().expect("it is brought to its end").expect("it is free");
+            assert_eq!(found(folder.path()), all(&new, "new"), "{out} {placed}");
+            assert_eq!(found(&before), all(&old, "old"), "{out} {placed}");
+            assert!(!incoming.exists(), "{out} {placed}");
+        }
+    }
+
+    #[test]
+    fn a_temporary_folder_is_its_owners_alone() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = make_temporary_dir(parent.path(), ".x-").expect("a folder");
+        let mode = fs::metadata(folder.path()).expect("the folder").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+    }
 }

@@ -28,7 +28,7 @@ pub use self::{
     secret_key::{SecretError, SecretKeys},
 };
 pub(crate) use self::{
-    data_dir::{make_private_dir, write_private},
+    data_dir::{make_private_dir, make_temporary_dir, write_private},
     database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     plugins::{open_without_waiting, read_bounded},

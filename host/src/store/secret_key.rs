@@ -24,7 +24,7 @@ pub(super) const FILE: &str = "secret.key";
 const KEY_BYTES: usize = 32;
 const ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
-/// The form of what is sealed: this byte, the key's id, the nonce, the ciphertext with its tag.
+/// The form of what is sealed: this byte, the key's id, the nonce, the ciphertext with its tag. Backups look for the id there.
 const FORM: u8 = 1;
 
 /// Why a secret cannot be sealed or read.
@@ -119,6 +119,21 @@ impl SecretKeys {
     ///
     /// [`SecretError`].
     pub fn open(data_dir: &Path) -> Result<Self, SecretError> {
+        if let Some(keys) = Self::find(data_dir)? {
+            return Ok(keys);
+        }
+        let path = data_dir.join(FILE);
+        let keys = vec![random()?];
+        write(&path, &keys)?;
+        Ok(Self { keys, file: Some(path) })
+    }
+
+    /// The keys of a data directory; `None` if it has none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`].
+    pub fn find(data_dir: &Path) -> Result<Option<Self>, SecretError> {
         let mut keys = Vec::new();
         for variable in [VARIABLE, PREVIOUS_VARIABLE] {
             if let Ok(text) = env::var(variable)
@@ -129,7 +144,7 @@ impl SecretKeys {
             }
         }
         if env::var(VARIABLE).is_ok_and(|text| !text.is_empty()) {
-            return Ok(Self { keys, file: None });
+            return Ok(Some(Self { keys, file: None }));
         }
         let path = data_dir.join(FILE);
         let keys = match fs::read_to_string(&path) {
@@ -139,14 +154,10 @@ impl SecretKeys {
                 let not_a_key = || SecretError::NotAKey { place: format!("the key file {}", path.display()) };
                 lines.filter(|keys| !keys.is_empty()).ok_or_else(not_a_key)?
             }
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                let keys = vec![random()?];
-                write(&path, &keys)?;
-                keys
-            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(SecretError::File { what: "read", path, source }),
         };
-        Ok(Self { keys, file: Some(path) })
+        Ok(Some(Self { keys, file: Some(path) }))
     }
 
     /// Puts a new key in front of those there are. [`retire`](Self::retire) ends the rotation, once all is sealed with it.
@@ -177,12 +188,6 @@ impl SecretKeys {
             Some(path) => write(path, &self.keys),
             None => Ok(()),
         }
-    }
-
-    /// The id of the key that seals, which tells nothing of the key.
-    #[must_use]
-    pub fn id(&self) -> String {
-        self.keys.first().map(|key| hex(&id(key))).unwrap_or_default()
     }
 
     /// Whether the key of this id is here.

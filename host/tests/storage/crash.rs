@@ -15,7 +15,7 @@ use streamspace_host::{
 };
 use streamspace_tests::{Backend, PostgresDatabase, on_both_backends};
 
-use crate::support::set;
+use crate::support::{prepare, set};
 
 on_both_backends!(what_was_answered_survives_a_kill);
 
@@ -26,6 +26,7 @@ const URL: &str = "TEST_STORAGE_URL";
 fn open(folder: &Path, url: &str, network: &tokio::runtime::Runtime) -> PluginStorage {
     let mut config = Config { data_dir: folder.to_owned(), ..Config::default() };
     config.database.url = serde_json::from_value(url.into()).unwrap();
+    prepare(&config, network);
     let postgres = Postgres::new(&config.database, network.handle()).unwrap();
     Arc::new(Storage::new(&config, postgres)).of("a-plugin")
 }

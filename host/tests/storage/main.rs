@@ -6,6 +6,7 @@
 mod concurrency;
 mod crash;
 mod model;
+mod openings;
 mod outage;
 mod quota;
 mod rules;

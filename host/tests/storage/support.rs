@@ -12,6 +12,7 @@ use streamspace_host::{
     config::Config,
     postgres::Postgres,
     storage::{Action, Change, Expected, PluginStorage, Storage, StorageError},
+    store::Database,
 };
 use streamspace_plugin::storage::Applied;
 use streamspace_tests::Backend;
@@ -49,6 +50,7 @@ impl Place {
             config.database.url = serde_json::from_str(&url).unwrap();
         }
         change(&mut config);
+        prepare(&config, network());
         let clock = Arc::new(AtomicU64::new(BEGIN));
         let storage = open(&config, &clock);
         Self { storage, clock, folder, config }
@@ -65,6 +67,13 @@ impl Place {
 
     pub(crate) fn keys(&self) -> PluginStorage {
         self.storage.of("a-plugin")
+    }
+}
+
+/// As a host does before plugins have storage: the table of PostgreSQL is one of its own.
+pub(crate) fn prepare(config: &Config, network: &Runtime) {
+    if config.database.url.postgres().is_some() {
+        Database::open(&config.data_dir, &config.database, network.handle()).unwrap();
     }
 }
 

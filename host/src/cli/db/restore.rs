@@ -24,10 +24,13 @@ impl Restore {
         let network = super::network()?;
         let restored = backup::restore(config, &data, &self.file, network.handle())
             .map_err(|why| anyhow!("{why} ({})", why.code()))?;
-        global.answer(&json!({"backup": restored.facts, "before": restored.before}), |_| {
-            let mut text = format!("Restored the backup of {}.", restored.facts.created);
-            if let Some(before) = &restored.before {
-                text.push_str(&format!(" What was there before is in {}.", before.display()));
+        let backup::Restored { facts, before, database } = &restored;
+        global.answer(&json!({"backup": facts, "before": before, "before_database": database}), |_| {
+            let kept: Vec<_> =
+                [before, database].into_iter().flatten().map(|path| path.display().to_string()).collect();
+            let mut text = format!("Restored the backup of {}.", facts.created);
+            if !kept.is_empty() {
+                text.push_str(&format!(" What was there before is in {}.", kept.join(" and ")));
             }
             text
         })

@@ -108,6 +108,7 @@ impl PostgresSchemas {
             // One transaction.
             let steps = steps.join("; ");
             retried(|| client.batch_execute(&steps)).await.map_err(&failed)?;
+            // A database that a backup is restored into has no such table yet.
             let history = "SELECT to_regclass('streamspace.plugin_migrations') IS NOT NULL";
             let row = client.query_one(history, &[]).await.map_err(&failed)?;
             if row.try_get::<_, bool>(0).map_err(&failed)? {
@@ -241,18 +242,7 @@ async fn fence_database(client: &Client, owner: &Owner) -> Result<(), DatabaseEr
            END IF;
          END $$;
          CREATE SCHEMA IF NOT EXISTS streamspace;
-         REVOKE ALL ON SCHEMA streamspace FROM PUBLIC;
-         CREATE TABLE IF NOT EXISTS streamspace.plugin_migrations (
-           plugin text NOT NULL,
-           version bigint NOT NULL,
-           name text NOT NULL,
-           sha256 text NOT NULL,
-           state text NOT NULL,
-           transaction text NOT NULL,
-           applied_at timestamptz NOT NULL DEFAULT now(),
-           PRIMARY KEY (plugin, version)
-         );
-         REVOKE ALL ON streamspace.plugin_migrations FROM PUBLIC;"
+         REVOKE ALL ON SCHEMA streamspace FROM PUBLIC;"
     );
     retried(|| client.batch_execute(&statements)).await.map_err(server("fencing the database"))
 }

@@ -24,7 +24,11 @@ use tempfile::TempDir;
 
 use self::server::Server;
 use super::{DatabaseError, Databases};
-use crate::{config, handles::Opened, postgres::Postgres, store::DataDir};
+use crate::{
+    config,
+    handles::Opened,
+    store::{self, DataDir},
+};
 
 /// A host's data folder, and what plugins have in it.
 struct Host {
@@ -63,8 +67,10 @@ impl Host {
         let text = format!("url = \"{}\"", server.url());
         let mut settings: config::Database = toml::from_str(&text).expect("settings");
         change(&mut settings);
-        let postgres = Postgres::new(&settings, server::network()).expect("settings").expect("a URL");
-        let databases = Databases::new(&data, &settings, Some(&postgres));
+        // The table of what was applied is one of the host's own.
+        let own =
+            store::Database::open(data.path(), &settings, server::network()).expect("the host's tables");
+        let databases = Databases::new(&data, &settings, own.postgres());
         Self { folder, databases, server: Some(server) }
     }
 

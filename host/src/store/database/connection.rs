@@ -98,6 +98,14 @@ impl Connection {
         }
     }
 
+    /// Undoes one [`claim`](Self::claim).
+    pub(super) fn release(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c) => c.batch_execute(&format!("SELECT pg_advisory_unlock({HOST_LOCK})")),
+        }
+    }
+
     /// Runs `work` in one transaction that will write: committed if it succeeds, else rolled back.
     pub(crate) fn write<R>(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<R>) -> QueryResult<R> {
         match self {

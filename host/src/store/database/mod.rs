@@ -13,6 +13,8 @@ use std::{
 use tokio::runtime;
 
 use self::connection::Place;
+#[cfg(test)]
+use self::connection::PostgresConnection;
 pub use self::error::DatabaseError;
 pub(crate) use self::{
     connection::{Connection, on},
@@ -54,21 +56,38 @@ impl Database {
         config: &config::Database,
         network: &runtime::Handle,
     ) -> Result<Self, DatabaseError> {
+        let database = Self::new(data_dir, config, network)?;
+        let mut connection = database.connect(Sync::Full)?;
+        if migrations::are_wanted(&mut connection)? {
+            // Not beneath a host that runs, nor beside another that begins.
+            database.claim(&mut connection)?;
+            let done = migrations::run(&mut connection);
+            connection
+                .release()
+                .map_err(|source| DatabaseError::Query { what: "let the database go", source })?;
+            done?;
+        }
+        database.give_back(connection);
+        Ok(database)
+    }
+
+    /// The database as it is: its tables may be any, or none.
+    pub(crate) fn new(
+        data_dir: &Path,
+        config: &config::Database,
+        network: &runtime::Handle,
+    ) -> Result<Self, DatabaseError> {
         let place = match Postgres::new(config, network)? {
             None => Place::File(data_dir.join(FILE)),
             Some(server) => Place::Server(Box::new(server)),
         };
-        let database = Self {
+        Ok(Self {
             place,
             wait: Duration::from_secs(config.wait_deadline_secs),
             limit: config.connections.max(1) as usize,
             pool: Mutex::default(),
             free: Condvar::new(),
-        };
-        let mut connection = database.connect(Sync::Full)?;
-        migrations::run(&mut connection)?;
-        database.give_back(connection);
-        Ok(database)
+        })
     }
 
     /// The server, unless the tables are in a file.
@@ -87,8 +106,13 @@ impl Database {
 
     /// A connection of the caller's own that makes this host the only one on the database, for as long as it is open.
     pub(crate) fn connect_alone(&self, sync: Sync) -> Result<Connection, DatabaseError> {
-        let until = Instant::now() + self.wait;
         let mut connection = self.connect(sync)?;
+        self.claim(&mut connection)?;
+        Ok(connection)
+    }
+
+    fn claim(&self, connection: &mut Connection) -> Result<(), DatabaseError> {
+        let until = Instant::now() + self.wait;
         let what = "claim the database";
         // The server may take a moment to see that a host was killed.
         while !connection.claim().map_err(|source| DatabaseError::Query { what, source })? {
@@ -97,7 +121,7 @@ impl Database {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(connection)
+        Ok(())
     }
 
     /// Runs `work` on a connection of the pool. Blocks: not for threads of the HTTP server.

@@ -1,0 +1,3 @@
+DROP TABLE plugin_migrations;
+DROP SEQUENCE plugin_storage_revisions;
+DROP TABLE plugin_storage;
