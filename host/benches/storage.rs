@@ -1,6 +1,6 @@
 //! What a put and a get of a plugin's storage cost, through the interface's table, beside `rusqlite` with cached statements on
-//! the same file system: 10,000 keys of 22 bytes, values of 256 bytes, each put another one. A round is of 512 puts, or of
-//! 1,000 gets, by all callers together.
+//! the same file system: 10,000 keys of 22 bytes, values of 256 bytes, each put another one. A round is of 1,024 puts by one
+//! caller, of 2,048 by 16, or of 1,000 gets.
 
 #![expect(clippy::print_stdout, reason = "the figures are this program's output")]
 
@@ -31,9 +31,11 @@ use tempfile::TempDir;
 use self::support::turns;
 
 const KEYS: u64 = 10_000;
-const PUTS: u64 = 512;
 const GETS: u64 = 1_000;
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 40;
+
+/// The number of the next put.
+static ROUND: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
     // `cargo test` runs benchmarks to see whether they work.
@@ -43,13 +45,16 @@ fn main() {
     turns::heading();
     for (sync, name) in [(Sync::Full, "full"), (Sync::Normal, "normal")] {
         let (ours, peer) = (Ours::new(sync), Rusqlite::new(sync));
-        for callers in [1, 16] {
+        for (callers, count) in [(1, 1024), (16, 2048)] {
             let what = format!("put, {name}, callers: {callers}");
-            turns::measure(&what, PUTS, ROUNDS, || puts(&ours, callers), || puts(&peer, callers));
+            let round = |store: &dyn Store| puts(store, callers, count);
+            turns::measure(&what, count, ROUNDS, || round(&ours), || round(&peer));
         }
+        let what = format!("put, {name}, callers: 16, floor");
+        turns::measure(&what, 2048, ROUNDS, || puts(&ours, 16, 2048), || peer.put_in_groups(16, 2048));
         if sync == Sync::Normal {
             let keys: Vec<String> = (0..GETS).map(key).collect();
-            turns::measure("get", GETS, 10 * ROUNDS, || gets(&ours, &keys), || gets(&peer, &keys));
+            turns::measure("get", GETS, 20 * ROUNDS, || gets(&ours, &keys), || gets(&peer, &keys));
         }
     }
 }
@@ -126,6 +131,18 @@ impl Rusqlite {
     }
 }
 
+impl Rusqlite {
+    /// A round of puts by one caller, so many in each transaction: groups that are always full, and nobody to be woken.
+    fn put_in_groups(&self, size: u64, count: u64) {
+        let first = ROUND.fetch_add(count, Ordering::Relaxed);
+        for group in (first..first + count).step_by(size as usize) {
+            self.connection.lock().expect("no panic").execute_batch("BEGIN IMMEDIATE").expect("begun");
+            (group..group + size).for_each(|number| self.put(&key(number), &value()));
+            self.connection.lock().expect("no panic").execute_batch("COMMIT").expect("committed");
+        }
+    }
+}
+
 impl Store for Rusqlite {
     fn put(&self, key: &str, value: &[u8]) {
         let connection = self.connection.lock().expect("no panic");
@@ -161,24 +178,23 @@ fn fill<S: Store>(store: S) -> S {
 }
 
 /// A round of puts by `callers` at once.
-fn puts(store: &impl Store, callers: u64) {
-    static ROUND: AtomicU64 = AtomicU64::new(0);
+fn puts(store: &dyn Store, callers: u64, count: u64) {
     let each = |first: u64| {
-        for number in first..first + PUTS / callers {
+        for number in first..first + count / callers {
             store.put(&key(number), &value());
         }
     };
-    let first = ROUND.fetch_add(PUTS, Ordering::Relaxed);
+    let first = ROUND.fetch_add(count, Ordering::Relaxed);
     if callers == 1 {
         return each(first);
     }
     thread::scope(|scope| {
         for caller in 0..callers {
-            scope.spawn(move || each(first + caller * (PUTS / callers)));
+            scope.spawn(move || each(first + caller * (count / callers)));
         }
     });
 }
 
-fn gets(store: &impl Store, keys: &[String]) {
+fn gets(store: &dyn Store, keys: &[String]) {
     black_box(keys.iter().map(|key| store.get(key)).sum::<usize>());
 }

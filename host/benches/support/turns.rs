@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 pub(crate) fn heading() {
-    println!("{:<28} {:>9} {:>9} {:>22}", "thousands a second", "ours", "peer", "ours / peer (quarters)");
+    println!("{:<32} {:>9} {:>9} {:>22}", "thousands a second", "ours", "peer", "ours / peer (quarters)");
 }
 
 /// Measures `rounds` rounds of `items` on both sides, unless the command line names something else.
@@ -21,7 +21,7 @@ pub(crate) fn measure(what: &str, items: u64, rounds: usize, mut ours: impl FnMu
     let rate = |of: fn(&(f64, f64)) -> f64| items as f64 / quantile(turns.iter().map(of), 0.5) / 1000.0;
     let ratio = |at| quantile(turns.iter().map(|(ours, peer)| peer / ours), at);
     println!(
-        "{what:<28} {:>9.1} {:>9.1} {:>8.2} ({:.2}–{:.2})",
+        "{what:<32} {:>9.1} {:>9.1} {:>8.2} ({:.2}–{:.2})",
         rate(|turn| turn.0),
         rate(|turn| turn.1),
         ratio(0.5),

@@ -16,9 +16,9 @@ use super::{
 
 /// The most callers that one commit serves.
 const MOST: usize = 256;
-/// How long callers are waited for that were answered together and are about to come again: less than the commit that is
-/// saved.
-const COMPANY_WAIT: Duration = Duration::from_micros(50);
+/// How long callers are waited for that were answered together and are about to come again: not longer than the commit
+/// that is saved.
+const COMPANY_WAIT: Duration = Duration::from_micros(100);
 
 #[derive(Debug)]
 pub(super) struct Group {
@@ -95,9 +95,8 @@ impl Group {
     }
 
     fn lead(&self, own: &Write<'_>, commit: impl FnOnce(&[&Write<'_>]) -> Vec<Answer>) -> Answer {
-        // Dropped in reverse: who was taken is answered before the next one leads, also if `commit` panics.
-        let _turn = Turn(self);
         let mut taken = Taken(Vec::new());
+        let turn = Turn(self);
         {
             let mut queue = self.lock();
             if queue.waiting.len() + 1 < queue.company {
@@ -118,6 +117,8 @@ impl Group {
         let writes: Vec<&Write<'_>> =
             std::iter::once(own).chain(taken.0.iter().map(|ticket| &ticket.write)).collect();
         let mut answers = commit(&writes).into_iter();
+        // Before the answers, which take their time: whoever comes again first leads then, and nobody has to be woken for it.
+        drop(turn);
         let own = answers.next().unwrap_or(Err(StorageError::Failed));
         for (ticket, answer) in taken.0.iter().zip(answers) {
             ticket.change(State::Done(answer));

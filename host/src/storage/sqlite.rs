@@ -82,7 +82,9 @@ impl SqliteFile {
                 Sync::Normal => "normal",
             };
             writer.pragma_update(None, "synchronous", sync)?;
-            // The log of a large change is not kept for ever.
+            // Pages that are written again and again reach the file once in four times as many as by default: that is a
+            // third of what a put costs. The log has 16 MiB then; that of a larger change is not kept for ever.
+            writer.pragma_update(None, "wal_autocheckpoint", 4000)?;
             writer.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
             let page: u64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0).map(unsigned))?;
             let pages = signed(limits.max_file_bytes / page.max(1));

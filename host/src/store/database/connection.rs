@@ -160,7 +160,8 @@ fn open_file(path: &Path, sync: Sync, wait: Duration) -> Result<SqliteConnection
     };
     let wait = wait.as_millis();
     let settings = format!(
-        "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA foreign_keys = ON;"
+        "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; PRAGMA synchronous = {sync}; PRAGMA foreign_keys = ON; \
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 16777216;"
     );
     connection.batch_execute(&settings).map_err(|why| failed(why.to_string()))?;
     Ok(connection)
