@@ -172,7 +172,9 @@ impl Rows for SqliteFile {
             None => "DELETE FROM storage WHERE key >= ?1 AND ?2 IS NULL",
         };
         let writer = self.writer();
-        let removed = writer.execute(sql, params![prefix, change::behind(prefix)]);
+        let removed = writer
+            .end_what_is_open()
+            .and_then(|()| writer.execute(sql, params![prefix, change::behind(prefix)]));
         removed.map(|count| count as u64).map_err(|why| self.file.error(&why))
     }
 }
@@ -183,6 +185,7 @@ impl Writer {
     }
 
     fn apply(&mut self, sets: &[&[Change<'_>]], now_us: u64) -> rusqlite::Result<Vec<Answer>> {
+        self.end_what_is_open()?;
         self.set_revisions_apart(sets.iter().map(|set| set.len() as u64).sum())?;
         // By far the most frequent case needs no transaction of its own.
         if let [[only]] = sets
@@ -198,11 +201,20 @@ impl Writer {
             self.execute("COMMIT", [])?;
             Ok(answers)
         });
-        // Some errors end the transaction, others leave that to us.
+        // Some errors end the transaction, others leave that to us. If it cannot be ended now, it is ended before the
+        // next one.
         if done.is_err() && !self.connection.is_autocommit() {
             let _ = self.execute("ROLLBACK", []);
         }
         done
+    }
+
+    /// Ends a transaction that could not be ended when it failed: what is written now would never be committed.
+    fn end_what_is_open(&self) -> rusqlite::Result<()> {
+        if !self.connection.is_autocommit() {
+            self.execute("ROLLBACK", [])?;
+        }
+        Ok(())
     }
 
     fn apply_within(&mut self, sets: &[&[Change<'_>]], now_us: u64) -> rusqlite::Result<Vec<Answer>> {
@@ -247,8 +259,12 @@ impl Writer {
     /// Has at least `count` revisions ready that no process used before.
     fn set_revisions_apart(&mut self, count: u64) -> rusqlite::Result<()> {
         if self.revisions.left() < count {
-            let sql = "UPDATE revisions SET block = block + 1 RETURNING block";
-            let block = self.connection.query_row(sql, [], |row| row.get(0).map(unsigned))?;
+            let mut statement =
+                self.connection.prepare("UPDATE revisions SET block = block + 1 RETURNING block")?;
+            let mut rows = statement.query([])?;
+            let block = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0).map(unsigned)?;
+            // It is committed when its last step is done, and not before.
+            while rows.next()?.is_some() {}
             self.revisions.refill(block);
         }
         Ok(())

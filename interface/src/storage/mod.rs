@@ -51,7 +51,8 @@ pub struct Entry<T> {
     pub key: String,
     /// The value.
     pub value: T,
-    /// Another one after each change, and greater. For [`Storage::compare_and_set`].
+    /// Another one after each change. None is given a second time, unless the operator purged what the plugin keeps. For
+    /// [`Storage::compare_and_set`].
     pub revision: u64,
     /// When the key goes by itself, microseconds since 1970-01-01 UTC; `None` for never.
     pub expires_us: Option<u64>,
@@ -232,8 +233,8 @@ impl Storage {
         Batch::new(*self)
     }
 
-    /// `[worker]` `[setup]` Removes every key that begins with `prefix`, byte for byte, and answers with their number. All
-    /// of them go at once. An empty prefix removes all keys.
+    /// `[worker]` `[setup]` Removes every key that begins with `prefix`, byte for byte, and answers with their number, those
+    /// included whose time was over but which were there still. All of them go at once. An empty prefix removes all keys.
     ///
     /// # Errors
     ///

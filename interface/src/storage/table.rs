@@ -83,7 +83,7 @@ pub struct Applied {
 pub struct StoredValue {
     /// A JSON value.
     pub value: RVec<u8>,
-    /// Another one after each change, and greater. Never one that the key had before, deleted or not.
+    /// Another one after each change. None is given a second time, unless the operator purged what the plugin keeps.
     pub revision: u64,
     /// When the key goes by itself, microseconds since 1970-01-01 UTC; 0 for never.
     pub expires_us: u64,
