@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -102,7 +103,13 @@ impl EventLog {
     /// Writes what nobody wrote, until the log was stopped and nothing waits.
     pub(super) fn write_on(&self) {
         while let Some((work, turn)) = self.wait_for_work() {
-            turn.write(work);
+            // The writer is back in its place then; without this thread nobody would use it.
+            if catch_unwind(AssertUnwindSafe(|| turn.write(work))).is_err() {
+                error!(
+                    self.logger,
+                    "A panic while the event log was written: emitters that wait are told that they are late."
+                );
+            }
         }
     }
 
@@ -134,7 +141,8 @@ impl EventLog {
 
     /// Takes what is written next.
     fn next_group<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> Group {
-        if work.appends.len() < work.company {
+        // Those that emitted together are likely to do so again.
+        if (1..work.company).contains(&work.appends.len()) {
             let until = Instant::now() + COMPANY_WAIT;
             while work.appends.len() < work.company && Instant::now() < until {
                 drop(work);
