@@ -51,7 +51,7 @@ pub struct Plugins {
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
     records: Mutex<()>,
-    /// Serializes installing, from the look whether there is one already to the record.
+    /// Serializes installing, from the look whether there is one already to the record, and purging.
     installs: Mutex<()>,
 }
 
@@ -371,6 +371,8 @@ impl Plugins {
     ///
     /// [`InstallError`], also when it does not stop in time; it is installed still then.
     pub fn uninstall(&self, name: &str, purge: bool) -> Result<(), InstallError> {
+        // What is purged is not what another installation has stored since.
+        let _installing = purge.then(|| self.installs.lock().unwrap_or_else(PoisonError::into_inner));
         match self.installed(name) {
             Ok(_) => self.remove(name)?,
             // What is damaged is to be got rid of too.

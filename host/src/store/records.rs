@@ -104,6 +104,8 @@ impl Records {
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Record>, RecordError> {
+        // Held from before the row is read: it is sealed with a key that is there still when it is opened.
+        let keys = self.keys();
         let found: Option<(Row, Vec<String>)> =
             self.database.with("read what is known of a plugin", |connection| {
                 on!(connection, |c| {
@@ -118,7 +120,7 @@ impl Records {
                 })
             })?;
         let Some((row, permissions)) = found else { return Ok(None) };
-        let plain = self.keys().unseal(&sealed_for(name), &row.config)?;
+        let plain = keys.unseal(&sealed_for(name), &row.config)?;
         let config = serde_json::from_slice(&plain)
             .map_err(|why| RecordError::Config { plugin: name.to_owned(), reason: why.to_string() })?;
         Ok(Some(Record {
@@ -141,6 +143,8 @@ impl Records {
             reason: why.to_string(),
         };
         let plain = serde_json::to_vec(&record.config).map_err(damaged)?;
+        // Held until it is written: the key is not to be retired in between.
+        let keys = self.keys();
         let row = Row {
             name: record.name.clone(),
             version: record.version.clone(),
@@ -148,7 +152,7 @@ impl Records {
             library: record.library.clone(),
             enabled: record.enabled,
             quarantine: record.quarantine.clone(),
-            config: self.keys().seal(&sealed_for(&record.name), &plain)?,
+            config: keys.seal(&sealed_for(&record.name), &plain)?,
             installed_us: i64::try_from(record.installed_us).unwrap_or(i64::MAX),
         };
         let now = i64::try_from(clock::unix_time_us()).unwrap_or(i64::MAX);

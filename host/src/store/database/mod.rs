@@ -45,6 +45,16 @@ struct Pool {
     taken: usize,
 }
 
+/// The place in the pool of a connection that is in use. Unless the connection was given back, it has gone, be it in a
+/// panic.
+struct InUse<'a>(&'a Database);
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
 impl Database {
     /// Opens the database that the configuration names and brings its tables up to date. Blocks.
     ///
@@ -131,21 +141,15 @@ impl Database {
         work: impl FnOnce(&mut Connection) -> Result<R, diesel::result::Error>,
     ) -> Result<R, DatabaseError> {
         let mut connection = self.take()?;
-        match work(&mut connection) {
-            Ok(result) => {
-                self.give_back(connection);
-                Ok(result)
-            }
-            Err(source) => {
-                if breaks_connection(&source) {
-                    drop(connection);
-                    self.forget();
-                } else {
-                    self.give_back(connection);
-                }
-                Err(DatabaseError::Query { what, source })
-            }
+        let place = InUse(self);
+        let result = work(&mut connection);
+        if result.as_ref().is_err_and(breaks_connection) {
+            drop(connection);
+        } else {
+            std::mem::forget(place);
+            self.give_back(connection);
         }
+        result.map_err(|source| DatabaseError::Query { what, source })
     }
 
     /// A connection that works: one that waited in the pool may be of a server that has gone since.
@@ -204,5 +208,24 @@ impl Database {
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_leaves_its_place_in_the_pool_to_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let network = runtime::Runtime::new().expect("a runtime");
+        let settings =
+            config::Database { connections: 1, wait_deadline_secs: 0, ..config::Database::default() };
+        let database = Database::open(folder.path(), &settings, network.handle()).expect("a database");
+        let panics = || database.with("panic", |_| -> Result<(), _> { panic!("in the work") });
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        database.with("use the place", |_| Ok(())).expect("a connection");
     }
 }
