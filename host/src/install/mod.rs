@@ -504,6 +504,13 @@ fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
         library: plugin.library.clone(),
         permissions: record.permissions.clone(),
         secrets: schema.secrets(&effective),
+        jobs: plugin
+            .manifest
+            .scheduler
+            .jobs
+            .iter()
+            .map(|job| (job.name.clone(), job.schedule.clone()))
+            .collect(),
         config: effective.to_string(),
     })
 }
