@@ -104,7 +104,7 @@ pub(super) enum Entry {
     Flush(mpsc::Sender<()>),
 }
 
-/// The jobs and runs of all plugins. Everything here blocks, but for [`note`](Self::note).
+/// The jobs and runs of all plugins. Everything here blocks, but for what notes a run.
 pub struct JobRecords {
     database: Arc<Database>,
     /// `None` where nothing is noted: on a stopped host.
