@@ -22,6 +22,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     runtime::{Runtime, Services, Workers},
+    scheduler,
     storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
 };
@@ -74,6 +75,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     };
     let bus = Bus::open(limits, &config.events, &database, &logger).context("cannot open the event log")?;
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let jobs = scheduler::Scheduler::start(Arc::clone(&database), &logger)
+        .context("cannot start the threads for jobs")?;
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
     let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
     let runtime = Runtime::new(
@@ -83,6 +86,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             outbound,
             databases: Arc::clone(&databases),
             storage: Arc::clone(&storage),
+            scheduler: Arc::clone(&jobs),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -147,6 +151,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         warn!(logger, "Not all handlers were done in time.");
     }
     runtime.stop_all();
+    jobs.stop();
     if let Some(log) = runtime.bus().log() {
         log.stop(Instant::now() + Duration::from_secs(config.events.commit_deadline_secs));
     }

@@ -25,6 +25,8 @@ pub mod outbound;
 pub mod plugin_config;
 pub mod postgres;
 pub mod runtime;
+pub mod scheduler;
 pub mod storage;
 pub mod store;
+mod threads;
 mod topic;

@@ -11,6 +11,7 @@ use crate::{
     events::{self, EmitterRef, Events},
     http::{self, Http, HttpRef},
     log::{self, LogRef},
+    scheduler::{self, Scheduler, TimetableRef},
     storage::{self, Storage, StorageRef},
 };
 
@@ -27,6 +28,7 @@ struct Inner {
     http: Http,
     database: Database,
     storage: Storage,
+    scheduler: Scheduler,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             http: Http::new(optional::<HttpRef>(host, http::ID)?),
             database: Database::new(optional::<DatabaseRef>(host, database::ID)?),
             storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
+            scheduler: Scheduler::new(optional::<TimetableRef>(host, scheduler::ID)?),
         })))
     }
 
@@ -91,6 +94,12 @@ impl Context {
     #[must_use]
     pub fn storage(&self) -> &Storage {
         &self.0.storage
+    }
+
+    /// Changes when jobs of this plugin run.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
     }
 
     pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {

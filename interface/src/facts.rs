@@ -266,7 +266,10 @@ mod tests {
         assert!(facts.rustc.starts_with("rustc 1."), "{}", facts.rustc);
         let ids = |of: &[CapabilityFacts]| of.iter().map(|of| of.id.clone().into_owned()).collect::<Vec<_>>();
         assert_eq!(ids(&facts.needs), [config::ID, http::ID, log::ID]);
-        assert_eq!(ids(&facts.uses), [crate::database::ID, crate::events::ID, crate::storage::ID]);
+        assert_eq!(
+            ids(&facts.uses),
+            [crate::database::ID, crate::events::ID, crate::scheduler::ID, crate::storage::ID]
+        );
         assert!(ids(&facts.offers).contains(&crate::lifecycle::ID.to_owned()));
     }
 

@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `[setup]` | [`Plugin::load`], [`enable`](Plugin::enable), [`configure`](Plugin::configure), [`disable`](Plugin::disable), [`unload`](Plugin::unload) and the drop of the plugin: one at a time, exclusive | yes, up to the host's deadline |
 //! | `[worker]` | handlers of consumers: one call at a time per consumer, several consumers at once; successive calls may come from different threads | yes, up to the consumer's deadline |
+//! | | handlers of jobs: one call at a time per job unless it may overlap, several jobs at once, each run on a thread of its own | yes, up to the job's deadline |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
 //!
 //! Nothing of a plugin runs on a thread of the host's network loop, and no future, runtime handle or logger type
@@ -68,6 +69,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod manifest;
 mod registrar;
+pub mod scheduler;
 pub mod storage;
 
 pub use self::{
@@ -92,6 +94,7 @@ pub mod prelude {
         events::{Handled, payload},
         http::{HttpError, Request, Response},
         params,
+        scheduler::Run,
         storage::StorageError,
     };
 }

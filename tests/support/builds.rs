@@ -10,10 +10,11 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 10] = [
+const PLUGINS: [(&str, &str); 11] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
+    ("fixture-jobs", "tests/fixtures/fixture-jobs"),
     ("fixture-journal", "tests/fixtures/fixture-journal"),
     ("fixture-panics", "tests/fixtures/fixture-panics"),
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),

@@ -15,7 +15,7 @@ use crate::{
     database::Databases,
     events::Which,
     http::Problem,
-    install::{DeadLetterView, InstallError, Kept, PluginView, Plugins},
+    install::{DeadLetterView, InstallError, JobView, Kept, PluginView, Plugins},
     loader::{Blocked, Loader},
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
@@ -210,6 +210,40 @@ impl Target {
             Self::Stopped { plugins, .. } => {
                 coded(plugins.drop_dead_letters(name, which)).map(|count| json!({"dropped": count}))
             }
+        }
+    }
+
+    pub(super) fn jobs(&self, name: &str) -> anyhow::Result<Vec<JobView>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["plugins", name, "jobs"], None)?;
+                Ok(serde_json::from_value(answer["jobs"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.jobs(name)),
+        }
+    }
+
+    pub(super) fn job(&self, name: &str, job: &str) -> anyhow::Result<JobView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "jobs", job], None),
+            Self::Stopped { plugins, .. } => coded(plugins.job(name, job)),
+        }
+    }
+
+    pub(super) fn run_job(&self, name: &str, job: &str) -> anyhow::Result<JobView> {
+        match self {
+            Self::Running(client) => client.call(Method::Post, &["plugins", name, "jobs", job, "run"], None),
+            Self::Stopped { plugins, .. } => coded(plugins.run_job(name, job)),
+        }
+    }
+
+    pub(super) fn pause_job(&self, name: &str, job: &str, paused: bool) -> anyhow::Result<JobView> {
+        match self {
+            Self::Running(client) => {
+                let verb = if paused { "pause" } else { "resume" };
+                client.call(Method::Post, &["plugins", name, "jobs", job, verb], None)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.pause_job(name, job, paused)),
         }
     }
 

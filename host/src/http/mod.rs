@@ -6,6 +6,7 @@ mod cloud_events;
 mod dead_letters;
 mod events;
 mod health;
+mod jobs;
 mod json_parts;
 mod plugins;
 mod problem;
@@ -138,6 +139,11 @@ fn routes(app: &mut web::ServiceConfig) {
         resource("/api/v1/plugins/{name}/dead-letters/{event}/replay", "POST")
             .route(web::post().to(dead_letters::replay_one)),
     )
+    .service(resource("/api/v1/plugins/{name}/jobs", "GET").route(web::get().to(jobs::list)))
+    .service(resource("/api/v1/plugins/{name}/jobs/{job}", "GET").route(web::get().to(jobs::show)))
+    .service(resource("/api/v1/plugins/{name}/jobs/{job}/run", "POST").route(web::post().to(jobs::run)))
+    .service(resource("/api/v1/plugins/{name}/jobs/{job}/pause", "POST").route(web::post().to(jobs::pause)))
+    .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
     .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))

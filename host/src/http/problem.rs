@@ -135,10 +135,11 @@ impl From<InstallError> for Problem {
         let status = match &error {
             InstallError::NotInstalled { .. }
             | InstallError::NoDeadLetter { .. }
+            | InstallError::NoJob { .. }
             | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => StatusCode::NOT_FOUND,
-            InstallError::AlreadyInstalled { .. } | InstallError::Runtime(RuntimeError::State { .. }) => {
-                StatusCode::CONFLICT
-            }
+            InstallError::AlreadyInstalled { .. }
+            | InstallError::NotRun { .. }
+            | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
             InstallError::Runtime(RuntimeError::Stopping { .. })
             | InstallError::Database(_)
             | InstallError::Storage(_)

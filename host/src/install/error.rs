@@ -4,6 +4,7 @@ use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
     runtime::RuntimeError,
+    scheduler::NotRun,
     storage::StorageError,
     store::{DatabaseError, RecordError, StoreError},
 };
@@ -57,6 +58,26 @@ pub enum InstallError {
         /// The event.
         event: uuid::Uuid,
     },
+    /// There is no such job.
+    #[error("the plugin `{plugin}` has no job `{job}`. `streamspace plugin jobs {plugin}` lists them")]
+    NoJob {
+        /// The plugin.
+        plugin: String,
+        /// The job.
+        job: String,
+    },
+    /// The job cannot be run now.
+    #[error(
+        "the job `{job}` of the plugin `{plugin}` cannot be run now: {source}. Try again when that has changed"
+    )]
+    NotRun {
+        /// The plugin.
+        plugin: String,
+        /// The job.
+        job: String,
+        /// Why.
+        source: NotRun,
+    },
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -95,6 +116,8 @@ impl InstallError {
             }
             Self::Store(StoreError::Secret(why) | StoreError::Record(RecordError::Secret(why))) => why.code(),
             Self::NoDeadLetter { .. } => "SSP-EVT-010",
+            Self::NoJob { .. } => "SSP-JOB-005",
+            Self::NotRun { .. } => "SSP-JOB-006",
             Self::Database(why) => why.code(),
             Self::Storage(_) => "SSP-DAT-031",
             Self::Tables(why) => why.code(),

@@ -2,6 +2,7 @@
 //! one.
 
 mod error;
+mod jobs;
 mod view;
 
 use std::{
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub use self::{
     error::InstallError,
+    jobs::{JobRunView, JobView},
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
     loader::{Blocked, Identity, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
+    scheduler::JobRecords,
     storage::Storage,
     store::{Installed, Listed, Record, Store},
 };
@@ -46,6 +49,7 @@ pub struct Plugins {
     store: Arc<Store>,
     loader: Arc<Loader>,
     letters: DeadLetters,
+    jobs: Arc<JobRecords>,
     kept: Kept,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
@@ -60,10 +64,12 @@ impl Plugins {
     #[must_use]
     pub fn running(store: Arc<Store>, loader: Arc<Loader>, kept: Kept, runtime: Arc<Runtime>) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
+        let jobs = Arc::clone(runtime.scheduler().records());
         Self {
             store,
             loader,
             letters,
+            jobs,
             kept,
             runtime: Some(runtime),
             records: Mutex::default(),
@@ -75,10 +81,12 @@ impl Plugins {
     #[must_use]
     pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, kept: Kept) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
+        let jobs = Arc::new(JobRecords::stopped(Arc::clone(store.database())));
         Self {
             store,
             loader,
             letters,
+            jobs,
             kept,
             runtime: None,
             records: Mutex::default(),
@@ -203,7 +211,7 @@ impl Plugins {
         Ok(views)
     }
 
-    /// One installed plugin, with its dead letters.
+    /// One installed plugin, with its jobs and its dead letters.
     ///
     /// # Errors
     ///
@@ -211,6 +219,7 @@ impl Plugins {
     pub fn show(&self, name: &str) -> Result<PluginView, InstallError> {
         let plugin = self.installed(name)?;
         let mut view = self.view(&plugin);
+        view.jobs = Some(self.jobs(name)?);
         view.dead_letters = Some(self.dead_letters(name, &Which::default(), 0, DEAD_LETTERS_SHOWN)?);
         Ok(view)
     }
@@ -506,6 +515,13 @@ fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
         library: plugin.library.clone(),
         permissions: record.permissions.clone(),
         secrets: schema.secrets(&effective),
+        jobs: plugin
+            .manifest
+            .scheduler
+            .jobs
+            .iter()
+            .map(|job| (job.name.clone(), job.schedule.clone()))
+            .collect(),
         config: effective.to_string(),
     })
 }

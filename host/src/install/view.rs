@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::JobView;
 use crate::{
     clock,
     events::{Consumer, Counts, DeadLetter},
@@ -36,6 +37,9 @@ pub struct PluginView {
     pub warnings: Vec<String>,
     /// Its consumers.
     pub consumers: Vec<ConsumerView>,
+    /// Its jobs; only where one plugin is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Vec<JobView>>,
     /// The events that it gave up; only where one plugin is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<Vec<DeadLetterView>>,
@@ -100,6 +104,7 @@ impl PluginView {
             permissions: record.permissions.clone(),
             warnings: manifest.warnings().iter().map(ToString::to_string).collect(),
             consumers: consumers.iter().map(|consumer| ConsumerView::new(consumer)).collect(),
+            jobs: None,
             dead_letters: None,
         }
     }
@@ -120,6 +125,7 @@ impl PluginView {
             permissions: Vec::new(),
             warnings: Vec::new(),
             consumers: Vec::new(),
+            jobs: None,
             dead_letters: None,
         }
     }

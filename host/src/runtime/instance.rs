@@ -15,10 +15,12 @@ use streamspace_plugin::{
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
-    log, storage,
+    log, scheduler,
+    scheduler::JobsRef,
+    storage,
 };
 
-use super::{PluginSpec, Runtime, Services};
+use super::{PluginSpec, Runtime, Services, jobs::Runner};
 use crate::{
     database::{DatabaseError, PluginDatabase, open_database},
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
@@ -27,7 +29,9 @@ use crate::{
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
+    scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
     storage::open_storage,
+    store,
 };
 
 /// Why a plugin did not start.
@@ -53,9 +57,21 @@ pub enum StartError {
     /// The plugin does not offer what every plugin must.
     #[error("the plugin does not offer `{}`, without which it cannot be run ({})", .0, Rule::CapabilityPresent.code())]
     Missing(&'static str),
+    /// A job cannot be registered.
+    #[error("{0} ({code})", code = .0.code())]
+    Job(#[from] InvalidJob),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
+}
+
+/// Why what a plugin asks for is not registered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RegisterError {
+    #[error(transparent)]
+    Consumers(#[from] SubscribeError),
+    #[error("{0} ({code})", code = .0.code())]
+    Jobs(#[from] store::DatabaseError),
 }
 
 /// A plugin that was started.
@@ -70,6 +86,10 @@ pub(super) struct Instance {
     wanted: RVec<ConsumerSpec>,
     pub(super) consumers: Vec<Arc<Consumer>>,
     target: Option<Arc<Deliverer>>,
+    /// The jobs that it asks for.
+    wanted_jobs: Vec<Options>,
+    pub(super) jobs: Vec<Arc<Job>>,
+    runner: Option<Arc<Runner>>,
     /// Closes the plugin's handles when the instance is dropped.
     #[expect(dead_code, reason = "kept for its drop")]
     grants: Vec<Opened>,
@@ -127,6 +147,10 @@ impl Instance {
         let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
         let (storage_table, storage_handle) = open_storage(storage);
         let (database_table, database_handle) = open_database(plugin_database);
+        let (jobs_table, jobs_handle) = open_timetable(PluginJobs {
+            scheduler: Arc::clone(&services.scheduler),
+            plugin: Arc::clone(&name),
+        });
         let host = GRANTS.open(Arc::new(Grants(vec![
             (log::ID, log_table),
             (config::ID, config_table),
@@ -134,6 +158,7 @@ impl Instance {
             (http::ID, http_table),
             (database::ID, database_table),
             (storage::ID, storage_table),
+            (scheduler::ID, jobs_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
 
@@ -147,6 +172,9 @@ impl Instance {
             wanted: RVec::new(),
             consumers: Vec::new(),
             target: None,
+            wanted_jobs: Vec::new(),
+            jobs: Vec::new(),
+            runner: None,
             grants: vec![
                 host,
                 log_handle,
@@ -155,9 +183,10 @@ impl Instance {
                 http_handle,
                 storage_handle,
                 database_handle,
+                jobs_handle,
             ],
         };
-        match instance.fill(plugin, services, runtime) {
+        match instance.fill(plugin, &spec.jobs, services, runtime) {
             Ok(()) => Ok(instance),
             Err(why) => {
                 instance.release(services);
@@ -166,9 +195,16 @@ impl Instance {
         }
     }
 
-    fn fill(&mut self, plugin: Peer, services: &Services, runtime: &Weak<Runtime>) -> Result<(), StartError> {
+    fn fill(
+        &mut self,
+        plugin: Peer,
+        jobs: &[(String, String)],
+        services: &Services,
+        runtime: &Weak<Runtime>,
+    ) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
+        self.fill_jobs(plugin, jobs, services, runtime)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -182,23 +218,47 @@ impl Instance {
         Ok(())
     }
 
-    /// Registers the consumers. Runs no plugin code.
-    pub(super) fn register(&mut self, services: &Services) -> Result<(), SubscribeError> {
-        self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
+    fn fill_jobs(
+        &mut self,
+        plugin: Peer,
+        manifest: &[(String, String)],
+        services: &Services,
+        runtime: &Weak<Runtime>,
+    ) -> Result<(), StartError> {
+        let Some(jobs) = optional::<JobsRef>(plugin, scheduler::ID)? else {
+            return Ok(());
+        };
+        let specs = jobs.table.list()(jobs.handle).into_result().map_err(StartError::Plugin)?;
+        self.wanted_jobs = Options::read(&specs, manifest, services.bus.limits().handler_deadline)?;
+        for (name, _) in manifest.iter().filter(|(name, _)| !specs.iter().any(|spec| spec.name == *name)) {
+            warn!(services.logs.logger(), "A job of the manifest is not registered by the plugin."; "job" => name, "plugin" => &*self.name);
+        }
+        self.runner = Some(Arc::new(Runner::new(jobs, &self.log, services.logs.logger(), runtime)));
         Ok(())
     }
 
-    /// Lets events flow and tells the plugin. `[setup]`
+    /// Registers the consumers and the jobs. Runs no plugin code.
+    pub(super) fn register(&mut self, services: &Services) -> Result<(), RegisterError> {
+        self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
+        self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
+        Ok(())
+    }
+
+    /// Lets events flow and jobs begin, and tells the plugin. `[setup]`
     pub(super) fn enable(&self, services: &Services) -> Result<(), Fault> {
         self.resume(services);
         self.call(|table| table.enable())
     }
 
-    /// Lets events flow.
+    /// Lets events flow and jobs begin.
     pub(super) fn resume(&self, services: &Services) {
         if let Some(target) = &self.target {
             let target: Arc<dyn Target> = Arc::clone(target) as Arc<dyn Target>;
             services.bus.resume(&self.consumers, &target);
+        }
+        if let Some(runner) = &self.runner {
+            let runner: Arc<dyn crate::scheduler::Target> = Arc::clone(runner) as _;
+            services.scheduler.resume(&self.jobs, &runner);
         }
     }
 

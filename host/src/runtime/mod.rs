@@ -4,7 +4,7 @@
 //! into a plugin's life has a deadline; a plugin that does not answer by it is left where it hangs and marked as failed.
 
 mod instance;
-
+mod jobs;
 mod state;
 mod watch;
 mod workers;
@@ -34,8 +34,10 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    scheduler::Scheduler,
     storage::Storage,
     store::Store,
+    threads::thread_name,
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -53,6 +55,8 @@ pub struct PluginSpec {
     pub config: String,
     /// The secrets in the configuration, to be kept out of the log.
     pub secrets: Vec<String>,
+    /// The names and expressions of the manifest's jobs.
+    pub jobs: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for PluginSpec {
@@ -78,6 +82,8 @@ pub struct Services {
     pub databases: Arc<Databases>,
     /// Plugins' keys and values.
     pub storage: Arc<Storage>,
+    /// Jobs by the clock.
+    pub scheduler: Arc<Scheduler>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -157,7 +163,7 @@ impl Runtime {
         })
     }
 
-    /// Starts to look after the consumers of all plugins, until the runtime is dropped.
+    /// Starts to look after the consumers and jobs of all plugins, until the runtime is dropped.
     ///
     /// # Errors
     ///
@@ -170,6 +176,12 @@ impl Runtime {
     #[must_use]
     pub fn bus(&self) -> &Arc<Bus> {
         &self.services.bus
+    }
+
+    /// Jobs by the clock.
+    #[must_use]
+    pub fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.services.scheduler
     }
 
     /// The log.
@@ -370,7 +382,10 @@ impl Runtime {
     /// the instance was ended.
     fn reconfigure(&self, spec: &PluginSpec, instance: Instance) -> Result<Option<Instance>, String> {
         let seconds = self.limits.drain_deadline_secs;
-        if !self.services.bus.pause(&instance.consumers, deadline(seconds)) {
+        let until = deadline(seconds);
+        self.services.scheduler.close(&instance.jobs);
+        let paused = self.services.bus.pause(&instance.consumers, until);
+        if !self.services.scheduler.drain(&instance.jobs, until).is_empty() || !paused {
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -467,7 +482,7 @@ impl Runtime {
         );
         let (this, name) = (Weak::clone(&self.this), Arc::clone(plugin));
         // Not on this thread: it is the one whose handler has to run out first.
-        let spawned = thread::Builder::new().name(workers::thread_name(plugin)).spawn(move || {
+        let spawned = thread::Builder::new().name(thread_name(plugin)).spawn(move || {
             let Some(runtime) = this.upgrade() else { return };
             let logger = runtime.logs().logger();
             // Before anybody can see it, and stop the host.
@@ -489,12 +504,18 @@ impl Runtime {
     /// Closes the intake, waits for the handlers, and ends the plugin.
     fn bring_down(&self, instance: Instance) -> Result<(), String> {
         let seconds = self.limits.drain_deadline_secs;
-        let hanging = self.services.bus.detach(&instance.consumers, deadline(seconds));
+        let until = deadline(seconds);
+        let scheduler = &self.services.scheduler;
+        scheduler.close(&instance.jobs);
+        let consumers = self.services.bus.detach(&instance.consumers, until);
+        let jobs = scheduler.drain(&instance.jobs, until);
+        scheduler.remove(&instance.name);
+        let names = consumers.iter().map(|consumer| consumer.options().name.as_str());
+        let hanging: Vec<_> = names.chain(jobs.iter().map(|job| job.options().name.as_str())).collect();
         if !hanging.is_empty() {
-            let names: Vec<_> = hanging.iter().map(|consumer| consumer.options().name.as_str()).collect();
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
-            return Err(hung(&format!("the handler of `{}`", names.join("`, `")), seconds).message.into());
+            return Err(hung(&format!("the handler of `{}`", hanging.join("`, `")), seconds).message.into());
         }
         let name = Arc::clone(&instance.name);
         let services = self.services.clone();
@@ -517,7 +538,7 @@ impl Runtime {
     ) -> Result<T, String> {
         let (sender, receiver) = mpsc::sync_channel(1);
         thread::Builder::new()
-            .name(workers::thread_name(plugin))
+            .name(thread_name(plugin))
             .spawn(move || {
                 if let Err(mpsc::SendError(late)) = sender.send(code()) {
                     std::mem::forget(late);
@@ -538,6 +559,7 @@ impl Runtime {
     fn fail(&self, plugin: &str, reason: &str) {
         // Whatever of it hangs keeps hanging; nothing more is handed to it or queued for it.
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
+        self.services.scheduler.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }

@@ -1,4 +1,4 @@
-//! Looks after consumers: reports the ones that hang or lag, and asks long calls to make room.
+//! Looks after consumers and jobs: reports those that hang or lag, and asks long calls to make room.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use serde_json::json;
 use slog::{error, warn};
 
 use super::Runtime;
-use crate::events::Consumer;
+use crate::{events::Consumer, scheduler::Job};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -41,6 +41,9 @@ fn look(runtime: &Weak<Runtime>) {
         seen.retain(|(plugin, name), _| {
             consumers.iter().any(|consumer| consumer.plugin() == plugin && consumer.options().name == *name)
         });
+        for job in runtime.scheduler().jobs() {
+            check_job(&runtime, &job);
+        }
         drop(runtime);
         thread::sleep(TICK);
     }
@@ -91,4 +94,20 @@ fn check(runtime: &Runtime, consumer: &Consumer, seen: &mut Seen) {
         }
     }
     seen.dropped = counts.dropped;
+}
+
+fn check_job(runtime: &Runtime, job: &Job) {
+    let (plugin, name) = (&**job.plugin(), job.options().name.as_str());
+    for run in runtime.scheduler().hanging(job) {
+        let seconds = run.time().as_secs();
+        error!(
+            runtime.logs().logger(), "A job hangs.";
+            "seconds" => seconds, "deadline_secs" => job.options().deadline.as_secs(), "job" => name, "plugin" => plugin
+        );
+        runtime.announce(
+            "plugin.hanging",
+            plugin,
+            json!({"name": plugin, "plugin_name": plugin, "job": name, "seconds": seconds}),
+        );
+    }
 }

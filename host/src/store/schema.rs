@@ -65,5 +65,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    jobs (plugin, name) {
+        plugin -> Text,
+        name -> Text,
+        schedule -> Text,
+        time_zone -> Text,
+        paused -> Bool,
+        since_us -> BigInt,
+        last_run_us -> Nullable<BigInt>,
+        last_outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    job_runs (plugin, job, number) {
+        plugin -> Text,
+        job -> Text,
+        number -> BigInt,
+        scheduled_us -> BigInt,
+        started_us -> Nullable<BigInt>,
+        duration_us -> Nullable<BigInt>,
+        cause -> Text,
+        outcome -> Text,
+        message -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(plugins, grants);
 diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);

@@ -20,6 +20,8 @@ use crate::{
     events::{Batch, Consumer, ConsumerSpec, Consumers, ConsumersRef, Handled, Progress, Refusal, Verdict},
     lifecycle,
     lifecycle::{Lifecycle, LifecycleRef},
+    scheduler,
+    scheduler::{Job, JobSpec, Jobs, JobsRef, Run, RunView},
 };
 
 /// The root of the library that exports `E`.
@@ -35,6 +37,7 @@ struct Instance<P> {
     context: Context,
     plugin: OnceLock<P>,
     consumers: OnceLock<Vec<Consumer<P>>>,
+    jobs: OnceLock<Vec<Job<P>>>,
 }
 
 struct Tables<P>(P);
@@ -52,6 +55,7 @@ impl<P: Plugin> Tables<P> {
         list: list::<P>,
         deliver: deliver::<P>,
     }));
+    staticref!(const JOBS: WithMetadata<Jobs> = WithMetadata::new(Jobs { list: jobs::<P>, run: run::<P> }));
 }
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
@@ -62,6 +66,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 context,
                 plugin: OnceLock::new(),
                 consumers: OnceLock::new(),
+                jobs: OnceLock::new(),
             }),
             lookup: lookup::<P>,
         })
@@ -80,6 +85,7 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
         events::ID => {
             ROption::RSome(Capability::new(ConsumersRef(Tables::<P>::CONSUMERS.as_prefix()), instance))
         }
+        scheduler::ID => ROption::RSome(Capability::new(JobsRef(Tables::<P>::JOBS.as_prefix()), instance)),
         _ => ROption::RNone,
     }
 }
@@ -119,7 +125,9 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let again = instance.consumers.set(registrar.into_consumers()).is_err()
+        let (consumers, jobs) = registrar.into_parts();
+        let again = instance.consumers.set(consumers).is_err()
+            || instance.jobs.set(jobs).is_err()
             || instance.plugin.set(plugin).is_err();
         if again {
             return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
@@ -157,11 +165,12 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     // SAFETY: as in `enter`; and the host calls nothing of this instance while and after it calls `release`.
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
-    let Instance { context, plugin, consumers } = *instance;
+    let Instance { context, plugin, consumers, jobs } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
+    let jobs = guard("`drop` of a job's handler", || drop(jobs));
     drop(context);
-    plugin.and(handlers).into()
+    plugin.and(handlers).and(jobs).into()
 }
 
 extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
@@ -198,4 +207,18 @@ extern "C" fn deliver<P: Plugin>(instance: Handle, consumer: u32, batch: Batch<'
         }),
     };
     Progress { acknowledged, stopped_at }
+}
+
+extern "C" fn jobs<P: Plugin>(instance: Handle) -> Outcome<RVec<JobSpec>> {
+    enter_loaded("the list of jobs", instance, |_: &P, instance| {
+        Ok(instance.jobs.get().into_iter().flatten().map(|job| job.spec.clone()).collect())
+    })
+}
+
+extern "C" fn run<P: Plugin>(instance: Handle, job: u32, view: RunView) -> Outcome<()> {
+    enter_loaded("the job", instance, |plugin: &P, instance| {
+        let job = instance.jobs.get().and_then(|jobs| jobs.get(job as usize));
+        let job = job.ok_or_else(|| Fault::new(FaultKind::INVALID, "there is no job of this number"))?;
+        (job.handler)(plugin, &Run::new(&view)).map_err(failed)
+    })
 }

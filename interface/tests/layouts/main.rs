@@ -25,6 +25,7 @@ use streamspace_plugin::{
     http::{self, HttpRef},
     lifecycle::{self, LifecycleRef},
     log::{self, LogRef},
+    scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
 };
 
@@ -47,9 +48,11 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(events::ID, Side::Host, "EmitterRef", EmitterRef::LAYOUT),
     Listed::new(http::ID, Side::Host, "HttpRef", HttpRef::LAYOUT),
     Listed::new(storage::ID, Side::Host, "StorageRef", StorageRef::LAYOUT),
+    Listed::new(scheduler::ID, Side::Host, "TimetableRef", TimetableRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
+    Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
 ];
 
 struct Listed {

@@ -6,6 +6,8 @@ mod disable;
 mod enable;
 mod inspect;
 mod install;
+mod job;
+mod jobs;
 mod list;
 mod show;
 mod unblock;
@@ -23,7 +25,7 @@ pub(super) enum Verb {
     Install(install::Install),
     /// List the installed plugins
     List(list::List),
-    /// Show a plugin, its consumers and its dead letters
+    /// Show a plugin, its consumers, its jobs and its dead letters
     Show(show::Show),
     /// Have a plugin run
     Enable(enable::Enable),
@@ -32,6 +34,11 @@ pub(super) enum Verb {
     /// Look at and change a plugin's configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// List a plugin's jobs
+    Jobs(jobs::Jobs),
+    /// Look at a job, run it now, pause and resume it
+    #[command(subcommand)]
+    Job(job::Verb),
     /// Stop and remove a plugin
     Uninstall(uninstall::Uninstall),
     /// Show what a library's file says, and whether this host would load it. Loads nothing
@@ -53,6 +60,8 @@ impl Verb {
             Self::Enable(verb) => verb.run(global, &target()?),
             Self::Disable(verb) => verb.run(global, &target()?),
             Self::Config(verb) => verb.run(global, &target()?),
+            Self::Jobs(verb) => verb.run(global, &target()?),
+            Self::Job(verb) => verb.run(global, &target()?),
             Self::Uninstall(verb) => verb.run(global, &target()?),
             Self::Inspect(verb) => verb.run(global, &config),
             Self::Blocked(verb) => verb.run(global, &target()?),

@@ -51,6 +51,9 @@ fn words(plugin: &PluginView) -> String {
             ),
         );
     }
+    for job in plugin.jobs.iter().flatten() {
+        line("job", &super::job::line(job));
+    }
     for letter in plugin.dead_letters.iter().flatten() {
         line(
             "dead letter",
