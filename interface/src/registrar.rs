@@ -2,17 +2,22 @@
 
 use std::fmt;
 
-use crate::events::{Consumer, ConsumerBuilder};
+use crate::{
+    Result,
+    events::{Consumer, ConsumerBuilder},
+    routes::{After, Before, IntoAnswer, Request, Response, Route, RouteBuilder, RouteSet},
+};
 
 /// Collects a plugin's registrations in [`Plugin::register`](crate::Plugin::register). They belong to the host: when
 /// the plugin goes, all of them go.
 pub struct Registrar<P> {
     consumers: Vec<Consumer<P>>,
+    routes: RouteSet<P>,
 }
 
 impl<P> Registrar<P> {
     pub(crate) fn new() -> Self {
-        Self { consumers: Vec::new() }
+        Self { consumers: Vec::new(), routes: RouteSet::default() }
     }
 
     /// Describes a consumer of events. `name` is unique within the plugin and stays the same over its versions: it is
@@ -21,17 +26,93 @@ impl<P> Registrar<P> {
         ConsumerBuilder::new(self, name)
     }
 
+    /// Describes a route that answers `GET` at `path` below `/api/plugins/NAME`. `{name}` is one segment of the path, a
+    /// final `{*name}` the rest. See [`routes`](crate::routes).
+    pub fn get<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("GET", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `POST`.
+    pub fn post<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("POST", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `PUT`.
+    pub fn put<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("PUT", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `PATCH`.
+    pub fn patch<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("PATCH", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `DELETE`.
+    pub fn delete<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("DELETE", path, handler)
+    }
+
+    /// Runs `before` ahead of every route's handler, in the order of registration. What it answers with is the answer,
+    /// and neither the handler nor the rest of these run; with `None` the request goes on.
+    pub fn before(
+        &mut self,
+        before: impl Fn(&P, &Request<'_>) -> Result<Option<Response>> + Send + Sync + 'static,
+    ) {
+        self.routes.before.push(Box::new(before) as Before<P>);
+    }
+
+    /// Runs `after` on every answer, problems among them, in the order of registration. Of a stream, before it begins.
+    pub fn after(&mut self, after: impl Fn(&P, &Request<'_>, Response) -> Response + Send + Sync + 'static) {
+        self.routes.after.push(Box::new(after) as After<P>);
+    }
+
+    fn route<R: IntoAnswer>(
+        &mut self,
+        method: &str,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        let handler =
+            Box::new(move |plugin: &P, request: &Request<'_>| handler(plugin, request).into_answer());
+        self.routes.routes.push(Route::new(method, path, handler));
+        let last = self.routes.routes.last_mut().expect("it was just pushed");
+        RouteBuilder::new(&mut last.spec)
+    }
+
     pub(crate) fn add_consumer(&mut self, consumer: Consumer<P>) {
         self.consumers.push(consumer);
     }
 
-    pub(crate) fn into_consumers(self) -> Vec<Consumer<P>> {
-        self.consumers
+    pub(crate) fn into_parts(self) -> (Vec<Consumer<P>>, RouteSet<P>) {
+        (self.consumers, self.routes)
     }
 }
 
 impl<P> fmt::Debug for Registrar<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registrar").field("consumers", &self.consumers.len()).finish()
+        f.debug_struct("Registrar")
+            .field("consumers", &self.consumers.len())
+            .field("routes", &self.routes.routes.len())
+            .finish()
     }
 }

@@ -10,7 +10,7 @@ use abi_stable::{
 };
 
 use super::{
-    ABI_MAJOR, Capability, Export, Fault, FaultKind, Handle, Outcome, Peer, Root, guard,
+    ABI_MAJOR, Capability, Export, Fault, FaultKind, Handle, Outcome, Peer, Responder, Root, guard,
     instance::{free_instance, new_instance, with_instance},
 };
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
     events::{Batch, Consumer, ConsumerSpec, Consumers, ConsumersRef, Handled, Progress, Refusal, Verdict},
     lifecycle,
     lifecycle::{Lifecycle, LifecycleRef},
+    routes,
+    routes::{IncomingView, OutgoingAnswer, Request, RouteSet, RouteSpec, Routes, RoutesRef},
 };
 
 /// The root of the library that exports `E`.
@@ -35,6 +37,7 @@ struct Instance<P> {
     context: Context,
     plugin: OnceLock<P>,
     consumers: OnceLock<Vec<Consumer<P>>>,
+    routes: OnceLock<RouteSet<P>>,
 }
 
 struct Tables<P>(P);
@@ -52,6 +55,10 @@ impl<P: Plugin> Tables<P> {
         list: list::<P>,
         deliver: deliver::<P>,
     }));
+    staticref!(const ROUTES: WithMetadata<Routes> = WithMetadata::new(Routes {
+        list: list_routes::<P>,
+        handle: handle::<P>,
+    }));
 }
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
@@ -62,6 +69,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 context,
                 plugin: OnceLock::new(),
                 consumers: OnceLock::new(),
+                routes: OnceLock::new(),
             }),
             lookup: lookup::<P>,
         })
@@ -80,6 +88,7 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
         events::ID => {
             ROption::RSome(Capability::new(ConsumersRef(Tables::<P>::CONSUMERS.as_prefix()), instance))
         }
+        routes::ID => ROption::RSome(Capability::new(RoutesRef(Tables::<P>::ROUTES.as_prefix()), instance)),
         _ => ROption::RNone,
     }
 }
@@ -119,7 +128,9 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let again = instance.consumers.set(registrar.into_consumers()).is_err()
+        let (consumers, routes) = registrar.into_parts();
+        let again = instance.consumers.set(consumers).is_err()
+            || instance.routes.set(routes).is_err()
             || instance.plugin.set(plugin).is_err();
         if again {
             return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
@@ -157,11 +168,12 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     // SAFETY: as in `enter`; and the host calls nothing of this instance while and after it calls `release`.
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
-    let Instance { context, plugin, consumers } = *instance;
+    let Instance { context, plugin, consumers, routes } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
+    let routes = guard("`drop` of a route", || drop(routes));
     drop(context);
-    plugin.and(handlers).into()
+    plugin.and(handlers).and(routes).into()
 }
 
 extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
@@ -198,4 +210,24 @@ extern "C" fn deliver<P: Plugin>(instance: Handle, consumer: u32, batch: Batch<'
         }),
     };
     Progress { acknowledged, stopped_at }
+}
+
+extern "C" fn list_routes<P: Plugin>(instance: Handle) -> Outcome<RVec<RouteSpec>> {
+    enter_loaded("the list of routes", instance, |_: &P, instance| {
+        let routes = instance.routes.get().map(|set| set.routes.as_slice()).unwrap_or_default();
+        Ok(routes.iter().map(|route| route.spec.clone()).collect())
+    })
+}
+
+extern "C" fn handle<P: Plugin>(
+    instance: Handle,
+    route: u32,
+    view: IncomingView<'_>,
+    responder: Responder<'_>,
+) -> Outcome<OutgoingAnswer> {
+    enter_loaded("the handler", instance, |plugin: &P, instance| {
+        let no_such = || Fault::new(FaultKind::INVALID, format_args!("there is no route number {route}"));
+        let routes = instance.routes.get().ok_or_else(no_such)?;
+        routes.answer(plugin, route, &Request::new(&view), responder).ok_or_else(no_such)?
+    })
 }
