@@ -10,6 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
 pub mod backup;
+mod blocking;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -24,7 +25,9 @@ pub mod log;
 pub mod outbound;
 pub mod plugin_config;
 pub mod postgres;
+pub mod routes;
 pub mod runtime;
 pub mod storage;
 pub mod store;
+mod thread_name;
 mod topic;

@@ -5,6 +5,7 @@ mod body;
 mod cloud_events;
 mod dead_letters;
 mod events;
+mod gateway;
 mod health;
 mod json_parts;
 mod plugins;
@@ -23,7 +24,7 @@ use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
 pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, runtime::Runtime};
+use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Edge {
     pub plugins: Arc<Plugins>,
     /// Plugins' lives.
     pub runtime: Arc<Runtime>,
+    /// Plugins' routes.
+    pub routes: Arc<Routes>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -138,6 +141,8 @@ fn routes(app: &mut web::ServiceConfig) {
         resource("/api/v1/plugins/{name}/dead-letters/{event}/replay", "POST")
             .route(web::post().to(dead_letters::replay_one)),
     )
+    .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
+    .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
     .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))

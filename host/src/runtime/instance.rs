@@ -9,13 +9,15 @@ use slog::{debug, error, warn};
 use streamspace_plugin::{
     abi::{
         Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, RVec,
-        Table,
+        Responder, Table,
     },
     config, database, events,
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
-    log, storage,
+    log, routes,
+    routes::{IncomingView, OutgoingAnswer, RoutesRef},
+    storage,
 };
 
 use super::{PluginSpec, Runtime, Services};
@@ -27,6 +29,7 @@ use crate::{
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
+    routes::{Failure, PluginRoutes, RouteError, Target as RouteTarget, What},
     storage::open_storage,
 };
 
@@ -53,6 +56,9 @@ pub enum StartError {
     /// The plugin does not offer what every plugin must.
     #[error("the plugin does not offer `{}`, without which it cannot be run ({})", .0, Rule::CapabilityPresent.code())]
     Missing(&'static str),
+    /// Its routes are not valid.
+    #[error("{0} ({code})", code = .0.code())]
+    Routes(#[from] RouteError),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
@@ -70,6 +76,9 @@ pub(super) struct Instance {
     wanted: RVec<ConsumerSpec>,
     pub(super) consumers: Vec<Arc<Consumer>>,
     target: Option<Arc<Deliverer>>,
+    /// The routes that it asks for, until they are registered.
+    wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
+    routes: Option<Arc<PluginRoutes>>,
     /// Closes the plugin's handles when the instance is dropped.
     #[expect(dead_code, reason = "kept for its drop")]
     grants: Vec<Opened>,
@@ -147,6 +156,8 @@ impl Instance {
             wanted: RVec::new(),
             consumers: Vec::new(),
             target: None,
+            wanted_routes: None,
+            routes: None,
             grants: vec![
                 host,
                 log_handle,
@@ -169,6 +180,18 @@ impl Instance {
     fn fill(&mut self, plugin: Peer, services: &Services, runtime: &Weak<Runtime>) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
+        if let Some(routes) = optional::<RoutesRef>(plugin, routes::ID)? {
+            let specs = routes.table.list()(routes.handle).into_result().map_err(StartError::Plugin)?;
+            let table = crate::routes::Table::new(&specs, services.routes.limits())?;
+            let target = Server {
+                routes,
+                name: Arc::clone(&self.name),
+                log: Arc::clone(&self.log),
+                logger: services.logs.logger().clone(),
+                runtime: Weak::clone(runtime),
+            };
+            self.wanted_routes = (!table.is_empty()).then(|| (table, Arc::new(target) as _));
+        }
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -182,9 +205,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Registers the consumers. Runs no plugin code.
+    /// Registers the consumers and the routes. Runs no plugin code.
     pub(super) fn register(&mut self, services: &Services) -> Result<(), SubscribeError> {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
+        let routes = self.wanted_routes.take();
+        self.routes = routes.map(|(table, target)| services.routes.insert(&self.name, table, target));
         Ok(())
     }
 
@@ -194,8 +219,18 @@ impl Instance {
         self.call(|table| table.enable())
     }
 
-    /// Lets events flow.
+    /// Lets no more requests in and waits for those that run. Answers whether none does.
+    pub(super) fn pause_routes(&self, deadline: Instant) -> bool {
+        let Some(routes) = &self.routes else { return true };
+        routes.close();
+        routes.drain(deadline)
+    }
+
+    /// Lets events and requests flow.
     pub(super) fn resume(&self, services: &Services) {
+        if let Some(routes) = &self.routes {
+            routes.open();
+        }
         if let Some(target) = &self.target {
             let target: Arc<dyn Target> = Arc::clone(target) as Arc<dyn Target>;
             services.bus.resume(&self.consumers, &target);
@@ -307,6 +342,59 @@ impl Deliverer {
                 error!(self.logger, "An event was given up: it is a dead letter now."; fields)
             }
             Fate::Dropped => warn!(self.logger, "An event was dropped: its handler failed."; fields),
+        }
+    }
+}
+
+/// Hands requests to the plugin, and deals with what goes wrong.
+#[derive(Debug)]
+struct Server {
+    routes: Bound<RoutesRef>,
+    name: Arc<str>,
+    log: Arc<PluginLog>,
+    logger: slog::Logger,
+    runtime: Weak<Runtime>,
+}
+
+impl RouteTarget for Server {
+    fn handle(
+        &self,
+        route: u32,
+        request: IncomingView<'_>,
+        responder: Responder<'_>,
+    ) -> Result<OutgoingAnswer, Fault> {
+        self.routes.table.handle()(self.routes.handle, route, request, responder).into_result()
+    }
+
+    fn failed(&self, failure: &Failure<'_>) {
+        let fields = slog::o!(
+            "route" => failure.route.clone(), "request_id" => failure.request_id.to_owned(),
+            "plugin" => self.name.to_string(),
+        );
+        let runtime = self.runtime.upgrade();
+        match failure.what {
+            What::Fault(fault) => {
+                let panicked = fault.kind == FaultKind::PANICKED;
+                let said = self.log.redact(&fault.message);
+                // A handler that fails at full speed must not push others' records out of the log.
+                if self.log.admits() {
+                    let text = if panicked { "A handler panicked." } else { "A request failed." };
+                    error!(self.logger, "{}", text; "reason" => &said, fields);
+                }
+                if let Some(runtime) = runtime.filter(|_| panicked) {
+                    runtime.note_panic(&self.name, &said);
+                }
+            }
+            What::Late(after) => {
+                error!(self.logger, "A handler hangs."; "millis" => after.as_millis(), fields);
+                if let Some(runtime) = runtime {
+                    let name = &*self.name;
+                    let data = serde_json::json!({
+                        "name": name, "plugin_name": name, "route": failure.route, "seconds": after.as_secs(),
+                    });
+                    runtime.announce("plugin.hanging", name, data);
+                }
+            }
         }
     }
 }

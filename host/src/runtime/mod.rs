@@ -34,8 +34,10 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    routes::Routes,
     storage::Storage,
     store::Store,
+    thread_name::thread_name,
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -78,6 +80,8 @@ pub struct Services {
     pub databases: Arc<Databases>,
     /// Plugins' keys and values.
     pub storage: Arc<Storage>,
+    /// Plugins' routes.
+    pub routes: Arc<Routes>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -370,7 +374,8 @@ impl Runtime {
     /// the instance was ended.
     fn reconfigure(&self, spec: &PluginSpec, instance: Instance) -> Result<Option<Instance>, String> {
         let seconds = self.limits.drain_deadline_secs;
-        if !self.services.bus.pause(&instance.consumers, deadline(seconds)) {
+        let until = deadline(seconds);
+        if !instance.pause_routes(until) || !self.services.bus.pause(&instance.consumers, until) {
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -467,7 +472,7 @@ impl Runtime {
         );
         let (this, name) = (Weak::clone(&self.this), Arc::clone(plugin));
         // Not on this thread: it is the one whose handler has to run out first.
-        let spawned = thread::Builder::new().name(workers::thread_name(plugin)).spawn(move || {
+        let spawned = thread::Builder::new().name(thread_name(plugin)).spawn(move || {
             let Some(runtime) = this.upgrade() else { return };
             let logger = runtime.logs().logger();
             // Before anybody can see it, and stop the host.
@@ -489,12 +494,19 @@ impl Runtime {
     /// Closes the intake, waits for the handlers, and ends the plugin.
     fn bring_down(&self, instance: Instance) -> Result<(), String> {
         let seconds = self.limits.drain_deadline_secs;
-        let hanging = self.services.bus.detach(&instance.consumers, deadline(seconds));
+        let until = deadline(seconds);
+        // Both intakes are closed before either is waited for.
+        self.services.routes.remove(&instance.name);
+        let hanging = self.services.bus.detach(&instance.consumers, until);
         if !hanging.is_empty() {
             let names: Vec<_> = hanging.iter().map(|consumer| consumer.options().name.as_str()).collect();
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
             return Err(hung(&format!("the handler of `{}`", names.join("`, `")), seconds).message.into());
+        }
+        if !instance.pause_routes(until) {
+            std::mem::forget(instance);
+            return Err(hung("a request", seconds).message.into());
         }
         let name = Arc::clone(&instance.name);
         let services = self.services.clone();
@@ -517,7 +529,7 @@ impl Runtime {
     ) -> Result<T, String> {
         let (sender, receiver) = mpsc::sync_channel(1);
         thread::Builder::new()
-            .name(workers::thread_name(plugin))
+            .name(thread_name(plugin))
             .spawn(move || {
                 if let Err(mpsc::SendError(late)) = sender.send(code()) {
                     std::mem::forget(late);
@@ -538,6 +550,7 @@ impl Runtime {
     fn fail(&self, plugin: &str, reason: &str) {
         // Whatever of it hangs keeps hanging; nothing more is handed to it or queued for it.
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
+        self.services.routes.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }

@@ -18,7 +18,10 @@ use std::{
 use slog::{Logger, error};
 use streamspace_plugin::abi;
 
-use crate::events::{Consumer, Next, Scheduler, Scratch};
+use crate::{
+    events::{Consumer, Next, Scheduler, Scratch},
+    thread_name::name_thread,
+};
 
 /// How long consumers may wait while no thread takes one, before another thread is started.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -351,24 +354,6 @@ impl State {
         }
         self.ready.len() > before
     }
-}
-
-/// Names the current thread after the plugin that it works for, so that `top`, `perf` and a core dump name it.
-fn name_thread(plugin: &str) {
-    #[cfg(target_os = "linux")]
-    if let Ok(name) = std::ffi::CString::new(thread_name(plugin)) {
-        // A name is a help for people: without it everything works.
-        let _ = rustix::thread::set_name(&name);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = plugin;
-}
-
-/// `ss:` and the plugin's name without the prefix that all share, in the 15 bytes that Linux keeps.
-pub(super) fn thread_name(plugin: &str) -> String {
-    let short = plugin.strip_prefix("streamspace-").unwrap_or(plugin);
-    let name = format!("ss:{short}");
-    name[..name.floor_char_boundary(15)].to_owned()
 }
 
 #[cfg(test)]
