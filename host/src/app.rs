@@ -21,6 +21,7 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
+    routes::{RouteLimits, Routes},
     runtime::{Runtime, Services, Workers},
     scheduler,
     storage::Storage,
@@ -79,6 +80,12 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         .context("cannot start the threads for jobs")?;
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
     let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
+    let route_limits = RouteLimits {
+        max_body_bytes: config.server.max_body_bytes,
+        timeout: Duration::from_secs(config.plugins.handler_deadline_secs),
+        max_requests: config.plugins.max_requests as usize,
+    };
+    let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -87,6 +94,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             databases: Arc::clone(&databases),
             storage: Arc::clone(&storage),
             scheduler: Arc::clone(&jobs),
+            routes: Arc::clone(&routes),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -103,6 +111,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         bus,
         plugins: Arc::clone(&plugins),
         runtime: Arc::clone(&runtime),
+        routes,
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };

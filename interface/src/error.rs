@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt};
 
-use crate::events::DecodeError;
+use crate::{events::DecodeError, routes::Problem};
 
 /// Why something in a plugin failed: any error converts into it with `?`, its sources become part of the message.
 ///
@@ -21,6 +21,8 @@ use crate::events::DecodeError;
 pub struct Error {
     message: String,
     permanent: bool,
+    /// What a route's caller is told instead of the message.
+    problem: Option<Problem>,
 }
 
 /// The result of a plugin's functions.
@@ -29,12 +31,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that says `message`. It goes to the log and to the operator: put no secret into it.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), permanent: false }
+        Self { message: message.to_string(), permanent: false, problem: None }
     }
 
     /// As [`new`](Self::new), and trying again will not help: returned from a handler, it rejects the event.
     pub fn permanent(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), permanent: true }
+        Self { message: message.to_string(), permanent: true, problem: None }
+    }
+
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
     }
 
     /// Whether trying again will not help.
@@ -72,6 +78,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         }
         // A payload of another shape stays one, however often it is delivered.
         let permanent = (&error as &dyn Any).is::<DecodeError>();
-        Self { message, permanent }
+        let problem = (&error as &dyn Any).downcast_ref::<Problem>().cloned();
+        Self { message, permanent, problem }
     }
 }

@@ -49,9 +49,11 @@
 //! | `[setup]` | [`Plugin::load`], [`enable`](Plugin::enable), [`configure`](Plugin::configure), [`disable`](Plugin::disable), [`unload`](Plugin::unload) and the drop of the plugin: one at a time, exclusive | yes, up to the host's deadline |
 //! | `[worker]` | handlers of consumers: one call at a time per consumer, several consumers at once; successive calls may come from different threads | yes, up to the consumer's deadline |
 //! | | handlers of jobs: one call at a time per job unless it may overlap, several jobs at once, each run on a thread of its own | yes, up to the job's deadline |
+//! | `[request]` | handlers of [routes](crate::routes): several calls at once, also of one handler | yes, up to the route's timeout |
+//! | `[inline]` | handlers of routes that promise not to block; a call of the host that could answers `WOULD_BLOCK` | no |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
 //!
-//! Nothing of a plugin runs on a thread of the host's network loop, and no future, runtime handle or logger type
+//! Nothing of a plugin but `[inline]` runs on a thread of the host's network loop, and no future, runtime handle or logger type
 //! crosses the interface: what the plugin uses inside is its own affair.
 
 #![warn(missing_docs)]
@@ -69,6 +71,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod manifest;
 mod registrar;
+pub mod routes;
 pub mod scheduler;
 pub mod storage;
 

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::{
+    Result,
     events::{Consumer, ConsumerBuilder},
+    routes::{After, Before, IntoAnswer, Request, Response, Route, RouteBuilder, RouteSet},
     scheduler::{IntoRan, Job, JobBuilder, Run},
 };
 
@@ -12,11 +14,12 @@ use crate::{
 pub struct Registrar<P> {
     consumers: Vec<Consumer<P>>,
     jobs: Vec<Job<P>>,
+    routes: RouteSet<P>,
 }
 
 impl<P> Registrar<P> {
     pub(crate) fn new() -> Self {
-        Self { consumers: Vec::new(), jobs: Vec::new() }
+        Self { consumers: Vec::new(), jobs: Vec::new(), routes: RouteSet::default() }
     }
 
     /// Describes a consumer of events. `name` is unique within the plugin and stays the same over its versions: it is
@@ -76,12 +79,85 @@ impl<P> Registrar<P> {
         self.job(name, "", handler)
     }
 
+    /// Describes a route that answers `GET` at `path` below `/api/plugins/NAME`. `{name}` is one segment of the path, a
+    /// final `{*name}` the rest. See [`routes`](crate::routes).
+    pub fn get<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("GET", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `POST`.
+    pub fn post<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("POST", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `PUT`.
+    pub fn put<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("PUT", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `PATCH`.
+    pub fn patch<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("PATCH", path, handler)
+    }
+
+    /// As [`get`](Self::get), for `DELETE`.
+    pub fn delete<R: IntoAnswer>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        self.route("DELETE", path, handler)
+    }
+
+    /// Runs `before` ahead of every route's handler, in the order of registration. What it answers with is the answer,
+    /// and neither the handler nor the rest of these run; with `None` the request goes on.
+    pub fn before(
+        &mut self,
+        before: impl Fn(&P, &Request<'_>) -> Result<Option<Response>> + Send + Sync + 'static,
+    ) {
+        self.routes.before.push(Box::new(before) as Before<P>);
+    }
+
+    /// Runs `after` on every answer, problems among them, in the order of registration. Of a stream, before it begins.
+    pub fn after(&mut self, after: impl Fn(&P, &Request<'_>, Response) -> Response + Send + Sync + 'static) {
+        self.routes.after.push(Box::new(after) as After<P>);
+    }
+
+    fn route<R: IntoAnswer>(
+        &mut self,
+        method: &str,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>) -> R + Send + Sync + 'static,
+    ) -> RouteBuilder<'_> {
+        let handler =
+            Box::new(move |plugin: &P, request: &Request<'_>| handler(plugin, request).into_answer());
+        self.routes.routes.push(Route::new(method, path, handler));
+        let last = self.routes.routes.last_mut().expect("it was just pushed");
+        RouteBuilder::new(&mut last.spec)
+    }
+
     pub(crate) fn add_consumer(&mut self, consumer: Consumer<P>) {
         self.consumers.push(consumer);
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Consumer<P>>, Vec<Job<P>>) {
-        (self.consumers, self.jobs)
+    pub(crate) fn into_parts(self) -> (Vec<Consumer<P>>, Vec<Job<P>>, RouteSet<P>) {
+        (self.consumers, self.jobs, self.routes)
     }
 }
 
@@ -90,6 +166,7 @@ impl<P> fmt::Debug for Registrar<P> {
         f.debug_struct("Registrar")
             .field("consumers", &self.consumers.len())
             .field("jobs", &self.jobs.len())
+            .field("routes", &self.routes.routes.len())
             .finish()
     }
 }

@@ -4,6 +4,7 @@ use streamspace_plugin::{
     abi::{ABI_MAJOR, FaultKind},
     database::{Dialect, ValueKind},
     events::{Refusal, Verdict},
+    routes::BodyKind,
     storage::{ChangeKind, ExpectedKind},
 };
 
@@ -23,6 +24,7 @@ fn kinds_of_faults_keep_their_numbers() {
         (FaultKind::UNSUPPORTED, 6, "UNSUPPORTED"),
         (FaultKind::TOO_LARGE, 7, "TOO_LARGE"),
         (FaultKind::TIMED_OUT, 8, "TIMED_OUT"),
+        (FaultKind::WOULD_BLOCK, 9, "WOULD_BLOCK"),
         (FaultKind::UNKNOWN_HOST, 101, "UNKNOWN_HOST"),
         (FaultKind::ADDRESS_REFUSED, 102, "ADDRESS_REFUSED"),
         (FaultKind::CONNECT, 103, "CONNECT"),
@@ -34,6 +36,7 @@ fn kinds_of_faults_keep_their_numbers() {
         (FaultKind::SQL, 203, "SQL"),
         (FaultKind::CONFLICT, 204, "CONFLICT"),
         (FaultKind::UNREACHABLE, 205, "UNREACHABLE"),
+        (FaultKind::CLIENT_GONE, 301, "CLIENT_GONE"),
     ];
     for (kind, number, name) in kinds {
         assert_eq!((kind.0, kind.name()), (number, Some(name)));
@@ -53,6 +56,12 @@ fn verdicts_keep_their_numbers() {
 fn changes_and_conditions_of_storage_keep_their_numbers() {
     assert_eq!([ChangeKind::SET.0, ChangeKind::DELETE.0, ChangeKind::ADD.0], [1, 2, 3]);
     assert_eq!([ExpectedKind::ANY.0, ExpectedKind::ABSENT.0, ExpectedKind::REVISION.0], [0, 1, 2]);
+}
+
+#[test]
+fn kinds_of_bodies_keep_their_numbers() {
+    let kinds = [BodyKind::BYTES, BodyKind::FILE, BodyKind::PROBLEM, BodyKind::STREAMED];
+    assert_eq!(kinds.map(|kind| kind.0), [1, 2, 3, 4]);
 }
 
 #[test]

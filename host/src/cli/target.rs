@@ -17,6 +17,7 @@ use crate::{
     http::Problem,
     install::{DeadLetterView, InstallError, JobView, Kept, PluginView, Plugins},
     loader::{Blocked, Loader},
+    routes::RouteView,
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
 };
@@ -114,6 +115,16 @@ impl Target {
         match self {
             Self::Running(client) => client.call(Method::Get, &["plugins", name], None),
             Self::Stopped { plugins, .. } => coded(plugins.show(name)),
+        }
+    }
+
+    pub(super) fn routes(&self, name: &str) -> anyhow::Result<Vec<RouteView>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["plugins", name, "routes"], None)?;
+                Ok(serde_json::from_value(answer["routes"].take())?)
+            }
+            Self::Stopped { .. } => bail!("a plugin's routes are known while it runs: start the host first"),
         }
     }
 

@@ -92,6 +92,7 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.handler_deadline_secs", 1, 3600),
     int("plugins.panic_limit", 1, 1000),
     int("plugins.panic_window_secs", 1, 86_400),
+    int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
     key("plugins.denied_compilers", Kind::Versions),
     int("outbound.connect_timeout_secs", 1, 300),

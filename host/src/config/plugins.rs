@@ -16,6 +16,8 @@ pub struct Plugins {
     pub panic_limit: u32,
     /// The window in which panics are counted, in seconds. 1 to 86400, default 60.
     pub panic_window_secs: u64,
+    /// How many requests to the routes of one plugin may run at once. 1 to 1024, default 64.
+    pub max_requests: u32,
     /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
     pub probe_deadline_secs: u64,
     /// The compilers whose plugins are refused: requirements on the version of `rustc`, as in `Cargo.toml`. Default:
@@ -31,6 +33,7 @@ impl Default for Plugins {
             handler_deadline_secs: 60,
             panic_limit: 5,
             panic_window_secs: 60,
+            max_requests: 64,
             probe_deadline_secs: 10,
             denied_compilers: known_bad_compilers(),
         }

@@ -16,7 +16,10 @@ use super::{
     pool::Pooled,
     session::{Session, Statement},
 };
-use crate::handles::{Handles, Opened};
+use crate::{
+    blocking,
+    handles::{Handles, Opened},
+};
 
 /// What a plugin's handle names.
 #[derive(Debug)]
@@ -81,9 +84,12 @@ extern "C" fn query(handle: Handle, statement: StatementView<'_>, mut sink: RowS
 }
 
 extern "C" fn transaction(handle: Handle, body: TransactionBody<'_>) -> Outcome<()> {
-    guard("the host's `transaction`", || match &*DOORS.get(handle)? {
-        Door::Plugin(database) => within_transaction(database, body),
-        Door::Transaction(_) => Err(nested()),
+    guard("the host's `transaction`", || {
+        blocking::check("a transaction")?;
+        match &*DOORS.get(handle)? {
+            Door::Plugin(database) => within_transaction(database, body),
+            Door::Transaction(_) => Err(nested()),
+        }
     })
     .and_then(|answer| answer)
     .into()
@@ -104,6 +110,7 @@ fn run(
     view: StatementView<'_>,
     run: impl FnOnce(&mut dyn Session, &Statement<'_>) -> Result<u64, Fault>,
 ) -> Result<u64, Fault> {
+    blocking::check("a statement")?;
     match &*DOORS.get(handle)? {
         Door::Plugin(database) => {
             let pool = database.pool()?;

@@ -442,6 +442,12 @@ impl Bus {
         Ok(dropped.iter().map(|(_, count)| count).sum())
     }
 
+    /// Whether an event of `topic` is written to the log before it is accepted.
+    pub(super) fn is_durable(&self, topic: &str) -> bool {
+        let durable = self.index.load().with_audience(topic, |audience| audience.durable);
+        self.log.is_some() && durable.unwrap_or(false)
+    }
+
     /// Whether an event of `topic` reaches `consumer`.
     #[must_use]
     pub fn reaches(&self, topic: &str, consumer: &Consumer) -> bool {

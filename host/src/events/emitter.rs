@@ -9,7 +9,10 @@ use streamspace_plugin::{
 };
 
 use super::{Bus, EmitError, NewEvent};
-use crate::handles::{Handles, Opened};
+use crate::{
+    blocking,
+    handles::{Handles, Opened},
+};
 
 /// What a plugin emits with.
 #[derive(Debug)]
@@ -62,6 +65,9 @@ impl PluginEmitter {
             .map_err(|why| Fault::new(FaultKind::INVALID, format_args!("the payload is not UTF-8: {why}")))?;
         serde_json::from_str::<serde::de::IgnoredAny>(text)
             .map_err(|why| Fault::new(FaultKind::INVALID, format_args!("the payload is not JSON: {why}")))?;
+        if blocking::is_forbidden() && self.bus.is_durable(topic) {
+            blocking::check("emitting a durable event")?;
+        }
         let event = NewEvent {
             topic,
             source: Arc::clone(&self.source),

@@ -41,7 +41,7 @@ impl FromRequest for Admin {
     }
 }
 
-fn check(request: &HttpRequest) -> Result<Admin, Problem> {
+pub(super) fn check(request: &HttpRequest) -> Result<Admin, Problem> {
     let unauthorized = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some((scheme, token)) = header.and_then(|header| header.split_once(' ')) else {

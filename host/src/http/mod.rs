@@ -5,6 +5,7 @@ mod body;
 mod cloud_events;
 mod dead_letters;
 mod events;
+mod gateway;
 mod health;
 mod jobs;
 mod json_parts;
@@ -24,7 +25,7 @@ use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
 pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, runtime::Runtime};
+use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Edge {
     pub plugins: Arc<Plugins>,
     /// Plugins' lives.
     pub runtime: Arc<Runtime>,
+    /// Plugins' routes.
+    pub routes: Arc<Routes>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -144,6 +147,8 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/run", "POST").route(web::post().to(jobs::run)))
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/pause", "POST").route(web::post().to(jobs::pause)))
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
+    .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
+    .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
     .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))

@@ -13,7 +13,10 @@ use streamspace_plugin::{
 use tokio::runtime;
 
 use super::{Caller, Outbound, OutboundError, Request, Response};
-use crate::handles::{Handles, Opened};
+use crate::{
+    blocking,
+    handles::{Handles, Opened},
+};
 
 /// What a plugin sends requests with.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ fn table() -> HttpRef {
 
 extern "C" fn send(handle: Handle, request: RequestView<'_>) -> Outcome<Answer> {
     guard("the host's `send`", || {
+        blocking::check("the host's `send`")?;
         let http = CALLERS.get(handle)?;
         let request = to_request(request);
         let sent = http.network.block_on(http.outbound.send(&http.caller, request));

@@ -9,13 +9,15 @@ use slog::{debug, error, warn};
 use streamspace_plugin::{
     abi::{
         Bound, Capability, Fault, FaultKind, Handle, LayoutMismatch, Outcome, Peer, ROption, RStr, RVec,
-        Table,
+        Responder, Table,
     },
     config, database, events,
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
-    log, scheduler,
+    log, routes,
+    routes::{IncomingView, OutgoingAnswer, RoutesRef},
+    scheduler,
     scheduler::JobsRef,
     storage,
 };
@@ -29,6 +31,7 @@ use crate::{
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
     plugin_config::{PluginConfig, open_config},
+    routes::{Failure, PluginRoutes, RouteError, Target as RouteTarget, What},
     scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
     storage::open_storage,
     store,
@@ -60,6 +63,9 @@ pub enum StartError {
     /// A job cannot be registered.
     #[error("{0} ({code})", code = .0.code())]
     Job(#[from] InvalidJob),
+    /// Its routes are not valid.
+    #[error("{0} ({code})", code = .0.code())]
+    Routes(#[from] RouteError),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
@@ -90,6 +96,9 @@ pub(super) struct Instance {
     wanted_jobs: Vec<Options>,
     pub(super) jobs: Vec<Arc<Job>>,
     runner: Option<Arc<Runner>>,
+    /// The routes that it asks for, until they are registered.
+    wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
+    routes: Option<Arc<PluginRoutes>>,
     /// Closes the plugin's handles when the instance is dropped.
     #[expect(dead_code, reason = "kept for its drop")]
     grants: Vec<Opened>,
@@ -175,6 +184,8 @@ impl Instance {
             wanted_jobs: Vec::new(),
             jobs: Vec::new(),
             runner: None,
+            wanted_routes: None,
+            routes: None,
             grants: vec![
                 host,
                 log_handle,
@@ -205,6 +216,7 @@ impl Instance {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
         self.fill_jobs(plugin, jobs, services, runtime)?;
+        self.fill_routes(plugin, services, runtime)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -215,6 +227,28 @@ impl Instance {
             logger: services.logs.logger().clone(),
             runtime: Weak::clone(runtime),
         }));
+        Ok(())
+    }
+
+    fn fill_routes(
+        &mut self,
+        plugin: Peer,
+        services: &Services,
+        runtime: &Weak<Runtime>,
+    ) -> Result<(), StartError> {
+        let Some(routes) = optional::<RoutesRef>(plugin, routes::ID)? else {
+            return Ok(());
+        };
+        let specs = routes.table.list()(routes.handle).into_result().map_err(StartError::Plugin)?;
+        let table = crate::routes::Table::new(&specs, services.routes.limits())?;
+        let target = Server {
+            routes,
+            name: Arc::clone(&self.name),
+            log: Arc::clone(&self.log),
+            logger: services.logs.logger().clone(),
+            runtime: Weak::clone(runtime),
+        };
+        self.wanted_routes = (!table.is_empty()).then(|| (table, Arc::new(target) as _));
         Ok(())
     }
 
@@ -237,21 +271,33 @@ impl Instance {
         Ok(())
     }
 
-    /// Registers the consumers and the jobs. Runs no plugin code.
+    /// Registers the consumers, the jobs and the routes. Runs no plugin code.
     pub(super) fn register(&mut self, services: &Services) -> Result<(), RegisterError> {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
+        let routes = self.wanted_routes.take();
+        self.routes = routes.map(|(table, target)| services.routes.insert(&self.name, table, target));
         Ok(())
     }
 
-    /// Lets events flow and jobs begin, and tells the plugin. `[setup]`
+    /// Lets events and requests flow and jobs begin, and tells the plugin. `[setup]`
     pub(super) fn enable(&self, services: &Services) -> Result<(), Fault> {
         self.resume(services);
         self.call(|table| table.enable())
     }
 
-    /// Lets events flow and jobs begin.
+    /// Lets no more requests in and waits for those that run. Answers whether none does.
+    pub(super) fn pause_routes(&self, deadline: Instant) -> bool {
+        let Some(routes) = &self.routes else { return true };
+        routes.close();
+        routes.drain(deadline)
+    }
+
+    /// Lets events and requests flow and jobs begin.
     pub(super) fn resume(&self, services: &Services) {
+        if let Some(routes) = &self.routes {
+            routes.open();
+        }
         if let Some(target) = &self.target {
             let target: Arc<dyn Target> = Arc::clone(target) as Arc<dyn Target>;
             services.bus.resume(&self.consumers, &target);
@@ -367,6 +413,59 @@ impl Deliverer {
                 error!(self.logger, "An event was given up: it is a dead letter now."; fields)
             }
             Fate::Dropped => warn!(self.logger, "An event was dropped: its handler failed."; fields),
+        }
+    }
+}
+
+/// Hands requests to the plugin, and deals with what goes wrong.
+#[derive(Debug)]
+struct Server {
+    routes: Bound<RoutesRef>,
+    name: Arc<str>,
+    log: Arc<PluginLog>,
+    logger: slog::Logger,
+    runtime: Weak<Runtime>,
+}
+
+impl RouteTarget for Server {
+    fn handle(
+        &self,
+        route: u32,
+        request: IncomingView<'_>,
+        responder: Responder<'_>,
+    ) -> Result<OutgoingAnswer, Fault> {
+        self.routes.table.handle()(self.routes.handle, route, request, responder).into_result()
+    }
+
+    fn failed(&self, failure: &Failure<'_>) {
+        let fields = slog::o!(
+            "route" => failure.route.clone(), "request_id" => failure.request_id.to_owned(),
+            "plugin" => self.name.to_string(),
+        );
+        let runtime = self.runtime.upgrade();
+        match failure.what {
+            What::Fault(fault) => {
+                let panicked = fault.kind == FaultKind::PANICKED;
+                let said = self.log.redact(&fault.message);
+                // A handler that fails at full speed must not push others' records out of the log.
+                if self.log.admits() {
+                    let text = if panicked { "A handler panicked." } else { "A request failed." };
+                    error!(self.logger, "{}", text; "reason" => &said, fields);
+                }
+                if let Some(runtime) = runtime.filter(|_| panicked) {
+                    runtime.note_panic(&self.name, &said);
+                }
+            }
+            What::Late(after) => {
+                error!(self.logger, "A handler hangs."; "millis" => after.as_millis(), fields);
+                if let Some(runtime) = runtime {
+                    let name = &*self.name;
+                    let data = serde_json::json!({
+                        "name": name, "plugin_name": name, "route": failure.route, "seconds": after.as_secs(),
+                    });
+                    runtime.announce("plugin.hanging", name, data);
+                }
+            }
         }
     }
 }

@@ -34,10 +34,11 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    routes::Routes,
     scheduler::Scheduler,
     storage::Storage,
     store::Store,
-    threads::thread_name,
+    thread_name::thread_name,
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -84,6 +85,8 @@ pub struct Services {
     pub storage: Arc<Storage>,
     /// Jobs by the clock.
     pub scheduler: Arc<Scheduler>,
+    /// Plugins' routes.
+    pub routes: Arc<Routes>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -384,8 +387,11 @@ impl Runtime {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
         self.services.scheduler.close(&instance.jobs);
-        let paused = self.services.bus.pause(&instance.consumers, until);
-        if !self.services.scheduler.drain(&instance.jobs, until).is_empty() || !paused {
+        // Every one is waited for, also behind one that hangs.
+        let routes = instance.pause_routes(until);
+        let events = self.services.bus.pause(&instance.consumers, until);
+        let jobs = self.services.scheduler.drain(&instance.jobs, until);
+        if !(routes && events && jobs.is_empty()) {
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -505,6 +511,8 @@ impl Runtime {
     fn bring_down(&self, instance: Instance) -> Result<(), String> {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
+        // All intakes are closed before any is waited for.
+        self.services.routes.remove(&instance.name);
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
         let consumers = self.services.bus.detach(&instance.consumers, until);
@@ -516,6 +524,10 @@ impl Runtime {
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
             return Err(hung(&format!("the handler of `{}`", hanging.join("`, `")), seconds).message.into());
+        }
+        if !instance.pause_routes(until) {
+            std::mem::forget(instance);
+            return Err(hung("a request", seconds).message.into());
         }
         let name = Arc::clone(&instance.name);
         let services = self.services.clone();
@@ -560,6 +572,7 @@ impl Runtime {
         // Whatever of it hangs keeps hanging; nothing more is handed to it or queued for it.
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
         self.services.scheduler.remove(plugin);
+        self.services.routes.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }

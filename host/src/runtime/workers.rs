@@ -20,7 +20,7 @@ use streamspace_plugin::abi;
 
 use crate::{
     events::{Consumer, Next, Scheduler, Scratch},
-    threads::thread_name,
+    thread_name::name_thread,
 };
 
 /// How long consumers may wait while no thread takes one, before another thread is started.
@@ -354,17 +354,6 @@ impl State {
         }
         self.ready.len() > before
     }
-}
-
-/// Names the current thread after the plugin that it works for, so that `top`, `perf` and a core dump name it.
-fn name_thread(plugin: &str) {
-    #[cfg(target_os = "linux")]
-    if let Ok(name) = std::ffi::CString::new(thread_name(plugin)) {
-        // A name is a help for people: without it everything works.
-        let _ = rustix::thread::set_name(&name);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = plugin;
 }
 
 #[cfg(test)]

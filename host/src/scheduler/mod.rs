@@ -41,7 +41,7 @@ use self::{job::State, when::When};
 use crate::{
     clock,
     store::{Database, DatabaseError},
-    threads::thread_name,
+    thread_name::thread_name,
 };
 
 /// The time of day, microseconds since 1970-01-01 UTC.

@@ -14,7 +14,10 @@ use streamspace_plugin::{
 };
 
 use super::{Action, Change, Expected, PluginStorage, StorageError};
-use crate::handles::{Handles, Opened};
+use crate::{
+    blocking,
+    handles::{Handles, Opened},
+};
 
 static STORAGES: LazyLock<Handles<PluginStorage>> = LazyLock::new(Handles::new);
 
@@ -37,6 +40,7 @@ fn call<T>(
     entry: impl FnOnce(&PluginStorage) -> Result<T, StorageError>,
 ) -> Outcome<T> {
     guard(what, || {
+        blocking::check(what)?;
         let storage = STORAGES.get(handle)?;
         entry(&storage).map_err(|why| Fault::new(why.kind(), why))
     })

@@ -6,10 +6,13 @@
 
 use std::{fmt, marker::PhantomData};
 
-use abi_stable::StableAbi;
+use abi_stable::{
+    StableAbi,
+    std_types::{RSlice, RVec},
+};
 
 use super::{Handle, Outcome, guard};
-use crate::{abi::Fault, database::RowView};
+use crate::{abi::Fault, database::RowView, http::OwnedHeader};
 
 /// Where a query's rows go, one at a time, while the query runs.
 #[repr(C)]
@@ -97,6 +100,92 @@ impl<'a> TransactionBody<'a> {
 impl fmt::Debug for TransactionBody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransactionBody").finish_non_exhaustive()
+    }
+}
+
+/// Where the pieces of an answer go.
+pub trait AnswerSink {
+    /// Begins the answer. Once, before the first piece.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be given in pieces, or the client has gone.
+    fn begin(&mut self, status: u16, headers: Vec<OwnedHeader>) -> Result<(), Fault>;
+
+    /// Hands over a piece, and waits while the client takes none.
+    ///
+    /// # Errors
+    ///
+    /// When the client has gone, or takes nothing for too long.
+    fn write(&mut self, piece: &[u8]) -> Result<(), Fault>;
+}
+
+/// What an answer is given with in pieces, while the handler runs.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Responder<'a> {
+    context: *mut (),
+    begin: extern "C" fn(*mut (), u16, RVec<OwnedHeader>) -> Outcome<()>,
+    write: extern "C" fn(*mut (), RSlice<'_, u8>) -> Outcome<()>,
+    borrowed: PhantomData<&'a mut ()>,
+}
+
+impl<'a> Responder<'a> {
+    /// Lends `sink`.
+    pub fn new<S: AnswerSink>(sink: &'a mut S) -> Self {
+        extern "C" fn begin<S: AnswerSink>(
+            context: *mut (),
+            status: u16,
+            headers: RVec<OwnedHeader>,
+        ) -> Outcome<()> {
+            guard("the beginning of an answer", || {
+                // SAFETY: `new` made the pointer of a `&'a mut S`, which this type borrows, and nobody but `begin` and
+                // `write` call these functions, through `&mut self`.
+                let sink = unsafe { &mut *context.cast::<S>() };
+                sink.begin(status, headers.into_vec())
+            })
+            .and_then(|done| done)
+            .into()
+        }
+        extern "C" fn write<S: AnswerSink>(context: *mut (), piece: RSlice<'_, u8>) -> Outcome<()> {
+            guard("a piece of an answer", || {
+                // SAFETY: as above.
+                let sink = unsafe { &mut *context.cast::<S>() };
+                sink.write(piece.as_slice())
+            })
+            .and_then(|done| done)
+            .into()
+        }
+        Self {
+            context: std::ptr::from_mut(sink).cast(),
+            begin: begin::<S>,
+            write: write::<S>,
+            borrowed: PhantomData,
+        }
+    }
+
+    /// `[request]` Begins the answer, on the thread of the call that the responder was lent for.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnswerSink::begin`].
+    pub fn begin(&mut self, status: u16, headers: Vec<OwnedHeader>) -> Result<(), Fault> {
+        (self.begin)(self.context, status, headers.into()).into_result()
+    }
+
+    /// `[request]` Hands over a piece, on the thread of the call that the responder was lent for.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnswerSink::write`].
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        (self.write)(self.context, RSlice::from_slice(piece)).into_result()
+    }
+}
+
+impl fmt::Debug for Responder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder").finish_non_exhaustive()
     }
 }
 

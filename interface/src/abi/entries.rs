@@ -10,7 +10,7 @@ use abi_stable::{
 };
 
 use super::{
-    ABI_MAJOR, Capability, Export, Fault, FaultKind, Handle, Outcome, Peer, Root, guard,
+    ABI_MAJOR, Capability, Export, Fault, FaultKind, Handle, Outcome, Peer, Responder, Root, guard,
     instance::{free_instance, new_instance, with_instance},
 };
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
     events::{Batch, Consumer, ConsumerSpec, Consumers, ConsumersRef, Handled, Progress, Refusal, Verdict},
     lifecycle,
     lifecycle::{Lifecycle, LifecycleRef},
+    routes,
+    routes::{IncomingView, OutgoingAnswer, Request, RouteSet, RouteSpec, Routes, RoutesRef},
     scheduler,
     scheduler::{Job, JobSpec, Jobs, JobsRef, Run, RunView},
 };
@@ -38,6 +40,7 @@ struct Instance<P> {
     plugin: OnceLock<P>,
     consumers: OnceLock<Vec<Consumer<P>>>,
     jobs: OnceLock<Vec<Job<P>>>,
+    routes: OnceLock<RouteSet<P>>,
 }
 
 struct Tables<P>(P);
@@ -56,6 +59,10 @@ impl<P: Plugin> Tables<P> {
         deliver: deliver::<P>,
     }));
     staticref!(const JOBS: WithMetadata<Jobs> = WithMetadata::new(Jobs { list: jobs::<P>, run: run::<P> }));
+    staticref!(const ROUTES: WithMetadata<Routes> = WithMetadata::new(Routes {
+        list: list_routes::<P>,
+        handle: handle::<P>,
+    }));
 }
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
@@ -67,6 +74,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 plugin: OnceLock::new(),
                 consumers: OnceLock::new(),
                 jobs: OnceLock::new(),
+                routes: OnceLock::new(),
             }),
             lookup: lookup::<P>,
         })
@@ -86,6 +94,7 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
             ROption::RSome(Capability::new(ConsumersRef(Tables::<P>::CONSUMERS.as_prefix()), instance))
         }
         scheduler::ID => ROption::RSome(Capability::new(JobsRef(Tables::<P>::JOBS.as_prefix()), instance)),
+        routes::ID => ROption::RSome(Capability::new(RoutesRef(Tables::<P>::ROUTES.as_prefix()), instance)),
         _ => ROption::RNone,
     }
 }
@@ -125,9 +134,10 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let (consumers, jobs) = registrar.into_parts();
+        let (consumers, jobs, routes) = registrar.into_parts();
         let again = instance.consumers.set(consumers).is_err()
             || instance.jobs.set(jobs).is_err()
+            || instance.routes.set(routes).is_err()
             || instance.plugin.set(plugin).is_err();
         if again {
             return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
@@ -165,12 +175,13 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     // SAFETY: as in `enter`; and the host calls nothing of this instance while and after it calls `release`.
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
-    let Instance { context, plugin, consumers, jobs } = *instance;
+    let Instance { context, plugin, consumers, jobs, routes } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
     let jobs = guard("`drop` of a job's handler", || drop(jobs));
+    let routes = guard("`drop` of a route", || drop(routes));
     drop(context);
-    plugin.and(handlers).and(jobs).into()
+    plugin.and(handlers).and(jobs).and(routes).into()
 }
 
 extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
@@ -220,5 +231,25 @@ extern "C" fn run<P: Plugin>(instance: Handle, job: u32, view: RunView) -> Outco
         let job = instance.jobs.get().and_then(|jobs| jobs.get(job as usize));
         let job = job.ok_or_else(|| Fault::new(FaultKind::INVALID, "there is no job of this number"))?;
         (job.handler)(plugin, &Run::new(&view)).map_err(failed)
+    })
+}
+
+extern "C" fn list_routes<P: Plugin>(instance: Handle) -> Outcome<RVec<RouteSpec>> {
+    enter_loaded("the list of routes", instance, |_: &P, instance| {
+        let routes = instance.routes.get().map(|set| set.routes.as_slice()).unwrap_or_default();
+        Ok(routes.iter().map(|route| route.spec.clone()).collect())
+    })
+}
+
+extern "C" fn handle<P: Plugin>(
+    instance: Handle,
+    route: u32,
+    view: IncomingView<'_>,
+    responder: Responder<'_>,
+) -> Outcome<OutgoingAnswer> {
+    enter_loaded("the handler", instance, |plugin: &P, instance| {
+        let no_such = || Fault::new(FaultKind::INVALID, format_args!("there is no route number {route}"));
+        let routes = instance.routes.get().ok_or_else(no_such)?;
+        routes.answer(plugin, route, &Request::new(&view), responder).ok_or_else(no_such)?
     })
 }

@@ -47,6 +47,8 @@ fault_kinds! {
     TOO_LARGE = 7,
     /// A deadline passed.
     TIMED_OUT = 8,
+    /// The call could block, and the thread must not: an `[inline]` handler runs on it.
+    WOULD_BLOCK = 9,
 
     /// Outbound HTTP: the host name does not resolve.
     UNKNOWN_HOST = 101,
@@ -71,6 +73,9 @@ fault_kinds! {
     CONFLICT = 204,
     /// Data: the database cannot be reached, or its disk is full; try later.
     UNREACHABLE = 205,
+
+    /// Routes: the client has gone, or takes no more of the answer.
+    CLIENT_GONE = 301,
 }
 
 impl fmt::Debug for FaultKind {

@@ -35,7 +35,7 @@ pub use abi_stable::{
 pub(crate) use self::barrier::resume;
 pub use self::{
     barrier::{guard, on_stray_panic},
-    callback::{RowSink, TransactionBody},
+    callback::{AnswerSink, Responder, RowSink, TransactionBody},
     capability::{Bound, Capability, Handle, LayoutMismatch, Peer, Table},
     fault::{Fault, FaultKind, Outcome},
     layouts::{HOST_TABLES, PLUGIN_TABLES, TableLayout},

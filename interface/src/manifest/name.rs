@@ -10,6 +10,9 @@ const RESERVED: [&str; 22] = [
     "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
+/// Paths below `/api/plugins` that the host keeps for itself.
+const KEPT: [&str; 1] = ["ui"];
+
 /// The name of a plugin: 2 to 64 characters, `[a-z][a-z0-9-]{1,63}`.
 ///
 /// The host makes it a folder, a route segment and a topic token, so nothing else is let through: no dots, slashes,
@@ -37,6 +40,11 @@ pub enum PluginNameError {
          digits and hyphens, such as `streamspace-slack`"
     )]
     Malformed(String),
+    /// It is a path of the host's own, beside those of plugins.
+    #[error(
+        "{0:?} is a name that the host keeps for itself, below `/api/plugins`; choose another plugin name"
+    )]
+    Kept(String),
     /// A device name on some systems: it cannot be a folder there.
     #[error(
         "{0:?} is reserved for a device on some systems and cannot name a folder; choose another plugin name"
@@ -64,6 +72,9 @@ impl FromStr for PluginName {
         }
         if RESERVED.contains(&text) {
             return Err(PluginNameError::Reserved(text.to_owned()));
+        }
+        if KEPT.contains(&text) {
+            return Err(PluginNameError::Kept(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -132,6 +143,12 @@ mod tests {
         ] {
             assert!(name.parse::<PluginName>().is_err(), "{name:?} was accepted");
         }
+    }
+
+    #[test]
+    fn refuses_what_the_host_keeps_for_itself() {
+        assert!(matches!("ui".parse::<PluginName>(), Err(PluginNameError::Kept(_))));
+        assert!("ui-kit".parse::<PluginName>().is_ok());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use streamspace_plugin::{
     http::{self, HttpRef},
     lifecycle::{self, LifecycleRef},
     log::{self, LogRef},
+    routes::{self, RoutesRef},
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
 };
@@ -52,6 +53,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
+    Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
 ];
 

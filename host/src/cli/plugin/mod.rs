@@ -9,6 +9,7 @@ mod install;
 mod job;
 mod jobs;
 mod list;
+mod routes;
 mod show;
 mod unblock;
 mod uninstall;
@@ -27,6 +28,8 @@ pub(super) enum Verb {
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
     Show(show::Show),
+    /// List the HTTP routes of a plugin that runs
+    Routes(routes::ListRoutes),
     /// Have a plugin run
     Enable(enable::Enable),
     /// Have a plugin not run
@@ -57,6 +60,7 @@ impl Verb {
             Self::Install(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
+            Self::Routes(verb) => verb.run(global, &target()?),
             Self::Enable(verb) => verb.run(global, &target()?),
             Self::Disable(verb) => verb.run(global, &target()?),
             Self::Config(verb) => verb.run(global, &target()?),

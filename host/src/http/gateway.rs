@@ -1,0 +1,295 @@
+//! Plugins' routes: `/api/plugins/{name}/…`.
+
+use actix_files::NamedFile;
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    web,
+};
+use futures_util::stream;
+use serde_json::json;
+use streamspace_plugin::{
+    http::OwnedHeader,
+    routes::{BodyKind, OutgoingAnswer},
+};
+use uuid::Builder;
+
+use super::{
+    Edge, Problem,
+    auth::{self, Admin},
+    body,
+    plugins::blocking,
+};
+use crate::{
+    clock,
+    routes::{self, CallError, Caller, Headers, Reply, Request},
+    runtime::State,
+    store::open_without_waiting,
+};
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// `GET /api/v1/plugins/{name}/routes`
+pub(super) async fn list(
+    _admin: Admin,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let plugin = name.clone();
+    blocking(&edge, move |plugins| plugins.show(&plugin)).await?;
+    Ok(HttpResponse::Ok().json(json!({"routes": edge.routes.views(&name)})))
+}
+
+/// Everything below `/api/plugins`.
+pub(super) async fn serve(
+    request: HttpRequest,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> HttpResponse {
+    let id = request_id(request.headers());
+    let answered = answer(&request, payload, &edge, &id).await;
+    let mut response = answered.unwrap_or_else(|refusal| refusal.response(&id));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
+    }
+    // What a plugin answers is what it says it is, and nothing that a browser guesses.
+    let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(nosniff.0, nosniff.1);
+    response
+}
+
+/// A problem, and the header that goes with it.
+struct Refusal {
+    problem: Box<Problem>,
+    header: Option<(HeaderName, String)>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), header: None }
+    }
+}
+
+impl Refusal {
+    fn new(status: u16, code: &str, detail: impl std::fmt::Display) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Problem::new(status, code, detail).into()
+    }
+
+    fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.header = Some((name, value.into()));
+        self
+    }
+
+    fn response(self, id: &str) -> HttpResponse {
+        let mut problem = self.problem;
+        if problem.status >= 500 {
+            problem.detail = format!("{} (request {id})", problem.detail);
+        }
+        let mut response = actix_web::ResponseError::error_response(&*problem);
+        if let Some((name, value)) = self.header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(why: CallError) -> Self {
+        match why {
+            CallError::Closed => Self::new(503, "SSP-RTE-014", why).with(header::RETRY_AFTER, "1"),
+            CallError::Busy { .. } => Self::new(503, "SSP-RTE-015", why).with(header::RETRY_AFTER, "1"),
+            CallError::Late { .. } => Self::new(504, "SSP-RTE-016", why),
+            CallError::Panicked => Self::new(500, "SSP-RTE-017", why),
+            CallError::Failed => Self::new(500, "SSP-RTE-018", why),
+            CallError::NoThread => Self::new(503, "SSP-RTE-015", why).with(header::RETRY_AFTER, "1"),
+        }
+    }
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: web::Payload,
+    edge: &Edge,
+    id: &str,
+) -> Result<HttpResponse, Refusal> {
+    // The path as it was sent: the web server's own reading of it decodes some of it.
+    let sent = request.uri().path().strip_prefix("/api/plugins/");
+    let Some((name, path)) = sent.and_then(routes::split) else {
+        return Err(Refusal::new(
+            400,
+            "SSP-RTE-010",
+            "the path could be read in two ways: expected no empty segment, no `.` and `..`, and no encoded `/`, `\\` or NUL",
+        ));
+    };
+    let unknown = || Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path");
+    let Some(plugin) = edge.routes.of(name) else {
+        return Err(match edge.runtime.state(name) {
+            None | Some(State::Running | State::Gone) => unknown(),
+            Some(state) => {
+                let detail = format!("the plugin `{name}` is {state} and takes no requests");
+                let refusal = Refusal::new(503, "SSP-RTE-014", detail);
+                match state {
+                    State::Loading | State::Retiring => refusal.with(header::RETRY_AFTER, "1"),
+                    _ => refusal,
+                }
+            }
+        });
+    };
+    let found = plugin.find(request.method().as_str(), &path).map_err(|methods| {
+        if methods.is_empty() {
+            return unknown();
+        }
+        let methods = methods.join(", ");
+        Refusal::new(405, "SSP-RTE-012", format_args!("this path takes {methods}"))
+            .with(header::ALLOW, methods)
+    })?;
+    let signed_in = auth::check(request);
+    let is_admin = signed_in.is_ok();
+    let caller = if is_admin { Caller::admin() } else { Caller::nobody() };
+    if !found.route().public {
+        signed_in?;
+    }
+    if !found.admits(caller) {
+        return Err(Refusal::new(403, "SSP-RTE-013", "the caller is not permitted what this route asks for"));
+    }
+    let limit = found.route().max_body_bytes;
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+        return Err(Refusal::new(413, "SSP-API-413", format_args!("the body has more than {limit} bytes")));
+    }
+    let body = body::read(payload, limit).await?;
+    let incoming = Request {
+        path: path.into_owned(),
+        query: request.query_string().to_owned(),
+        headers: headers(request.headers(), is_admin),
+        body,
+        caller,
+        id: id.to_owned(),
+        traceparent: text(request.headers(), "traceparent").to_owned(),
+    };
+    match edge.routes.call(found, incoming).await? {
+        Reply::Whole(answer) => whole(request, answer).await,
+        Reply::Stream { status, headers, pieces } => {
+            let mut response = build(status, &headers)?;
+            let pieces = stream::unfold(pieces, |mut pieces| async move {
+                pieces.recv().await.map(|piece| (piece, pieces))
+            });
+            Ok(response.streaming(pieces))
+        }
+    }
+}
+
+async fn whole(request: &HttpRequest, answer: OutgoingAnswer) -> Result<HttpResponse, Refusal> {
+    match answer.kind {
+        BodyKind::BYTES => Ok(build(answer.status, &answer.headers)?.body(answer.body.into_vec())),
+        BodyKind::PROBLEM if (400..600).contains(&answer.status) => {
+            let detail = String::from_utf8_lossy(&answer.body).into_owned();
+            let problem = Refusal::new(answer.status, "SSP-RTE-021", detail).problem;
+            let mut response = build(answer.status, &answer.headers)?;
+            let body = serde_json::to_vec(&problem).unwrap_or_default();
+            Ok(response.content_type("application/problem+json").body(body))
+        }
+        BodyKind::FILE => {
+            let path = std::path::PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
+            let opened = web::block(move || open(path)).await;
+            let file = opened.ok().and_then(Result::ok).ok_or_else(|| {
+                Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
+            })?;
+            let mut response = file.into_response(request);
+            for (name, value) in allowed(&answer.headers)? {
+                response.headers_mut().insert(name, value);
+            }
+            Ok(response)
+        }
+        _ => Err(no_answer()),
+    }
+}
+
+fn open(path: std::path::PathBuf) -> std::io::Result<NamedFile> {
+    if !path.is_absolute() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let file = open_without_waiting(&path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    NamedFile::from_file(file, path)
+}
+
+fn no_answer() -> Refusal {
+    Refusal::new(
+        502,
+        "SSP-RTE-019",
+        "the plugin's answer is none: its status, a header or its body is not valid",
+    )
+}
+
+fn build(status: u16, headers: &[OwnedHeader]) -> Result<HttpResponseBuilder, Refusal> {
+    let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
+    let mut response = HttpResponse::build(known.ok_or_else(no_answer)?);
+    for header in allowed(headers)? {
+        response.append_header(header);
+    }
+    Ok(response)
+}
+
+/// Headers that are the connection's or the host's. A plugin's are left out.
+const WITHHELD: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "set-cookie",
+    REQUEST_ID,
+];
+
+fn allowed(headers: &[OwnedHeader]) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
+    let mut allowed = Vec::with_capacity(headers.len());
+    for header in headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| no_answer())?;
+        let value = HeaderValue::from_bytes(&header.value).map_err(|_| no_answer())?;
+        if !WITHHELD.contains(&name.as_str()) {
+            allowed.push((name, value));
+        }
+    }
+    Ok(allowed)
+}
+
+/// What a plugin is told. Never the administrator's token.
+fn headers(sent: &HeaderMap, is_admin: bool) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in sent {
+        if !(is_admin && name == header::AUTHORIZATION) {
+            headers.push(name.as_str(), value.as_bytes());
+        }
+    }
+    headers
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The id that was sent, if it is one, or a new one: a UUID of version 7.
+fn request_id(headers: &HeaderMap) -> String {
+    let sent = text(headers, REQUEST_ID);
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=128).contains(&sent.len()) && sent.bytes().all(valid) {
+        return sent.to_owned();
+    }
+    let mut random = [0; 10];
+    // Without the system's random numbers an id still has its time. `Uuid::now_v7` takes a lock.
+    let _ = getrandom::fill(&mut random);
+    Builder::from_unix_timestamp_millis(clock::unix_time_us() / 1000, &random).into_uuid().to_string()
+}

@@ -1,0 +1,184 @@
+//! One request's way to its handler and back.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use streamspace_plugin::{
+    abi::{Fault, FaultKind, Responder},
+    http::OwnedHeader,
+    routes::{BodyKind, OutgoingAnswer},
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    Caller, Failure, Permit, Pieces, PluginRoutes, Request, Route, Routes, What,
+    stream::{Broken, NoSink, Sink},
+    table::{At, Param},
+};
+use crate::blocking;
+
+/// What a handler answered.
+#[derive(Debug)]
+pub enum Reply {
+    /// All at once.
+    Whole(OutgoingAnswer),
+    /// In pieces, which are still coming.
+    Stream {
+        /// The status.
+        status: u16,
+        /// The headers.
+        headers: Vec<OwnedHeader>,
+        /// The pieces.
+        pieces: Pieces,
+    },
+}
+
+/// Why there is no answer of the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The routes are closed: the plugin is on its way up or down.
+    #[error("the plugin takes no requests now: it is on its way up or down")]
+    Closed,
+    /// Too many requests run.
+    #[error("{limit} requests of this plugin run already (`plugins.max_requests`): try again")]
+    Busy {
+        /// How many may.
+        limit: usize,
+    },
+    /// The handler is late.
+    #[error("the plugin's handler did not answer within {millis} ms")]
+    Late {
+        /// The route's timeout.
+        millis: u128,
+    },
+    /// The handler panicked.
+    #[error("the plugin's handler panicked: the host's log has more under the request's id")]
+    Panicked,
+    /// The handler failed.
+    #[error("the plugin's handler failed: the host's log has more under the request's id")]
+    Failed,
+    /// The system gives no thread.
+    #[error("the system gives no thread for the request")]
+    NoThread,
+}
+
+/// A route that was found, with what its parameters matched.
+pub struct Found {
+    plugin: Arc<PluginRoutes>,
+    number: u32,
+    params: SmallVec<[Param; 2]>,
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Found").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl PluginRoutes {
+    /// Finds the route.
+    ///
+    /// # Errors
+    ///
+    /// The methods that this path takes; empty if there is nothing at it.
+    pub fn find(self: Arc<Self>, method: &str, path: &str) -> Result<Found, Vec<&'static str>> {
+        let (number, params) = match self.table.at(method, path) {
+            At::Nothing => return Err(Vec::new()),
+            At::Others(methods) => return Err(methods),
+            At::Route(route, params) => (route.number, params),
+        };
+        Ok(Found { plugin: self, number, params })
+    }
+}
+
+impl Found {
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> &Route {
+        self.plugin.table.route(self.number)
+    }
+
+    /// Whether the caller is permitted what the route asks for.
+    #[must_use]
+    pub fn admits(&self, caller: &Caller) -> bool {
+        caller.may(&self.route().permissions)
+    }
+
+    fn failed(&self, request_id: &str, what: What<'_>) {
+        let route = self.route();
+        let route = format!("{} {}", route.method, route.path);
+        self.plugin.target.failed(&Failure { route, request_id, what });
+    }
+
+    fn handle(&self, request: &Request, responder: Responder<'_>) -> Result<OutgoingAnswer, Fault> {
+        let target = &self.plugin.target;
+        request
+            .with_view(self.route().method, &self.params, |view| target.handle(self.number, view, responder))
+    }
+
+    fn fault(&self, request_id: &str, fault: &Fault) -> CallError {
+        self.failed(request_id, What::Fault(fault));
+        if fault.kind == FaultKind::PANICKED { CallError::Panicked } else { CallError::Failed }
+    }
+}
+
+impl Routes {
+    /// Runs the handler and waits for what it answers, or for the beginning of that.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn call(&self, found: Found, request: Request) -> Result<Reply, CallError> {
+        let permit = found.plugin.enter()?;
+        if found.route().inline {
+            let answer = blocking::forbidden(|| found.handle(&request, Responder::new(&mut NoSink)));
+            drop(permit);
+            return answer.map(Reply::Whole).map_err(|fault| found.fault(&request.id, &fault));
+        }
+        let patience = found.route().timeout;
+        let (reply, answered) = oneshot::channel();
+        let sink = Sink { reply: Some(reply), pieces: None, network: self.network.clone(), patience };
+        let (found, request) = (Arc::new(found), Arc::new(request));
+        let work = {
+            let (found, request) = (Arc::clone(&found), Arc::clone(&request));
+            Box::new(move || run(&found, &request, sink, permit))
+        };
+        self.threads.run(Arc::clone(&found.plugin.name), work).map_err(|_| CallError::NoThread)?;
+        match timeout(patience, answered).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => Err(CallError::Failed),
+            Err(_) => {
+                found.failed(&request.id, What::Late(patience));
+                Err(CallError::Late { millis: patience.as_millis() })
+            }
+        }
+    }
+}
+
+/// Runs a handler on a thread for that.
+fn run(found: &Found, request: &Request, mut sink: Sink, permit: Permit) {
+    let answer = found.handle(request, Responder::new(&mut sink));
+    let answer = answer.map_err(|fault| {
+        // That a client has gone is no failure of the plugin.
+        if fault.kind != FaultKind::CLIENT_GONE
+            && sink.pieces.as_ref().is_none_or(|pieces| !pieces.is_closed())
+        {
+            return found.fault(&request.id, &fault);
+        }
+        CallError::Failed
+    });
+    match (sink.reply, sink.pieces) {
+        // Nobody may wait for it any more.
+        (Some(reply), _) => drop(reply.send(answer.map(Reply::Whole))),
+        (None, Some(pieces)) => {
+            let whole = answer.is_ok_and(|answer| answer.kind == BodyKind::STREAMED);
+            if !whole {
+                // A client that does not take this either is cut off when the sender is dropped with its connection.
+                let cut = async { timeout(sink.patience, pieces.send(Err(Broken))).await };
+                drop(sink.network.block_on(cut));
+            }
+        }
+        (None, None) => {}
+    }
+    drop(permit);
+}

@@ -1,0 +1,70 @@
+//! The path of a request, from the bytes that were sent.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The plugin's name and the decoded path below its own, from what stands behind `/api/plugins/`.
+///
+/// `None` for a path that could be read in two ways: with an empty segment, a segment `.` or `..`, encoded or not, or
+/// with an encoded `/`, `\` or NUL. Nothing is ever normalised, so that what was matched is what the handler reads.
+#[must_use]
+pub fn split(sent: &str) -> Option<(&str, Cow<'_, str>)> {
+    let (name, below) = sent.find('/').map_or((sent, "/"), |at| sent.split_at(at));
+    let decoded = percent_decode_str(below).decode_utf8().ok()?;
+    let encoded_slashes = decoded.bytes().filter(|byte| *byte == b'/').count()
+        != below.bytes().filter(|byte| *byte == b'/').count();
+    if encoded_slashes || decoded.contains(['\\', '\0']) {
+        return None;
+    }
+    let mut segments = decoded.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        // What stands behind a last `/` is empty, and a path of its own.
+        let empty = segment.is_empty() && segments.peek().is_some();
+        if empty || segment == "." || segment == ".." {
+            return None;
+        }
+    }
+    Some((name, decoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_no_path() {
+        for sent in [
+            "p/..",
+            "p/../q",
+            "p/a/../b",
+            "p/.",
+            "p/a/./b",
+            "p//",
+            "p//a",
+            "p/a//b",
+            "p/%2e%2e/q",
+            "p/.%2E/q",
+            "p/a%2fb",
+            "p/a%2Fb",
+            "p/%2f",
+            "p/a%5cb",
+            "p/a\\b",
+            "p/a%00b",
+            "p/%2e",
+            "p/%ff",
+            "p/..%2fq",
+        ] {
+            assert_eq!(split(sent), None, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_decoded_once() {
+        assert_eq!(split("p"), Some(("p", "/".into())));
+        assert_eq!(split("p/"), Some(("p", "/".into())));
+        assert_eq!(split("p/a%20b/%C3%BC"), Some(("p", "/a b/ü".into())));
+        assert_eq!(split("p/%252e%252e"), Some(("p", "/%2e%2e".into())));
+        assert_eq!(split("p/..."), Some(("p", "/...".into())));
+    }
+}

@@ -1,0 +1,295 @@
+//! The routes of one plugin: checked, and found by path.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use matchit::{InsertError, Router};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use streamspace_plugin::routes::RouteSpec;
+
+use super::RouteError;
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// The longest path of a route, in bytes.
+const MAX_PATH: usize = 512;
+/// The most routes of a plugin.
+const MAX_ROUTES: usize = 1000;
+
+/// A route, as operators read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteView {
+    /// The method.
+    pub method: String,
+    /// The whole path.
+    pub path: String,
+    /// What the caller must be permitted.
+    pub permissions: Vec<String>,
+    /// Whether anybody may call it.
+    pub public: bool,
+    /// Whether it runs on the server's own thread.
+    pub inline: bool,
+    /// The largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// After how many milliseconds the caller is told that the handler is late.
+    pub timeout_ms: u64,
+    /// What it is for.
+    pub description: String,
+}
+
+/// What holds over what routes ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteLimits {
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// After what time a handler is late.
+    pub timeout: Duration,
+    /// How many requests of one plugin run at once.
+    pub max_requests: usize,
+}
+
+/// A route that was checked.
+#[derive(Debug)]
+pub struct Route {
+    /// Its position in the plugin's list.
+    pub(super) number: u32,
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) permissions: Vec<String>,
+    /// Whether anybody may call it.
+    pub public: bool,
+    pub(super) inline: bool,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    pub(super) timeout: Duration,
+    description: String,
+}
+
+/// The routes of one path, by method.
+type Methods = SmallVec<[usize; 2]>;
+
+/// The routes of one plugin.
+#[derive(Debug)]
+pub(crate) struct Table {
+    routes: Vec<Route>,
+    paths: Router<Methods>,
+}
+
+/// What a parameter matched: its name, and where in the path.
+pub(super) type Param = (String, std::ops::Range<usize>);
+
+/// What is at a path.
+pub(super) enum At<'t> {
+    /// Nothing.
+    Nothing,
+    /// Something, for these methods.
+    Others(Vec<&'static str>),
+    /// The route.
+    Route(&'t Route, SmallVec<[Param; 2]>),
+}
+
+impl Table {
+    /// Checks what a plugin asks for.
+    pub(crate) fn new(specs: &[RouteSpec], limits: RouteLimits) -> Result<Self, RouteError> {
+        let mut routes: Vec<Route> = Vec::with_capacity(specs.len());
+        let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
+        for (number, spec) in specs.iter().enumerate() {
+            let route = check(number, spec, limits)?;
+            let methods = by_path.entry(spec.path.as_str()).or_default();
+            if methods.iter().any(|known| routes[*known].method == route.method) {
+                return Err(RouteError::Duplicate { method: route.method.to_owned(), path: route.path });
+            }
+            methods.push(number);
+            routes.push(route);
+        }
+        let mut paths = Router::new();
+        for (path, methods) in by_path {
+            let method = routes[methods[0]].method;
+            paths.insert(path, methods).map_err(|why| match why {
+                InsertError::Conflict { with } => RouteError::Conflict { path: path.to_owned(), with },
+                why => RouteError::Path {
+                    method: method.to_owned(),
+                    path: path.to_owned(),
+                    why: why.to_string(),
+                },
+            })?;
+        }
+        Ok(Self { routes, paths })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    pub(super) fn at(&self, method: &str, path: &str) -> At<'_> {
+        let Ok(found) = self.paths.at(path) else {
+            return At::Nothing;
+        };
+        let mut of_path = found.value.iter().map(|number| &self.routes[*number]);
+        let Some(route) = of_path.clone().find(|route| route.method == method) else {
+            return At::Others(of_path.by_ref().map(|route| route.method).collect());
+        };
+        // A parameter's value is a part of the path: where it stands is kept, for the path goes to another thread.
+        let params = found.params.iter().map(|(name, value)| {
+            let start = value.as_ptr().addr() - path.as_ptr().addr();
+            (name.to_owned(), start..start + value.len())
+        });
+        At::Route(route, params.collect())
+    }
+
+    pub(super) fn route(&self, number: u32) -> &Route {
+        &self.routes[number as usize]
+    }
+
+    pub(super) fn views(&self, plugin: &str) -> Vec<RouteView> {
+        let view = |route: &Route| RouteView {
+            method: route.method.to_owned(),
+            path: format!("/api/plugins/{plugin}{}", route.path),
+            permissions: route.permissions.clone(),
+            public: route.public,
+            inline: route.inline,
+            max_body_bytes: route.max_body_bytes,
+            timeout_ms: u64::try_from(route.timeout.as_millis()).unwrap_or(u64::MAX),
+            description: route.description.clone(),
+        };
+        self.routes.iter().map(view).collect()
+    }
+}
+
+fn check(number: usize, spec: &RouteSpec, limits: RouteLimits) -> Result<Route, RouteError> {
+    let (method, path) = (spec.method.to_string(), spec.path.to_string());
+    let invalid = |why| RouteError::Invalid { method: method.clone(), path: path.clone(), why };
+    let Some(known) = METHODS.iter().copied().find(|known| **known == method) else {
+        return Err(invalid("expected the method GET, POST, PUT, PATCH or DELETE"));
+    };
+    if number >= MAX_ROUTES {
+        return Err(invalid("expected at most 1000 routes of one plugin"));
+    }
+    if spec.public && !spec.permissions.is_empty() {
+        return Err(invalid("it is public and asks for permissions: expected one of the two"));
+    }
+    if let Some(why) = wrong_path(&path) {
+        return Err(RouteError::Path { method, path, why: why.to_owned() });
+    }
+    let asked = usize::try_from(spec.max_body_bytes).unwrap_or(usize::MAX);
+    let max_body_bytes = if asked == 0 { limits.max_body_bytes } else { asked.min(limits.max_body_bytes) };
+    let asked = Duration::from_millis(spec.timeout_ms);
+    let timeout = if asked.is_zero() { limits.timeout } else { asked.min(limits.timeout) };
+    Ok(Route {
+        number: u32::try_from(number).unwrap_or(u32::MAX),
+        method: known,
+        path,
+        permissions: spec.permissions.iter().map(ToString::to_string).collect(),
+        public: spec.public,
+        inline: spec.inline,
+        max_body_bytes,
+        timeout,
+        description: spec.description.to_string(),
+    })
+}
+
+/// What no path of a route may have; the rest is checked where it is inserted.
+fn wrong_path(path: &str) -> Option<&'static str> {
+    let Some(rest) = path.strip_prefix('/') else {
+        return Some("expected a path that begins with `/`");
+    };
+    if path.len() > MAX_PATH {
+        return Some("expected a path of at most 512 bytes");
+    }
+    if path.contains(['?', '#', '%', '\\']) || path.chars().any(char::is_control) {
+        return Some("expected a path without `?`, `#`, `%`, `\\` and control characters");
+    }
+    let segments = || rest.split('/');
+    if segments().any(|segment| segment == "." || segment == "..") {
+        return Some("expected no segment `.` or `..`");
+    }
+    if !rest.is_empty() && segments().any(str::is_empty) {
+        return Some("expected no empty segment");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use streamspace_plugin::abi::RVec;
+
+    use super::*;
+
+    const LIMITS: RouteLimits =
+        RouteLimits { max_body_bytes: 1000, timeout: Duration::from_secs(5), max_requests: 4 };
+
+    fn spec(method: &str, path: &str) -> RouteSpec {
+        RouteSpec {
+            method: method.into(),
+            path: path.into(),
+            permissions: RVec::new(),
+            public: false,
+            inline: false,
+            max_body_bytes: 0,
+            timeout_ms: 0,
+            description: "".into(),
+        }
+    }
+
+    fn code(specs: &[RouteSpec]) -> &'static str {
+        Table::new(specs, LIMITS).expect_err("not accepted").code()
+    }
+
+    #[test]
+    fn a_path_that_could_leave_the_plugins_own_is_not_accepted() {
+        for path in [
+            "", "a", "//", "/a//b", "/a/", "/..", "/a/../b", "/./a", "/a%2fb", "/a?b", "/a#b", "/a\\b",
+            "/a\0",
+        ] {
+            assert_eq!(code(&[spec("GET", path)]), "SSP-RTE-001", "{path:?}");
+        }
+        for path in ["/{", "/{}", "/{a}{b}", "/{*a}/b"] {
+            assert_eq!(code(&[spec("GET", path)]), "SSP-RTE-001", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn routes_that_match_the_same_are_not_accepted() {
+        assert_eq!(code(&[spec("GET", "/a"), spec("GET", "/a")]), "SSP-RTE-002");
+        assert_eq!(code(&[spec("GET", "/{a}"), spec("POST", "/{b}")]), "SSP-RTE-003");
+        assert_eq!(code(&[spec("HEAD", "/a")]), "SSP-RTE-004");
+        assert_eq!(code(&[spec("get", "/a")]), "SSP-RTE-004");
+        let mut both = spec("GET", "/a");
+        both.public = true;
+        both.permissions = vec!["x".into()].into();
+        assert_eq!(code(&[both]), "SSP-RTE-004");
+    }
+
+    #[test]
+    fn a_route_is_found_with_its_parameters() {
+        let specs =
+            [spec("GET", "/"), spec("GET", "/a/{id}"), spec("PUT", "/a/{id}"), spec("GET", "/f/{*rest}")];
+        let table = Table::new(&specs, LIMITS).expect("good routes");
+        let found = |method, path: &str| match table.at(method, path) {
+            At::Nothing => "nothing".to_owned(),
+            At::Others(methods) => methods.join(","),
+            At::Route(route, params) => {
+                let params = params.iter().map(|(name, at)| format!(" {name}={}", &path[at.clone()]));
+                route.number.to_string() + &params.collect::<String>()
+            }
+        };
+        assert_eq!(found("GET", "/"), "0");
+        assert_eq!(found("GET", "/a/7"), "1 id=7");
+        assert_eq!(found("PUT", "/a/ü x"), "2 id=ü x");
+        assert_eq!(found("GET", "/f/b/c"), "3 rest=b/c");
+        assert_eq!(found("DELETE", "/a/7"), "GET,PUT");
+        assert_eq!(found("GET", "/a"), "nothing");
+        assert_eq!(found("GET", "/a/7/"), "nothing");
+    }
+
+    #[test]
+    fn the_hosts_limits_hold_over_those_of_a_route() {
+        let mut greedy = spec("GET", "/a");
+        (greedy.max_body_bytes, greedy.timeout_ms) = (u64::MAX, u64::MAX);
+        let mut modest = spec("GET", "/b");
+        (modest.max_body_bytes, modest.timeout_ms) = (10, 20);
+        let table = Table::new(&[greedy, modest], LIMITS).expect("good routes");
+        let limits: Vec<_> =
+            table.views("p").into_iter().map(|view| (view.max_body_bytes, view.timeout_ms)).collect();
+        assert_eq!(limits, [(1000, 5000), (10, 20)]);
+    }
+}
