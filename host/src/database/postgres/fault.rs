@@ -45,6 +45,11 @@ pub(super) fn is_refused(error: &Error) -> bool {
     error.as_db_error().is_some_and(|said| matches!(said.code().code(), "28P01" | "28000"))
 }
 
+/// Whether the server has no room for another session, of this role or at all.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|said| said.code().code() == "53300")
+}
+
 /// The message; where it repeats what a value was, without that.
 fn words(said: &DbError) -> String {
     match (said.code().code(), said.position()) {

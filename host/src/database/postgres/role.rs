@@ -3,6 +3,8 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
@@ -17,6 +19,8 @@ use crate::hex::hex;
 
 /// The longest identifier, in bytes. <https://www.postgresql.org/docs/current/limits.html>
 const MAX_IDENTIFIER: usize = 63;
+/// When to ask again a server that has no room for another session.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The names that a plugin has in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +98,17 @@ impl PostgresRole {
     }
 
     pub(super) fn session(&self) -> Result<PostgresSession, Fault> {
+        let until = Instant::now() + self.limits().wait;
+        loop {
+            match self.connect_once() {
+                // The server may take a moment to see that sessions have ended.
+                Err(fault) if fault.kind == FaultKind::BUSY && Instant::now() < until => thread::sleep(AGAIN),
+                done => return done,
+            }
+        }
+    }
+
+    fn connect_once(&self) -> Result<PostgresSession, Fault> {
         let config = || self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match PostgresSession::connect(self, &config()) {
             Err(Refused::Password) => {

@@ -18,7 +18,7 @@ use tokio::time::{timeout, timeout_at};
 use tokio_postgres::{Client, Config, Error, Row, RowStream};
 
 use super::{
-    fault::{fault, is_refused, is_stale, spoils_the_session},
+    fault::{fault, is_full, is_refused, is_stale, spoils_the_session},
     lexer::{self, Effect},
     role::{PostgresRole, Refused},
     schemas::Inner,
@@ -67,17 +67,19 @@ impl PostgresSession {
     pub(super) fn connect(role: &PostgresRole, config: &Config) -> Result<Self, Refused> {
         let postgres = &role.server.postgres;
         let limit = role.limits().wait;
-        let unreachable = |reason: String| {
-            Refused::Other(Fault::new(
-                FaultKind::UNREACHABLE,
-                format_args!("the plugin's role cannot connect to PostgreSQL: {reason}"),
-            ))
+        let refused = |kind, reason: String| {
+            let what = format_args!("the plugin's role cannot connect to PostgreSQL: {reason}");
+            Refused::Other(Fault::new(kind, what))
         };
+        let unreachable = |reason| refused(FaultKind::UNREACHABLE, reason);
         postgres.network().block_on(async {
             let connected = timeout(limit, config.connect(postgres.tls())).await;
             let (client, connection) = match connected {
                 Ok(Ok(connected)) => connected,
                 Ok(Err(why)) if is_refused(&why) => return Err(Refused::Password),
+                Ok(Err(why)) if is_full(&why) => {
+                    return Err(refused(FaultKind::BUSY, crate::postgres::reason(&why)));
+                }
                 Ok(Err(why)) => return Err(unreachable(crate::postgres::reason(&why))),
                 Err(_) => return Err(unreachable(format!("no answer within {} s", limit.as_secs()))),
             };

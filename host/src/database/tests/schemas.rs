@@ -217,6 +217,26 @@ fn a_statement_is_prepared_again_when_its_table_has_changed() {
 }
 
 #[test]
+fn a_server_without_room_for_another_session_is_asked_again_and_named_as_busy() {
+    let host = Host::postgres_with(Server::new(), |settings| settings.wait_deadline_secs = 1);
+    let plugin = host.start("crowded");
+    let role = "SELECT nspacl::text FROM pg_namespace WHERE nspname = 'plugin_crowded'";
+    let rights = host.server().superuser(role).remove(0);
+    let role = rights.split(&['{', ',', '"', '\\', '='][..]).find(|word| word.starts_with("plugin_crowded_"));
+    let limit = |limit: i32| {
+        host.server().superuser(&format!(
+            "ALTER ROLE \"{}\" CONNECTION LIMIT {limit}",
+            role.expect("the plugin's role")
+        ))
+    };
+    limit(0);
+    let why = fails(plugin.exec("SELECT 1"), FaultKind::BUSY);
+    assert!(why.contains("53300"), "{why}");
+    limit(3);
+    plugin.done("CREATE TABLE t (n bigint)");
+}
+
+#[test]
 fn types_that_plugins_are_not_given_say_so() {
     let host = Host::postgres();
     let plugin = host.start("types");
