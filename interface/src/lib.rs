@@ -49,7 +49,7 @@
 //! | `[setup]` | [`Plugin::load`], [`enable`](Plugin::enable), [`configure`](Plugin::configure), [`disable`](Plugin::disable), [`unload`](Plugin::unload) and the drop of the plugin: one at a time, exclusive | yes, up to the host's deadline |
 //! | `[worker]` | handlers of consumers: one call at a time per consumer, several consumers at once; successive calls may come from different threads | yes, up to the consumer's deadline |
 //! | | handlers of jobs: one call at a time per job unless it may overlap, several jobs at once, each run on a thread of its own | yes, up to the job's deadline |
-//! | `[request]` | handlers of [routes](crate::routes): several calls at once, also of one handler | yes, up to the route's timeout |
+//! | `[request]` | handlers of [routes]: several calls at once, also of one handler | yes, up to the route's timeout |
 //! | `[inline]` | handlers of routes that promise not to block; a call of the host that could answers `WOULD_BLOCK` | no |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
 //!
