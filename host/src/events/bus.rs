@@ -133,6 +133,7 @@ impl Bus {
             let (done, wait) = mpsc::sync_channel(1);
             log.append_here(Append {
                 entries: vec![Entry { event: Arc::new(event), durable: true }],
+                work: None,
                 // The emitter may have gone: then nobody wants to know.
                 done: Box::new(move |result| drop(done.send(result))),
             });
@@ -170,7 +171,7 @@ impl Bus {
         }
         match &self.log {
             // One that is not durable goes with those that are, so that their order stays.
-            Some(log) if entries.iter().any(|entry| entry.durable) => log.append(Append { entries, done }),
+            Some(log) if entries.iter().any(|entry| entry.durable) => log.append(Append { entries, work: None, done }),
             _ => {
                 for entry in &entries {
                     self.hand_over(&entry.event, 0);
@@ -244,6 +245,15 @@ impl Bus {
             attributes: new.attributes,
         };
         (id, event)
+    }
+
+    /// An event for the log, whoever wants it.
+    pub(super) fn prepare_durable(&self, new: NewEvent<'_>) -> Result<Event, EmitError> {
+        self.check(&new)?;
+        let index = self.index.load();
+        let (_, event) = index.with_audience(new.topic, |audience| self.prepare(new, audience))?;
+        Self::check_texts(&event)?;
+        Ok(event)
     }
 
     /// Hands an event that was accepted to the consumers that want it now: number `seq` of the log, or 0.
@@ -356,7 +366,7 @@ impl Bus {
         let (durable, ephemeral): (Vec<_>, Vec<_>) =
             consumers.iter().cloned().partition(|consumer| consumer.options().durable);
         if !ephemeral.is_empty() {
-            self.change(|all| {
+            self.change_consumers(|all| {
                 all.retain(|consumer| !ephemeral.iter().any(|gone| Arc::ptr_eq(gone, consumer)))
             });
         }
@@ -385,7 +395,7 @@ impl Bus {
 
     /// Forgets a plugin's consumers, durable ones and what they hold included.
     pub fn forget(&self, plugin: &str) {
-        self.change(|all| {
+        self.change_consumers(|all| {
             let (gone, left) =
                 std::mem::take(all).into_iter().partition(|consumer| &**consumer.plugin() == plugin);
             *all = left;
@@ -470,7 +480,7 @@ impl Bus {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Consumer>>)) {
+    fn change_consumers(&self, change: impl FnOnce(&mut Vec<Arc<Consumer>>)) {
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut consumers = self.consumers();
         change(&mut consumers);

@@ -4,6 +4,7 @@
 //! worker → the plugin. An emit never waits for a plugin.
 
 mod bus;
+mod change;
 mod consumer;
 mod emitter;
 mod event;
@@ -19,6 +20,7 @@ pub(crate) use self::consumer::{Change, RefusedEvent, Room, Unsaved};
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
 pub use self::{
     bus::{Bus, Receipt},
+    change::{ChangeError, Emitted, Stop},
     consumer::{Consumer, Counts, Fate, Next, Options, Refused, Scratch, Target},
     event::{Event, NewEvent},
     log::{DeadLetter, DeadLetters, EventLog, LogError, Which},

@@ -22,8 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use diesel::QueryResult;
+
 pub use self::dead_letters::{DeadLetter, DeadLetters, Which};
-use self::{reader::Reads, retention::Keep, writer::Work};
+use self::{reader::Reads, retention::Keep, writer::Waiting};
 use super::{Bus, Consumer, Event};
 use crate::{
     config::{self, Sync},
@@ -64,9 +66,15 @@ pub enum LogError {
 /// Called when it is known whether events were accepted. Must not block.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
+/// Writes what belongs to an append's events, in their transaction, and answers the events. With `None` it is undone, and
+/// the append has no events. It may be called again when the transaction failed.
+pub(super) type Work = Box<dyn FnMut(&mut Connection) -> QueryResult<Option<Vec<Arc<Event>>>> + Send>;
+
 /// Events that are accepted together or not at all.
 pub(super) struct Append {
+    /// Of one with work: what that answered when it was last called.
     pub(super) entries: Vec<Entry>,
+    pub(super) work: Option<Work>,
     pub(super) done: Done,
 }
 
@@ -85,7 +93,7 @@ pub struct EventLog {
     commit_deadline: Duration,
     keep: Keep,
     bus: OnceLock<Weak<Bus>>,
-    work: Mutex<Work>,
+    work: Mutex<Waiting>,
     /// Signalled when the writer has something to do, and when it has done something.
     work_changed: Condvar,
     reads: Mutex<Reads>,
@@ -167,7 +175,7 @@ impl EventLog {
         }
     }
 
-    fn enqueue(&self, append: Append) -> Option<MutexGuard<'_, Work>> {
+    fn enqueue(&self, append: Append) -> Option<MutexGuard<'_, Waiting>> {
         let bytes: usize = append.entries.iter().map(|entry| entry.event.data.len()).sum();
         let mut work = self.work();
         let why = if work.stopping {
@@ -237,7 +245,7 @@ impl EventLog {
         }
     }
 
-    fn work(&self) -> MutexGuard<'_, Work> {
+    fn work(&self) -> MutexGuard<'_, Waiting> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

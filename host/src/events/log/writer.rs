@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::result::Error;
+use diesel::{QueryResult, result::Error};
 use slog::{error, info};
 
 use super::{
     super::{Change, Consumer, Event, Unsaved},
-    Append, EventLog, LogError, rows,
+    Append, Entry, EventLog, LogError, rows,
 };
 use crate::{
     clock,
@@ -35,7 +35,7 @@ const COMPANY_WAIT: Duration = Duration::from_micros(50);
 
 /// What waits to be written, and the writer when it is in nobody's hands.
 #[derive(Default)]
-pub(super) struct Work {
+pub(super) struct Waiting {
     pub(super) appends: VecDeque<Append>,
     /// Bytes of data in `appends`.
     pub(super) bytes: usize,
@@ -47,7 +47,7 @@ pub(super) struct Work {
     writer: Option<Writer>,
 }
 
-impl Work {
+impl Waiting {
     pub(super) fn is_idle(&self) -> bool {
         !self.waits() && self.writer.is_some()
     }
@@ -87,7 +87,7 @@ impl EventLog {
 
     /// Writes what waits, if nobody else does and this may be done by whoever comes: a file answers soon, and a thread
     /// that is woken for it costs more than the commit.
-    pub(super) fn write_here(&self, mut work: MutexGuard<'_, Work>) {
+    pub(super) fn write_here(&self, mut work: MutexGuard<'_, Waiting>) {
         let in_a_file = |writer: &mut Writer| matches!(writer.connection, Some(Connection::Sqlite(_)));
         match work.writer.take_if(in_a_file) {
             Some(writer) => Turn { log: self, writer: Some(writer) }.write(work),
@@ -113,7 +113,7 @@ impl EventLog {
         }
     }
 
-    fn wait_for_work(&self) -> Option<(MutexGuard<'_, Work>, Turn<'_>)> {
+    fn wait_for_work(&self) -> Option<(MutexGuard<'_, Waiting>, Turn<'_>)> {
         let mut work = self.work();
         let began = Instant::now();
         loop {
@@ -140,7 +140,7 @@ impl EventLog {
     }
 
     /// Takes what is written next.
-    fn next_group<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> Group {
+    fn next_group<'a>(&'a self, mut work: MutexGuard<'a, Waiting>) -> Group {
         // Those that emitted together are likely to do so again.
         if (1..work.company).contains(&work.appends.len()) {
             let until = Instant::now() + COMPANY_WAIT;
@@ -152,7 +152,7 @@ impl EventLog {
         }
         let (mut appends, mut events, mut bytes) = (Vec::with_capacity(work.appends.len()), 0, 0);
         while let Some(append) = work.appends.pop_front() {
-            events += append.entries.len();
+            events += append.entries.len().max(1);
             let size: usize = append.entries.iter().map(|entry| entry.event.data.len()).sum();
             bytes += size;
             work.bytes = work.bytes.saturating_sub(size);
@@ -179,7 +179,7 @@ impl EventLog {
 }
 
 impl Turn<'_> {
-    fn write(mut self, work: MutexGuard<'_, Work>) {
+    fn write(mut self, work: MutexGuard<'_, Waiting>) {
         let group = self.log.next_group(work);
         // Not in the turn meanwhile: if this panics, the connection goes with it.
         if let Some(mut writer) = self.writer.take() {
@@ -210,8 +210,8 @@ impl Drop for Turn<'_> {
 
 impl Writer {
     fn write(&mut self, log: &EventLog, group: Group) {
-        let Group { appends, settled, forgotten } = group;
-        let why = match self.commit(log, &appends, &settled, &forgotten) {
+        let Group { mut appends, settled, forgotten } = group;
+        let why = match self.commit(log, &mut appends, &settled, &forgotten) {
             Ok(first) => {
                 committed(log, first, appends);
                 saved(log, &settled);
@@ -221,19 +221,19 @@ impl Writer {
         };
         if self.connection.is_some() && appends.len() + settled.len() > 1 {
             // The database is there and does not like something of it: everybody stands for himself.
-            for append in appends {
-                match self.commit(log, std::slice::from_ref(&append), &[], &[]) {
+            for mut append in appends {
+                match self.commit(log, std::slice::from_mut(&mut append), &[], &[]) {
                     Ok(first) => committed(log, first, vec![append]),
                     Err(why) => (append.done)(Err(why)),
                 }
             }
             for one in settled {
-                match self.commit(log, &[], std::slice::from_ref(&one), &[]) {
+                match self.commit(log, &mut [], std::slice::from_ref(&one), &[]) {
                     Ok(_) => saved(log, &[one]),
                     Err(_) => not_saved(log, vec![one]),
                 }
             }
-            let _ = self.commit(log, &[], &[], &forgotten).inspect_err(|_| log.forget(forgotten.clone()));
+            let _ = self.commit(log, &mut [], &[], &forgotten).inspect_err(|_| log.forget(forgotten.clone()));
             return;
         }
         for append in appends {
@@ -249,18 +249,17 @@ impl Writer {
     fn commit(
         &mut self,
         log: &EventLog,
-        appends: &[Append],
+        appends: &mut [Append],
         settled: &[(Arc<Consumer>, i64, Unsaved)],
         forgotten: &[i64],
     ) -> Result<u64, LogError> {
         let result = self.connect(log).and_then(|()| {
             let first = log.head() + 1;
-            let written: Vec<&Event> = durable(appends).map(|event| &**event).collect();
             let Some(connection) = &mut self.connection else {
                 return Err(Error::BrokenTransactionManager.to_string());
             };
             let now = clock::unix_time_us();
-            match write_all(connection, first, now, &written, settled, forgotten) {
+            match write_all(connection, first, now, appends, settled, forgotten) {
                 Ok(()) => Ok(first),
                 Err(why) => {
                     // After a failed commit nobody knows but the database.
@@ -374,16 +373,28 @@ fn durable(appends: &[Append]) -> impl Iterator<Item = &Arc<Event>> {
     entries.filter(|entry| entry.durable).map(|entry| &entry.event)
 }
 
+/// Does an append's work, if it has any. What was refused leaves nothing behind.
+fn work(connection: &mut Connection, append: &mut Append) -> QueryResult<()> {
+    let Some(work) = &mut append.work else { return Ok(()) };
+    let events = connection.attempt(work)?.unwrap_or_default();
+    append.entries = events.into_iter().map(|event| Entry { event, durable: true }).collect();
+    Ok(())
+}
+
 fn write_all(
     connection: &mut Connection,
     first: u64,
     now_us: u64,
-    written: &[&Event],
+    appends: &mut [Append],
     settled: &[(Arc<Consumer>, i64, Unsaved)],
     forgotten: &[i64],
 ) -> Result<(), Error> {
     connection.write(|connection| {
-        rows::append(connection, first, now_us, written)?;
+        for append in &mut *appends {
+            work(connection, append)?;
+        }
+        let written: Vec<&Event> = durable(appends).map(|event| &**event).collect();
+        rows::append(connection, first, now_us, &written)?;
         for (_, id, unsaved) in settled {
             for change in &unsaved.changes {
                 match change {

@@ -127,7 +127,30 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Runs `work` within a transaction. What it has written is undone if it answers `None` or fails, and the transaction
+    /// goes on.
+    pub(crate) fn attempt<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> QueryResult<Option<R>>,
+    ) -> QueryResult<Option<R>> {
+        on!(self, |c| begin(c))?;
+        let result = work(self);
+        if matches!(result, Ok(Some(_))) {
+            on!(self, |c| commit(c))?;
+        } else if on!(self, |c| rollback(c)).is_err() {
+            return Err(Error::BrokenTransactionManager);
+        }
+        result
+    }
+}
+
 type Transactions<C> = <C as diesel::Connection>::TransactionManager;
+
+/// Within a transaction: a savepoint.
+fn begin<C: diesel::Connection>(connection: &mut C) -> QueryResult<()> {
+    Transactions::<C>::begin_transaction(connection)
+}
 
 fn commit<C: diesel::Connection>(connection: &mut C) -> QueryResult<()> {
     Transactions::<C>::commit_transaction(connection)
