@@ -171,7 +171,9 @@ impl Bus {
         }
         match &self.log {
             // One that is not durable goes with those that are, so that their order stays.
-            Some(log) if entries.iter().any(|entry| entry.durable) => log.append(Append { entries, work: None, done }),
+            Some(log) if entries.iter().any(|entry| entry.durable) => {
+                log.append(Append { entries, work: None, done })
+            }
             _ => {
                 for entry in &entries {
                     self.hand_over(&entry.event, 0);

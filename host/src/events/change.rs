@@ -157,7 +157,8 @@ impl Bus {
         connection: &mut Connection,
         work: &mut impl FnMut(&mut Connection, &mut Emitted<'_>) -> Result<T, Stop<E>>,
     ) -> Result<(T, Vec<Arc<Event>>), Stop<ChangeError<E>>> {
-        let mut emitted = Emitted { bus: self, source: "streamspace".into(), events: Vec::new(), failed: None };
+        let mut emitted =
+            Emitted { bus: self, source: "streamspace".into(), events: Vec::new(), failed: None };
         let result = work(connection, &mut emitted).map_err(|stop| match stop {
             Stop::Refused(why) => Stop::Refused(ChangeError::Refused(why)),
             Stop::Database(why) => Stop::Database(why),

@@ -20,6 +20,8 @@ use streamspace_plugin::{
 use super::*;
 use crate::{config, store::Database};
 
+mod change;
+
 /// A plugin that answers as it is told to, event by event, and acknowledges where it is told nothing.
 #[derive(Default)]
 struct Plugin {
@@ -118,7 +120,7 @@ struct House {
     folder: Arc<tempfile::TempDir>,
 }
 
-/// Unused by SQLite, and asked for.
+/// Unused by SQLite, and asked for all the same.
 static NETWORK: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
 
@@ -128,9 +130,13 @@ impl House {
     }
 
     fn at(folder: Arc<tempfile::TempDir>, events: config::Events) -> Self {
+        Self::with(&config::Database::default(), folder, events)
+    }
+
+    fn with(database: &config::Database, folder: Arc<tempfile::TempDir>, events: config::Events) -> Self {
         let limits =
             Limits { max_data_bytes: 100, max_pending: 1000, handler_deadline: Duration::from_secs(60) };
-        let database = Database::open(folder.path(), &config::Database::default(), NETWORK.handle());
+        let database = Database::open(folder.path(), database, NETWORK.handle());
         let database = Arc::new(database.expect("a database"));
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let bus = Bus::open(limits, &events, &database, &logger).expect("a bus");
