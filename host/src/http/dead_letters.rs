@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     plugins::blocking,
     query::{Query, understood},
 };
 use crate::events::Which;
+use crate::platform::access::rights::{PluginsOperate, PluginsRead};
 
 /// How many are listed if nothing else is asked for, and at most.
 const LISTED: u32 = 100;
@@ -35,7 +36,7 @@ pub(super) struct Of {
 
 /// `GET …/dead-letters?consumer=NAME&skip=0&limit=100`: oldest first, without the payloads.
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     query: Query<Asked>,
     edge: web::Data<Edge>,
@@ -49,7 +50,7 @@ pub(super) async fn list(
 
 /// `GET …/dead-letters/{event}`: with the payload, once for each consumer that gave the event up.
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -60,7 +61,7 @@ pub(super) async fn show(
 
 /// `POST …/dead-letters/replay?consumer=NAME`
 pub(super) async fn replay_all(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -71,7 +72,7 @@ pub(super) async fn replay_all(
 
 /// `POST …/dead-letters/{event}/replay?consumer=NAME`
 pub(super) async fn replay_one(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -82,7 +83,7 @@ pub(super) async fn replay_one(
 
 /// `DELETE …/dead-letters?consumer=NAME`
 pub(super) async fn drop_all(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -93,7 +94,7 @@ pub(super) async fn drop_all(
 
 /// `DELETE …/dead-letters/{event}?consumer=NAME`
 pub(super) async fn drop_one(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     query: Query<Of>,
     edge: web::Data<Edge>,

@@ -8,16 +8,17 @@ use tokio::sync::oneshot;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     body,
     cloud_events::{self, Incoming},
 };
 use crate::events::{EmitError, Limits, LogError, NewEvent, check_topic};
+use crate::platform::access::rights::EventsEmit;
 
 /// Takes one CloudEvent, or a batch, and answers 202 with the ids the host gave them. Of a batch all are accepted, or
 /// none. What is durable is in the log then.
 pub(super) async fn post(
-    _admin: Admin,
+    _: May<EventsEmit>,
     request: HttpRequest,
     payload: web::Payload,
     edge: web::Data<Edge>,

@@ -3,11 +3,12 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use super::{Edge, Problem, auth::Admin, plugins::blocking};
+use super::{Edge, Problem, auth::May, plugins::blocking};
+use crate::platform::access::rights::{PluginsOperate, PluginsRead};
 
 /// `GET …/jobs`
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -17,7 +18,7 @@ pub(super) async fn list(
 
 /// `GET …/jobs/{job}`: with its newest runs.
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsRead>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -27,7 +28,7 @@ pub(super) async fn show(
 
 /// `POST …/jobs/{job}/run`
 pub(super) async fn run(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -37,7 +38,7 @@ pub(super) async fn run(
 
 /// `POST …/jobs/{job}/pause`
 pub(super) async fn pause(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -47,7 +48,7 @@ pub(super) async fn pause(
 
 /// `POST …/jobs/{job}/resume`
 pub(super) async fn resume(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {

@@ -8,11 +8,16 @@ use serde_json::{Value, json};
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::{Admin, May},
     body,
     query::{Query, understood},
 };
-use crate::{config::Level, install::InstallError, install::Plugins};
+use crate::{
+    config::Level,
+    install::InstallError,
+    install::Plugins,
+    platform::access::rights::{PluginsManage, PluginsOperate, PluginsRead},
+};
 
 /// Runs an operation on the threads for blocking ones: it waits for plugins, disks and locks.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -27,7 +32,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// `GET /api/v1/plugins`
-pub(super) async fn list(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let plugins = blocking(&edge, |plugins| plugins.list()).await?;
     Ok(HttpResponse::Ok().json(json!({"plugins": plugins})))
 }
@@ -41,7 +46,7 @@ struct Install {
 
 /// `POST /api/v1/plugins` with `{"path": FOLDER}`, a folder on the host's machine.
 pub(super) async fn install(
-    _admin: Admin,
+    _: May<PluginsManage>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -58,7 +63,7 @@ pub(super) async fn install(
 
 /// `GET /api/v1/plugins/{name}`
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -75,7 +80,7 @@ pub(super) struct Uninstall {
 
 /// `DELETE /api/v1/plugins/{name}?purge=false`
 pub(super) async fn uninstall(
-    _admin: Admin,
+    _: May<PluginsManage>,
     name: web::Path<String>,
     query: Query<Uninstall>,
     edge: web::Data<Edge>,
@@ -86,20 +91,20 @@ pub(super) async fn uninstall(
 }
 
 /// `POST /api/v1/secrets/rotate`
-pub(super) async fn rotate_secret_key(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn rotate_secret_key(_: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let sealed = blocking(&edge, |plugins| plugins.rotate_secret_key()).await?;
     Ok(HttpResponse::Ok().json(json!({"sealed": sealed})))
 }
 
 /// `GET /api/v1/blocked-libraries`
-pub(super) async fn blocked(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn blocked(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let blocked = blocking(&edge, |plugins| plugins.blocked()).await?;
     Ok(HttpResponse::Ok().json(json!({"libraries": blocked})))
 }
 
 /// `DELETE /api/v1/blocked-libraries/{hash}`
 pub(super) async fn unblock(
-    _admin: Admin,
+    _: May<PluginsManage>,
     hash: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -108,7 +113,7 @@ pub(super) async fn unblock(
 
 /// `POST /api/v1/plugins/{name}/enable`
 pub(super) async fn enable(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -117,7 +122,7 @@ pub(super) async fn enable(
 
 /// `POST /api/v1/plugins/{name}/disable`
 pub(super) async fn disable(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -126,7 +131,7 @@ pub(super) async fn disable(
 
 /// `GET /api/v1/plugins/{name}/config`: with the defaults, without the secrets.
 pub(super) async fn config(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -135,7 +140,7 @@ pub(super) async fn config(
 
 /// `PATCH /api/v1/plugins/{name}/config`: a JSON merge patch (RFC 7396).
 pub(super) async fn set_config(
-    _admin: Admin,
+    _: May<PluginsManage>,
     name: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
@@ -153,7 +158,7 @@ struct LogLevel {
 
 /// `PUT /api/v1/plugins/{name}/log-level` with `{"level": "debug"}`, until the host stops.
 pub(super) async fn set_log_level(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
