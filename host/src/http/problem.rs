@@ -207,12 +207,12 @@ impl From<InstallError> for Problem {
             InstallError::AlreadyInstalled { .. }
             | InstallError::NotRun { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
-            InstallError::Runtime(RuntimeError::Stopping { .. })
-            | InstallError::Database(_)
+            InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            InstallError::Database(_)
             | InstallError::Storage(_)
             | InstallError::Tables(_)
             | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
-                StatusCode::SERVICE_UNAVAILABLE
+                return Self::of_database(error.code(), error.to_string());
             }
             InstallError::Config { .. }
             | InstallError::NotAnObject { .. }
