@@ -6,9 +6,7 @@ use std::fs;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use streamspace_tests::{
-    Answer, Backend, Browser, DEADLINE, Host, Installation, on_both_backends, password_of,
-};
+use streamspace_tests::{Answer, Backend, Browser, DEADLINE, Installation, on_both_backends, password_of};
 
 const JOURNAL: &str = "fixture-journal";
 const ROUTES: &str = "fixture-routes";
