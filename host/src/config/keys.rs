@@ -77,6 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_rows", 1, 1_000_000_000),
     int("database.max_value_bytes", 1024, GIB),
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
+    int("database.backup_deadline_secs", 60, 7 * 24 * 3600),
     key("storage.sync", Kind::OneOf(Sync::NAMES)),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
