@@ -11,6 +11,7 @@ mod db;
 mod dead_letters;
 mod emit;
 mod manifest;
+mod openapi;
 mod plugin;
 mod probe;
 mod secrets;
@@ -72,6 +73,7 @@ enum Verb {
     /// Look at a plugin's manifest
     #[command(subcommand)]
     Manifest(manifest::Verb),
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood.
@@ -88,6 +90,7 @@ pub fn run() -> ExitCode {
         Verb::Secrets(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
+        Verb::Openapi(openapi) => openapi.run(&cli.global),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

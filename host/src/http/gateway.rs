@@ -10,11 +10,12 @@ use actix_web::{
     web,
 };
 use futures_util::stream;
-use serde_json::json;
+use serde::Serialize;
 use streamspace_plugin::{
     http::OwnedHeader,
     routes::{BodyKind, OutgoingAnswer},
 };
+use utoipa::ToSchema;
 use uuid::Builder;
 
 use super::{
@@ -25,14 +26,32 @@ use super::{
 };
 use crate::{
     clock,
-    routes::{self, CallError, Caller, Headers, Reply, Request},
+    routes::{self, CallError, Caller, Headers, Reply, Request, RouteView},
     runtime::State,
     store::open_without_waiting,
 };
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// `GET /api/v1/plugins/{name}/routes`
+/// A plugin's routes.
+#[derive(Debug, Serialize, ToSchema)]
+struct RouteList {
+    /// In the order in which the plugin registered them.
+    routes: Vec<RouteView>,
+}
+
+/// `GET …/routes`
+///
+/// The HTTP routes of a plugin that runs.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/routes",
+    params(("name" = String, Path, description = "The plugin's name")),
+    responses(
+        (status = 200, description = "The routes", body = RouteList),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn list(
     _admin: Admin,
     name: web::Path<String>,
@@ -40,7 +59,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let plugin = name.clone();
     blocking(&edge, move |plugins| plugins.show(&plugin)).await?;
-    Ok(HttpResponse::Ok().json(json!({"routes": edge.routes.views(&name)})))
+    Ok(HttpResponse::Ok().json(RouteList { routes: edge.routes.views(&name) }))
 }
 
 /// Everything below `/api/plugins`.

@@ -9,6 +9,8 @@ mod gateway;
 mod health;
 mod jobs;
 mod json_parts;
+mod openapi;
+mod operations;
 mod plugins;
 mod problem;
 mod query;
@@ -24,7 +26,7 @@ use std::{
 use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
-pub use self::problem::Problem;
+pub use self::{openapi::host_document, problem::Problem};
 use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
 
 /// What the handlers use.
@@ -93,66 +95,7 @@ pub fn listen(
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str, methods: &'static str| {
-        web::resource(path).default_service(web::to(move || problem::method_not_allowed(methods)))
-    };
-    app.service(
-        resource("/healthz", "GET, HEAD")
-            .route(web::get().to(health::healthz))
-            .route(web::head().to(health::healthz)),
-    )
-    .service(
-        resource("/readyz", "GET, HEAD")
-            .route(web::get().to(health::readyz))
-            .route(web::head().to(health::readyz)),
-    )
-    .service(resource("/api/v1/events", "POST").route(web::post().to(events::post)))
-    .service(
-        resource("/api/v1/plugins", "GET, POST")
-            .route(web::get().to(plugins::list))
-            .route(web::post().to(plugins::install)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}", "GET, DELETE")
-            .route(web::get().to(plugins::show))
-            .route(web::delete().to(plugins::uninstall)),
-    )
-    .service(resource("/api/v1/plugins/{name}/enable", "POST").route(web::post().to(plugins::enable)))
-    .service(resource("/api/v1/plugins/{name}/disable", "POST").route(web::post().to(plugins::disable)))
-    .service(
-        resource("/api/v1/plugins/{name}/config", "GET, PATCH")
-            .route(web::get().to(plugins::config))
-            .route(web::patch().to(plugins::set_config)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters", "GET, DELETE")
-            .route(web::get().to(dead_letters::list))
-            .route(web::delete().to(dead_letters::drop_all)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/replay", "POST")
-            .route(web::post().to(dead_letters::replay_all)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/{event}", "GET, DELETE")
-            .route(web::get().to(dead_letters::show))
-            .route(web::delete().to(dead_letters::drop_one)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/{event}/replay", "POST")
-            .route(web::post().to(dead_letters::replay_one)),
-    )
-    .service(resource("/api/v1/plugins/{name}/jobs", "GET").route(web::get().to(jobs::list)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}", "GET").route(web::get().to(jobs::show)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/run", "POST").route(web::post().to(jobs::run)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/pause", "POST").route(web::post().to(jobs::pause)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
-    .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
-    .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
-    .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
-    .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
-    .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))
-    .service(
-        resource("/api/v1/plugins/{name}/log-level", "PUT").route(web::put().to(plugins::set_log_level)),
-    );
+    operations::mount(app);
+    // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
+    app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
 }

@@ -10,6 +10,7 @@ use actix_web::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     events::{EmitError, LogError},
@@ -18,8 +19,8 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// A problem document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:streamspace:problem:` and the code.
     #[serde(rename = "type")]
@@ -34,11 +35,12 @@ pub struct Problem {
     pub code: String,
     /// More about a library that is refused.
     #[serde(flatten)]
+    #[schema(ignore)] // an optional part of a flat document has no form in a schema
     pub refusal: Option<Box<RefusalMembers>>,
 }
 
 /// What a problem document says besides, of a library that is refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RefusalMembers {
     /// The plugin, if it is known.
     pub plugin: Option<String>,
@@ -175,10 +177,12 @@ pub(super) async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "SSP-API-404", "there is nothing at this path"))
 }
 
-pub(super) async fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
     let detail = format!("this path takes {methods}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", detail);
     let mut response = problem.error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
     response
 }

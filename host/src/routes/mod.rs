@@ -12,7 +12,7 @@ mod table;
 mod threads;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -144,6 +144,14 @@ impl Routes {
     #[must_use]
     pub fn views(&self, plugin: &str) -> Vec<RouteView> {
         self.of(plugin).map(|routes| routes.table.views(plugin)).unwrap_or_default()
+    }
+
+    /// The routes of all plugins that take requests, by name.
+    #[must_use]
+    pub fn all_views(&self) -> BTreeMap<Arc<str>, Vec<RouteView>> {
+        let plugins = self.plugins.load();
+        let open = plugins.iter().filter(|(_, routes)| !routes.closed.load(Ordering::SeqCst));
+        open.map(|(name, routes)| (Arc::clone(name), routes.table.views(name))).collect()
     }
 }
 

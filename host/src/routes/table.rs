@@ -16,7 +16,7 @@ const MAX_PATH: usize = 512;
 const MAX_ROUTES: usize = 1000;
 
 /// A route, as operators read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RouteView {
     /// The method.
     pub method: String,

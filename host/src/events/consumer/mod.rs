@@ -85,7 +85,7 @@ pub enum Next {
 }
 
 /// Figures of a consumer. The counters of what was done start with the host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Counts {
     /// Events that wait, in memory or in the log, are being handled, or wait for their next try.
     pub pending: u64,
