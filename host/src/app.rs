@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
-use slog::{error, info, warn};
+use slog::{Logger, error, info, warn};
 use streamspace_plugin::abi;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
+    platform::users::{Accounts, UserError},
     routes::{RouteLimits, Routes},
     runtime::{Runtime, Services, Workers},
     scheduler,
@@ -76,6 +77,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     };
     let bus = Bus::open(limits, &config.events, &database, &logger).context("cannot open the event log")?;
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let accounts = Arc::new(Accounts::new(Arc::clone(&bus), Arc::clone(&database), &config.sign_in));
+    make_first_admin(&accounts, &logger)?;
     let jobs = scheduler::Scheduler::start(Arc::clone(&database), &logger)
         .context("cannot start the threads for jobs")?;
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
@@ -112,6 +115,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         plugins: Arc::clone(&plugins),
         runtime: Arc::clone(&runtime),
         routes,
+        accounts,
+        sign_in: Arc::new(config.sign_in.clone()),
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };
@@ -173,6 +178,24 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     info!(logger, "Stopped.");
     drop((logger, runtime, plugins, logs, log_guard, lock));
     result
+}
+
+/// Makes an administrator where there is none, and says its password this once.
+fn make_first_admin(accounts: &Accounts, logger: &Logger) -> anyhow::Result<()> {
+    match accounts.first_admin() {
+        Ok(None) => {}
+        Ok(Some(password)) => warn!(
+            logger,
+            "There was no administrator: this one was made. Sign in with this password, which is shown this once, and \
+             change it.";
+            "username" => "admin", "password" => password.reveal()
+        ),
+        Err(why @ UserError::Taken { .. }) => {
+            warn!(logger, "There is no administrator: make one with `streamspace user add`."; "error" => %why);
+        }
+        Err(why) => return Err(anyhow!("{why} ({})", why.code())),
+    }
+    Ok(())
 }
 
 /// Takes the data folder. A command that holds it lets it go in a moment; another host does not.

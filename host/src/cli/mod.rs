@@ -10,13 +10,17 @@ mod config;
 mod db;
 mod dead_letters;
 mod emit;
+mod group;
 mod manifest;
 mod openapi;
+mod password;
 mod plugin;
 mod probe;
 mod secrets;
 mod serve;
 mod target;
+mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -65,6 +69,15 @@ enum Verb {
     /// Change the key that secrets are sealed with
     #[command(subcommand)]
     Secrets(secrets::Verb),
+    /// Make, look at and change accounts
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Make, look at and change groups of accounts
+    #[command(subcommand)]
+    Group(group::Verb),
+    /// Make, list and revoke tokens of accounts
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Look at the host's own configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -88,6 +101,9 @@ pub fn run() -> ExitCode {
         Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),
         Verb::Secrets(verb) => verb.run(&cli.global),
+        Verb::User(verb) => verb.run(&cli.global),
+        Verb::Group(verb) => verb.run(&cli.global),
+        Verb::Token(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
         Verb::Openapi(openapi) => openapi.run(&cli.global),

@@ -1,5 +1,7 @@
 //! The host that a command is about: one that runs, over its HTTP interface, or the data folder of one that does not.
 
+mod accounts;
+
 use std::{
     path::Path,
     sync::Arc,
@@ -35,6 +37,8 @@ pub(super) enum Target {
     /// The data folder of a host that does not, locked for as long as the command takes.
     Stopped {
         plugins: Plugins,
+        database: Arc<Database>,
+        config: Box<Config>,
         #[expect(dead_code, reason = "kept for its drop")]
         network: tokio::runtime::Runtime,
         #[expect(dead_code, reason = "kept for its drop")]
@@ -69,11 +73,13 @@ impl Target {
                 let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
                 let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
                 let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
-                let store = Store::open(&data, database);
+                let store = Store::open(&data, Arc::clone(&database));
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
                 return Ok(Self::Stopped {
                     plugins: Plugins::stopped(Arc::new(store), loader, Kept { databases, storage }),
+                    database,
+                    config: Box::new(config.clone()),
                     network,
                     lock,
                 });
@@ -305,6 +311,7 @@ fn variable(name: &str) -> Option<String> {
 enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -366,6 +373,7 @@ impl Client {
         let mut request = match method {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url),
+            Method::Put => self.client.put(url),
             Method::Patch => self.client.patch(url),
             Method::Delete => self.client.delete(url),
         };

@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::sign_in::SecureCookie;
 use super::sync::Sync;
 
 /// A key and what it takes.
@@ -63,6 +64,10 @@ pub(super) const KEYS: &[Key] = &[
     int("server.workers", 0, 1024),
     int("server.max_body_bytes", 1024, GIB),
     int("server.shutdown_deadline_secs", 1, 3600),
+    int("sign_in.idle_secs", 1, 2_592_000),
+    int("sign_in.lifetime_secs", 1, 31_536_000),
+    key("sign_in.secure_cookie", Kind::OneOf(SecureCookie::NAMES)),
+    key("sign_in.trusted_proxies", Kind::Networks),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),

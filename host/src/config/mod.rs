@@ -14,6 +14,7 @@ mod log;
 mod outbound;
 mod plugins;
 mod server;
+mod sign_in;
 mod storage;
 mod sync;
 
@@ -28,6 +29,7 @@ pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
 pub use server::Server;
+pub use sign_in::{SecureCookie, SignIn};
 pub use storage::Storage;
 pub use sync::Sync;
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The HTTP edge.
     pub server: Server,
+    /// How browsers sign in.
+    pub sign_in: SignIn,
     /// The host's log.
     pub log: Log,
     /// Where the host and its plugins keep their data.
@@ -62,6 +66,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("./data"),
             server: Server::default(),
+            sign_in: SignIn::default(),
             log: Log::default(),
             database: Database::default(),
             storage: Storage::default(),

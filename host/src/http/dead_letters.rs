@@ -7,11 +7,15 @@ use uuid::Uuid;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     plugins::blocking,
     query::{Query, understood},
 };
-use crate::{events::Which, install::DeadLetterView};
+use crate::{
+    events::Which,
+    install::DeadLetterView,
+    platform::access::rights::{PluginsOperate, PluginsRead},
+};
 
 /// How many are listed if nothing else is asked for, and at most.
 const LISTED: u32 = 100;
@@ -77,7 +81,7 @@ struct Dropped {
     ),
 )]
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     query: Query<Asked>,
     edge: web::Data<Edge>,
@@ -106,7 +110,7 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -132,7 +136,7 @@ pub(super) async fn show(
     ),
 )]
 pub(super) async fn replay_all(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -159,7 +163,7 @@ pub(super) async fn replay_all(
     ),
 )]
 pub(super) async fn replay_one(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -185,7 +189,7 @@ pub(super) async fn replay_one(
     ),
 )]
 pub(super) async fn drop_all(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     query: Query<Of>,
     edge: web::Data<Edge>,
@@ -212,7 +216,7 @@ pub(super) async fn drop_all(
     ),
 )]
 pub(super) async fn drop_one(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     query: Query<Of>,
     edge: web::Data<Edge>,

@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     body,
     cloud_events::{self, Incoming},
 };
 use crate::events::{EmitError, Limits, LogError, NewEvent, check_topic};
+use crate::platform::access::rights::EventsEmit;
 
 /// An event (CloudEvents 1.0): what is read of one in structured mode.
 #[derive(ToSchema)]
@@ -77,7 +78,7 @@ struct Accepted {
     ),
 )]
 pub(super) async fn post(
-    _admin: Admin,
+    _: May<EventsEmit>,
     request: HttpRequest,
     payload: web::Payload,
     edge: web::Data<Edge>,

@@ -20,12 +20,13 @@ use uuid::Builder;
 
 use super::{
     Edge, Problem,
-    auth::{self, Admin},
-    body,
+    auth::{self, May},
+    body, origin,
     plugins::blocking,
 };
 use crate::{
     clock,
+    platform::access::{is_ours, rights::PluginsRead},
     routes::{self, CallError, Caller, Headers, Reply, Request, RouteView},
     runtime::State,
     store::open_without_waiting,
@@ -53,7 +54,7 @@ struct RouteList {
     ),
 )]
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -74,9 +75,6 @@ pub(super) async fn serve(
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
     }
-    // What a plugin answers is what it says it is, and nothing that a browser guesses.
-    let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response.headers_mut().insert(nosniff.0, nosniff.1);
     response
 }
 
@@ -168,15 +166,20 @@ async fn answer(
         Refusal::new(405, "SSP-RTE-012", format_args!("this path takes {methods}"))
             .with(header::ALLOW, methods)
     })?;
-    let signed_in = auth::check(request);
-    let is_admin = signed_in.is_ok();
-    let caller = if is_admin { Caller::admin() } else { Caller::nobody() };
-    if !found.route().public {
-        signed_in?;
+    let is_public = found.route().public;
+    let caller = match auth::identify(request).await {
+        Ok(identity) if is_public => identity.map_or_else(Caller::nobody, |identity| identity.caller),
+        Ok(identity) => auth::required(identity)?.caller,
+        // Who proves nothing is nobody, for whom the route is too.
+        Err(_) if is_public => Caller::nobody(),
+        Err(problem) => return Err(problem.into()),
+    };
+    if let Some(permission) = found.lacks(&caller) {
+        let detail =
+            format_args!("this route takes the permission `{permission}`, which the caller does not have");
+        return Err(Refusal::new(403, "SSP-RTE-013", detail));
     }
-    if !found.admits(caller) {
-        return Err(Refusal::new(403, "SSP-RTE-013", "the caller is not permitted what this route asks for"));
-    }
+    let is_private = caller.is_signed_in();
     let limit = found.route().max_body_bytes;
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
@@ -186,22 +189,27 @@ async fn answer(
     let incoming = Request {
         path: path.into_owned(),
         query: request.query_string().to_owned(),
-        headers: headers(request.headers(), is_admin),
+        headers: headers(request.headers(), is_public),
         body,
         caller,
         id: id.to_owned(),
         traceparent: text(request.headers(), "traceparent").to_owned(),
     };
-    match edge.routes.call(found, incoming).await? {
-        Reply::Whole(answer) => whole(request, answer).await,
+    let mut response = match edge.routes.call(found, incoming).await? {
+        Reply::Whole(answer) => whole(request, answer).await?,
         Reply::Stream { status, headers, pieces } => {
             let mut response = build(status, &headers)?;
             let pieces = stream::unfold(pieces, |mut pieces| async move {
                 pieces.recv().await.map(|piece| (piece, pieces))
             });
-            Ok(response.streaming(pieces))
+            response.streaming(pieces)
         }
+    };
+    if is_private && !response.headers().contains_key(header::CACHE_CONTROL) {
+        // It may be for this caller alone.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
+    Ok(response)
 }
 
 async fn whole(request: &HttpRequest, answer: OutgoingAnswer) -> Result<HttpResponse, Refusal> {
@@ -285,15 +293,27 @@ fn allowed(headers: &[OwnedHeader]) -> Result<Vec<(HeaderName, HeaderValue)>, Re
     Ok(allowed)
 }
 
-/// What a plugin is told. Never the administrator's token.
-fn headers(sent: &HeaderMap, is_admin: bool) -> Headers {
+/// What a plugin is told. Never what a client proves itself to the host with, be it right or wrong: on a public route an
+/// `Authorization` that is none of the host's is the plugin's own.
+fn headers(sent: &HeaderMap, is_public: bool) -> Headers {
     let mut headers = Headers::default();
     for (name, value) in sent {
-        if !(is_admin && name == header::AUTHORIZATION) {
+        if name == header::COOKIE {
+            if let Some(others) = origin::without_own_cookies(value) {
+                headers.push(name.as_str(), others.as_bytes());
+            }
+        } else if !(name == header::AUTHORIZATION && (!is_public || is_the_hosts(value))
+            || name == origin::CSRF_HEADER)
+        {
             headers.push(name.as_str(), value.as_bytes());
         }
     }
     headers
+}
+
+fn is_the_hosts(authorization: &HeaderValue) -> bool {
+    // What is no text could be anything.
+    authorization.to_str().map_or(true, |text| text.split([' ', ',']).any(is_ours))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {

@@ -4,8 +4,11 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Edge, Problem, auth::Admin, plugins::blocking};
-use crate::install::JobView;
+use super::{Edge, Problem, auth::May, plugins::blocking};
+use crate::{
+    install::JobView,
+    platform::access::rights::{PluginsOperate, PluginsRead},
+};
 
 /// A plugin's jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,7 +30,7 @@ struct Jobs {
     ),
 )]
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -51,7 +54,7 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsRead>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -76,7 +79,7 @@ pub(super) async fn show(
     ),
 )]
 pub(super) async fn run(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -100,7 +103,7 @@ pub(super) async fn run(
     ),
 )]
 pub(super) async fn pause(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -124,7 +127,7 @@ pub(super) async fn pause(
     ),
 )]
 pub(super) async fn resume(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {

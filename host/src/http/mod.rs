@@ -6,14 +6,20 @@ mod cloud_events;
 mod dead_letters;
 mod events;
 mod gateway;
+mod groups;
+mod headers;
 mod health;
 mod jobs;
 mod json_parts;
 mod openapi;
 mod operations;
+mod origin;
 mod plugins;
 mod problem;
 mod query;
+mod sign_in;
+mod tokens;
+mod users;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,11 +29,18 @@ use std::{
     },
 };
 
-use actix_web::{App, HttpServer, dev::Server, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, Service},
+    web,
+};
 
 use self::auth::AdminToken;
 pub use self::{openapi::host_document, problem::Problem};
-use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
+use crate::{
+    config::SignIn, events::Bus, install::Plugins, platform::users::Accounts, routes::Routes,
+    runtime::Runtime,
+};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -40,6 +53,10 @@ pub struct Edge {
     pub runtime: Arc<Runtime>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// Who may call.
+    pub accounts: Arc<Accounts>,
+    /// How browsers sign in.
+    pub sign_in: Arc<SignIn>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -77,10 +94,20 @@ pub fn listen(
 ) -> std::io::Result<(Server, SocketAddr)> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
+    let logger = edge.runtime.logs().logger().clone();
     let edge = web::Data::new(edge);
     let token = web::Data::new(AdminToken::new(token));
     let mut server = HttpServer::new(move || {
+        let logger = logger.clone();
         App::new()
+            .wrap_fn(move |request, app| {
+                let (answered, logger) = (app.call(request), logger.clone());
+                async move {
+                    let mut response = answered.await?;
+                    headers::complete(&mut response, &logger);
+                    Ok(response)
+                }
+            })
             .app_data(edge.clone())
             .app_data(token.clone())
             .configure(routes)
@@ -94,8 +121,18 @@ pub fn listen(
     Ok((server.listen(listener)?.run(), bound))
 }
 
+/// A path that takes these methods.
+fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
+    web::resource(path)
+        .default_service(web::to(move || std::future::ready(problem::method_not_allowed(methods))))
+}
+
 fn routes(app: &mut web::ServiceConfig) {
     operations::mount(app);
+    app.configure(sign_in::routes)
+        .configure(users::routes)
+        .configure(groups::routes)
+        .configure(tokens::routes);
     // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
     app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
 }

@@ -27,7 +27,7 @@ const PROBLEM: &str = "application/problem+json";
 pub(super) async fn show(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
     static HOST: LazyLock<Value> = LazyLock::new(host_document);
     let mut document = HOST.clone();
-    if auth::check(&request).is_ok()
+    if auth::identify(&request).await.is_ok_and(|identity| identity.is_some())
         && let Some(paths) = document["paths"].as_object_mut()
     {
         for (plugin, routes) in edge.routes.all_views() {

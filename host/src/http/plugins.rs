@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::{Admin, May},
     body,
     query::{Query, understood},
 };
@@ -17,6 +17,7 @@ use crate::{
     config::Level,
     install::{InstallError, PluginView, Plugins},
     loader::Blocked,
+    platform::access::rights::{PluginsManage, PluginsOperate, PluginsRead},
 };
 
 /// Runs an operation on the threads for blocking ones: it waits for plugins, disks and locks.
@@ -46,7 +47,7 @@ struct PluginList {
     path = "/api/v1/plugins",
     responses((status = 200, description = "The installed plugins", body = PluginList)),
 )]
-pub(super) async fn list(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let plugins = blocking(&edge, |plugins| plugins.list()).await?;
     Ok(HttpResponse::Ok().json(PluginList { plugins }))
 }
@@ -76,7 +77,7 @@ struct Install {
     ),
 )]
 pub(super) async fn install(
-    _admin: Admin,
+    _: May<PluginsManage>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -104,7 +105,7 @@ pub(super) async fn install(
     ),
 )]
 pub(super) async fn show(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -138,7 +139,7 @@ pub(super) struct Uninstall {
     ),
 )]
 pub(super) async fn uninstall(
-    _admin: Admin,
+    _: May<PluginsManage>,
     name: web::Path<String>,
     query: Query<Uninstall>,
     edge: web::Data<Edge>,
@@ -163,7 +164,7 @@ struct Sealed {
     path = "/api/v1/secrets/rotate",
     responses((status = 200, description = "They are sealed", body = Sealed)),
 )]
-pub(super) async fn rotate_secret_key(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn rotate_secret_key(_: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let sealed = blocking(&edge, |plugins| plugins.rotate_secret_key()).await?;
     Ok(HttpResponse::Ok().json(Sealed { sealed }))
 }
@@ -183,7 +184,7 @@ struct Libraries {
     path = "/api/v1/blocked-libraries",
     responses((status = 200, description = "The libraries", body = Libraries)),
 )]
-pub(super) async fn blocked(_admin: Admin, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn blocked(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let blocked = blocking(&edge, |plugins| plugins.blocked()).await?;
     Ok(HttpResponse::Ok().json(Libraries { libraries: blocked }))
 }
@@ -202,7 +203,7 @@ pub(super) async fn blocked(_admin: Admin, edge: web::Data<Edge>) -> Result<Http
     ),
 )]
 pub(super) async fn unblock(
-    _admin: Admin,
+    _: May<PluginsManage>,
     hash: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -223,7 +224,7 @@ pub(super) async fn unblock(
     ),
 )]
 pub(super) async fn enable(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -244,7 +245,7 @@ pub(super) async fn enable(
     ),
 )]
 pub(super) async fn disable(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -264,7 +265,7 @@ pub(super) async fn disable(
     ),
 )]
 pub(super) async fn config(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -287,7 +288,7 @@ pub(super) async fn config(
     ),
 )]
 pub(super) async fn set_config(
-    _admin: Admin,
+    _: May<PluginsManage>,
     name: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
@@ -325,7 +326,7 @@ struct LogLevelSet {
     ),
 )]
 pub(super) async fn set_log_level(
-    _admin: Admin,
+    _: May<PluginsOperate>,
     name: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,

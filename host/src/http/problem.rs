@@ -16,6 +16,7 @@ use crate::{
     events::{EmitError, LogError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
+    platform::users::UserError,
     runtime::RuntimeError,
 };
 
@@ -37,7 +38,23 @@ pub struct Problem {
     #[serde(flatten)]
     #[schema(ignore)] // an optional part of a flat document has no form in a schema
     pub refusal: Option<Box<RefusalMembers>>,
+    /// What does not stand in the document.
+    #[serde(skip)]
+    aside: Option<Box<Aside>>,
 }
+
+/// What goes with a problem document and does not stand in it.
+#[derive(Debug, Clone, Default)]
+struct Aside {
+    /// `Retry-After`, in seconds.
+    retry_after: Option<u64>,
+    /// What the host's log has of it, and not the client: what a database said.
+    hidden: Option<String>,
+}
+
+/// Goes with a response to where it is logged.
+#[derive(Debug)]
+pub(super) struct Hidden(pub(super) String);
 
 /// What a problem document says besides, of a library that is refused.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -75,7 +92,24 @@ impl Problem {
             detail: detail.to_string(),
             code: code.to_owned(),
             refusal: None,
+            aside: None,
         }
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.aside.get_or_insert_default().retry_after = Some(seconds);
+        self
+    }
+
+    /// A problem with a database: its own words are for the host's log.
+    fn of_database(code: &str, said: String) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            code,
+            "the host's database does not do this now: the host's log says why",
+        );
+        problem.aside.get_or_insert_default().hidden = Some(said);
+        problem.retry_after(1)
     }
 
     pub(super) fn bad_request(code: &str, detail: impl fmt::Display) -> Self {
@@ -96,15 +130,20 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if self.code.starts_with("SSP-EVT-") && self.status == 503 {
-            // In seconds.
-            response.insert_header(("Retry-After", "1"));
+        let aside = self.aside.as_deref();
+        let waiting = (self.code.starts_with("SSP-EVT-") && self.status == 503).then_some(1);
+        if let Some(seconds) = aside.and_then(|aside| aside.retry_after).or(waiting) {
+            response.insert_header(("Retry-After", seconds.to_string()));
         }
         if self.status == 401 {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
         let body = serde_json::to_string(self).unwrap_or_default();
-        response.content_type("application/problem+json").body(body)
+        let mut response = response.content_type("application/problem+json").body(body);
+        if let Some(hidden) = aside.and_then(|aside| aside.hidden.clone()) {
+            response.extensions_mut().insert(Hidden(hidden));
+        }
+        response
     }
 }
 
@@ -121,13 +160,41 @@ impl From<EmitError> for Problem {
 
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        let code = match error {
-            LogError::Unavailable { .. } => "SSP-EVT-006",
-            LogError::Full => "SSP-EVT-007",
-            LogError::Late { .. } => "SSP-EVT-008",
-            LogError::Stopping => "SSP-EVT-009",
+        let code = error.code();
+        match error {
+            LogError::Unavailable { reason } => Self::of_database(code, reason),
+            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        let status = match &error {
+            UserError::NoUser { .. } | UserError::NoGroup { .. } | UserError::NoToken { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            UserError::Taken { .. } | UserError::LastAdmin | UserError::TooMany { .. } => {
+                StatusCode::CONFLICT
+            }
+            UserError::Field { .. } | UserError::Password { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            UserError::Beyond { .. } | UserError::WrongCurrent => StatusCode::FORBIDDEN,
+            UserError::WrongPassword => StatusCode::UNAUTHORIZED,
+            UserError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            UserError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            UserError::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            UserError::Change { .. } | UserError::Database(_) => {
+                return Self::of_database(error.code(), error.to_string());
+            }
+            UserError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+        let code = error.code();
+        match error {
+            UserError::Log(why) => why.into(),
+            UserError::Throttled { seconds } => Self::new(status, code, error).retry_after(seconds),
+            UserError::Busy => Self::new(status, code, error).retry_after(1),
+            error => Self::new(status, code, error),
+        }
     }
 }
 

@@ -98,10 +98,10 @@ impl Found {
         self.plugin.table.route(self.number)
     }
 
-    /// Whether the caller is permitted what the route asks for.
+    /// The first permission that the route asks for and the caller does not have.
     #[must_use]
-    pub fn admits(&self, caller: &Caller) -> bool {
-        caller.may(&self.route().permissions)
+    pub fn lacks(&self, caller: &Caller) -> Option<&str> {
+        caller.lacks(&self.route().permissions)
     }
 
     fn failed(&self, request_id: &str, what: What<'_>) {

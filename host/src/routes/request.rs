@@ -1,5 +1,7 @@
 //! A request, as it goes to a handler.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 use streamspace_plugin::{
@@ -59,7 +61,7 @@ pub struct Request {
     /// The body.
     pub body: Bytes,
     /// Who calls.
-    pub caller: &'static Caller,
+    pub caller: Arc<Caller>,
     /// Its id.
     pub id: String,
     /// W3C's `traceparent`, or nothing.
@@ -90,7 +92,9 @@ impl Request {
             .collect();
         let headers = self.headers.views();
         let roles: SmallVec<[RStr<'_>; 2]> =
-            self.caller.roles.iter().map(|role| RStr::from_str(role)).collect();
+            self.caller.roles().iter().map(|role| RStr::from_str(role)).collect();
+        let permissions: SmallVec<[RStr<'_>; 8]> =
+            self.caller.permissions().iter().map(|permission| RStr::from_str(permission)).collect();
         call(IncomingView {
             method: RStr::from_str(method),
             path: RStr::from_str(&self.path),
@@ -99,12 +103,12 @@ impl Request {
             headers: RSlice::from_slice(&headers),
             body: RSlice::from_slice(&self.body),
             caller: CallerView {
-                signed_in: self.caller.signed_in,
-                unrestricted: self.caller.unrestricted,
-                id: RStr::from_str(self.caller.id),
-                name: RStr::from_str(self.caller.name),
+                signed_in: self.caller.is_signed_in(),
+                unrestricted: self.caller.is_unrestricted(),
+                id: RStr::from_str(self.caller.id()),
+                name: RStr::from_str(self.caller.name()),
                 roles: RSlice::from_slice(&roles),
-                permissions: RSlice::from_slice(&[]),
+                permissions: RSlice::from_slice(&permissions),
             },
             request_id: RStr::from_str(&self.id),
             traceparent: RStr::from_str(&self.traceparent),
