@@ -21,6 +21,7 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
+    platform::{NoUsers, sessions::Sessions},
     routes::{RouteLimits, Routes},
     runtime::{Runtime, Services, Workers},
     scheduler,
@@ -86,6 +87,9 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         max_requests: config.plugins.max_requests as usize,
     };
     let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
+    let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
+    let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
+    sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -95,6 +99,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             storage: Arc::clone(&storage),
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
+            sessions: Arc::clone(&sessions),
+            users: Arc::new(NoUsers),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -112,6 +118,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         plugins: Arc::clone(&plugins),
         runtime: Arc::clone(&runtime),
         routes,
+        sessions: Arc::clone(&sessions),
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };
@@ -161,6 +168,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     }
     runtime.stop_all();
     jobs.stop();
+    sessions.stop();
     if let Some(log) = runtime.bus().log() {
         log.stop(Instant::now() + Duration::from_secs(config.events.commit_deadline_secs));
     }

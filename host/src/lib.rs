@@ -23,6 +23,7 @@ pub mod install;
 pub mod loader;
 pub mod log;
 pub mod outbound;
+pub mod platform;
 pub mod plugin_config;
 pub mod postgres;
 pub mod routes;

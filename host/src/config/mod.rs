@@ -14,6 +14,7 @@ mod log;
 mod outbound;
 mod plugins;
 mod server;
+mod sessions;
 mod storage;
 mod sync;
 
@@ -28,6 +29,7 @@ pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
 pub use server::Server;
+pub use sessions::Sessions;
 pub use storage::Storage;
 pub use sync::Sync;
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub events: Events,
     /// Deadlines and limits for plugins' code.
     pub plugins: Plugins,
+    /// Desktop sessions.
+    pub sessions: Sessions,
     /// HTTP requests made on behalf of plugins.
     pub outbound: Outbound,
 }
@@ -67,6 +71,7 @@ impl Default for Config {
             storage: Storage::default(),
             events: Events::default(),
             plugins: Plugins::default(),
+            sessions: Sessions::default(),
             outbound: Outbound::default(),
         }
     }

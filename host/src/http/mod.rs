@@ -12,6 +12,7 @@ mod json_parts;
 mod plugins;
 mod problem;
 mod query;
+mod sessions;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -25,7 +26,7 @@ use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
 pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
+use crate::{events::Bus, install::Plugins, platform::sessions::Sessions, routes::Routes, runtime::Runtime};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Edge {
     pub runtime: Arc<Runtime>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// Desktop sessions.
+    pub sessions: Arc<Sessions>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -149,6 +152,30 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
     .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
     .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
+    .service(
+        resource("/api/v1/sessions", "GET, POST")
+            .route(web::get().to(sessions::list))
+            .route(web::post().to(sessions::create)),
+    )
+    .service(
+        resource("/api/v1/sessions/{id}", "GET, PATCH, DELETE")
+            .route(web::get().to(sessions::show))
+            .route(web::patch().to(sessions::change))
+            .route(web::delete().to(sessions::delete)),
+    )
+    .service(resource("/api/v1/sessions/{id}/transition", "POST").route(web::post().to(sessions::transition)))
+    .service(resource("/api/v1/sessions/{id}/heartbeat", "POST").route(web::post().to(sessions::heartbeat)))
+    .service(resource("/api/v1/sessions/{id}/activity", "POST").route(web::post().to(sessions::activity)))
+    .service(resource("/api/v1/sessions/{id}/connections", "POST").route(web::post().to(sessions::connect)))
+    .service(
+        resource("/api/v1/sessions/{id}/connections/{connection}", "DELETE")
+            .route(web::delete().to(sessions::disconnect)),
+    )
+    .service(
+        resource("/api/v1/sessions/{id}/shares/{user}", "PUT, DELETE")
+            .route(web::put().to(sessions::share))
+            .route(web::delete().to(sessions::unshare)),
+    )
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
     .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))

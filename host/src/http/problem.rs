@@ -15,6 +15,7 @@ use crate::{
     events::{EmitError, LogError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
+    platform::sessions::State,
     runtime::RuntimeError,
 };
 
@@ -35,6 +36,18 @@ pub struct Problem {
     /// More about a library that is refused.
     #[serde(flatten)]
     pub refusal: Option<Box<RefusalMembers>>,
+    /// More about a step of a session that is refused.
+    #[serde(flatten)]
+    pub transition: Option<Box<TransitionMembers>>,
+}
+
+/// What a problem document says besides, of a step of a session that its state does not allow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TransitionMembers {
+    /// The session's state.
+    pub state: State,
+    /// The states that may follow it.
+    pub allowed: Vec<State>,
 }
 
 /// What a problem document says besides, of a library that is refused.
@@ -73,6 +86,7 @@ impl Problem {
             detail: detail.to_string(),
             code: code.to_owned(),
             refusal: None,
+            transition: None,
         }
     }
 
@@ -119,13 +133,7 @@ impl From<EmitError> for Problem {
 
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        let code = match error {
-            LogError::Unavailable { .. } => "SSP-EVT-006",
-            LogError::Full => "SSP-EVT-007",
-            LogError::Late { .. } => "SSP-EVT-008",
-            LogError::Stopping => "SSP-EVT-009",
-        };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), error)
     }
 }
 

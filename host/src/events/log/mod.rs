@@ -63,6 +63,19 @@ pub enum LogError {
     Stopping,
 }
 
+impl LogError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "SSP-EVT-006",
+            Self::Full => "SSP-EVT-007",
+            Self::Late { .. } => "SSP-EVT-008",
+            Self::Stopping => "SSP-EVT-009",
+        }
+    }
+}
+
 /// Called when it is known whether events were accepted. Must not block.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
