@@ -21,7 +21,11 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
-    platform::users::{Accounts, UserError},
+    platform::{
+        NoUsers,
+        sessions::Sessions,
+        users::{Accounts, UserError},
+    },
     routes::{RouteLimits, Routes},
     runtime::{Runtime, Services, Workers},
     scheduler,
@@ -89,6 +93,9 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         max_requests: config.plugins.max_requests as usize,
     };
     let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
+    let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
+    let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
+    sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -98,6 +105,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             storage: Arc::clone(&storage),
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
+            sessions: Arc::clone(&sessions),
+            users: Arc::new(NoUsers),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -117,6 +126,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         routes,
         accounts,
         sign_in: Arc::new(config.sign_in.clone()),
+        sessions: Arc::clone(&sessions),
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };
@@ -166,6 +176,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     }
     runtime.stop_all();
     jobs.stop();
+    sessions.stop();
     if let Some(log) = runtime.bus().log() {
         log.stop(Instant::now() + Duration::from_secs(config.events.commit_deadline_secs));
     }

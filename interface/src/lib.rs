@@ -70,6 +70,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod log;
 pub mod manifest;
+pub mod platform;
 mod registrar;
 pub mod routes;
 pub mod scheduler;
@@ -97,6 +98,7 @@ pub mod prelude {
         events::{Handled, payload},
         http::{HttpError, Request, Response},
         params,
+        platform::PlatformError,
         scheduler::Run,
         storage::StorageError,
     };

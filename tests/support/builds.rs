@@ -10,7 +10,7 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 12] = [
+const PLUGINS: [(&str, &str); 13] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
@@ -20,6 +20,7 @@ const PLUGINS: [(&str, &str); 12] = [
     ("fixture-outbound", "tests/fixtures/fixture-outbound"),
     ("fixture-logger", "tests/fixtures/fixture-logger"),
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
+    ("fixture-platform", "tests/fixtures/fixture-platform"),
     ("fixture-routes", "tests/fixtures/fixture-routes"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),

@@ -18,6 +18,7 @@ mod plugin;
 mod probe;
 mod secrets;
 mod serve;
+mod session;
 mod target;
 mod token;
 mod user;
@@ -60,6 +61,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Look at desktop sessions, make them, change their states and share them
+    #[command(subcommand)]
+    Session(session::Verb),
     /// Back up and restore what the host and its plugins keep
     #[command(subcommand)]
     Db(db::Verb),
@@ -97,6 +101,7 @@ pub fn run() -> ExitCode {
         Verb::Serve(serve) => serve.run(&cli.global),
         Verb::Emit(emit) => emit.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),

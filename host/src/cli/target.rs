@@ -98,6 +98,14 @@ impl Target {
         }
     }
 
+    /// The host that runs, for what is its alone.
+    pub(super) fn running(&self, what: &str) -> anyhow::Result<&Client> {
+        match self {
+            Self::Running(client) => Ok(client),
+            Self::Stopped { .. } => bail!("{what} takes a host that runs: start it first"),
+        }
+    }
+
     pub(super) fn install(&self, folder: &Path) -> anyhow::Result<PluginView> {
         let folder =
             folder.canonicalize().with_context(|| format!("cannot find the folder {}", folder.display()))?;
@@ -308,7 +316,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Method {
+pub(super) enum Method {
     Get,
     Post,
     Put,
@@ -350,7 +358,7 @@ impl Client {
         self.send(request)
     }
 
-    fn call<T: serde::de::DeserializeOwned>(
+    pub(super) fn call<T: serde::de::DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
@@ -359,7 +367,7 @@ impl Client {
         self.call_with(method, path, &[], body)
     }
 
-    fn call_with<T: serde::de::DeserializeOwned>(
+    pub(super) fn call_with<T: serde::de::DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],

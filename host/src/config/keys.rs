@@ -101,6 +101,7 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
     key("plugins.denied_compilers", Kind::Versions),
+    int("sessions.keep_deleted_secs", 0, 315_360_000),
     int("outbound.connect_timeout_secs", 1, 300),
     int("outbound.total_timeout_secs", 1, 3600),
     int("outbound.max_request_bytes", 1024, GIB),

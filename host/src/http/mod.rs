@@ -17,6 +17,7 @@ mod origin;
 mod plugins;
 mod problem;
 mod query;
+mod sessions;
 mod sign_in;
 mod tokens;
 mod users;
@@ -38,7 +39,11 @@ use actix_web::{
 use self::auth::AdminToken;
 pub use self::{openapi::host_document, problem::Problem};
 use crate::{
-    config::SignIn, events::Bus, install::Plugins, platform::users::Accounts, routes::Routes,
+    config::SignIn,
+    events::Bus,
+    install::Plugins,
+    platform::{sessions::Sessions, users::Accounts},
+    routes::Routes,
     runtime::Runtime,
 };
 
@@ -57,6 +62,8 @@ pub struct Edge {
     pub accounts: Arc<Accounts>,
     /// How browsers sign in.
     pub sign_in: Arc<SignIn>,
+    /// Desktop sessions.
+    pub sessions: Arc<Sessions>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -132,7 +139,35 @@ fn routes(app: &mut web::ServiceConfig) {
     app.configure(sign_in::routes)
         .configure(users::routes)
         .configure(groups::routes)
-        .configure(tokens::routes);
+        .configure(tokens::routes)
+        .configure(of_sessions);
     // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
     app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
+}
+
+fn of_sessions(app: &mut web::ServiceConfig) {
+    app.service(
+        resource("/api/v1/sessions", "GET, POST")
+            .route(web::get().to(sessions::list))
+            .route(web::post().to(sessions::create)),
+    )
+    .service(
+        resource("/api/v1/sessions/{id}", "GET, PATCH, DELETE")
+            .route(web::get().to(sessions::show))
+            .route(web::patch().to(sessions::change))
+            .route(web::delete().to(sessions::delete)),
+    )
+    .service(resource("/api/v1/sessions/{id}/transition", "POST").route(web::post().to(sessions::transition)))
+    .service(resource("/api/v1/sessions/{id}/heartbeat", "POST").route(web::post().to(sessions::heartbeat)))
+    .service(resource("/api/v1/sessions/{id}/activity", "POST").route(web::post().to(sessions::activity)))
+    .service(resource("/api/v1/sessions/{id}/connections", "POST").route(web::post().to(sessions::connect)))
+    .service(
+        resource("/api/v1/sessions/{id}/connections/{connection}", "DELETE")
+            .route(web::delete().to(sessions::disconnect)),
+    )
+    .service(
+        resource("/api/v1/sessions/{id}/shares/{user}", "PUT, DELETE")
+            .route(web::put().to(sessions::share))
+            .route(web::delete().to(sessions::unshare)),
+    );
 }

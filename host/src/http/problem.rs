@@ -16,7 +16,7 @@ use crate::{
     events::{EmitError, LogError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
-    platform::users::UserError,
+    platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
 };
 
@@ -38,9 +38,22 @@ pub struct Problem {
     #[serde(flatten)]
     #[schema(ignore)] // an optional part of a flat document has no form in a schema
     pub refusal: Option<Box<RefusalMembers>>,
+    /// More about a step of a session that is refused.
+    #[serde(flatten)]
+    #[schema(ignore)] // as the former
+    pub transition: Option<Box<TransitionMembers>>,
     /// What does not stand in the document.
     #[serde(skip)]
     aside: Option<Box<Aside>>,
+}
+
+/// What a problem document says besides, of a step of a session that its state does not allow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TransitionMembers {
+    /// The session's state.
+    pub state: State,
+    /// The states that may follow it.
+    pub allowed: Vec<State>,
 }
 
 /// What goes with a problem document and does not stand in it.
@@ -93,6 +106,7 @@ impl Problem {
             code: code.to_owned(),
             refusal: None,
             aside: None,
+            transition: None,
         }
     }
 

@@ -15,7 +15,7 @@ use streamspace_plugin::{
     events::{Batch, ConsumerSpec, ConsumersRef, Progress, Verdict},
     http, lifecycle,
     lifecycle::LifecycleRef,
-    log, routes,
+    log, platform, routes,
     routes::{IncomingView, OutgoingAnswer, RoutesRef},
     scheduler,
     scheduler::JobsRef,
@@ -30,6 +30,7 @@ use crate::{
     loader::{Admitted, Refusal, Rule},
     log::{PluginLog, Redactor, open_plugin_log},
     outbound::{AllowedHosts, InvalidPermission, PluginHttp, open_http},
+    platform::{PluginPlatform, open_platform},
     plugin_config::{PluginConfig, open_config},
     routes::{Failure, PluginRoutes, RouteError, Target as RouteTarget, What},
     scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
@@ -160,6 +161,12 @@ impl Instance {
             scheduler: Arc::clone(&services.scheduler),
             plugin: Arc::clone(&name),
         });
+        let (platform_table, platform_handle) = open_platform(PluginPlatform {
+            sessions: Arc::clone(&services.sessions),
+            users: Arc::clone(&services.users),
+            plugin: Arc::clone(&name),
+            permissions: spec.permissions.clone(),
+        });
         let host = GRANTS.open(Arc::new(Grants(vec![
             (log::ID, log_table),
             (config::ID, config_table),
@@ -168,6 +175,7 @@ impl Instance {
             (database::ID, database_table),
             (storage::ID, storage_table),
             (scheduler::ID, jobs_table),
+            (platform::ID, platform_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
 
@@ -195,6 +203,7 @@ impl Instance {
                 storage_handle,
                 database_handle,
                 jobs_handle,
+                platform_handle,
             ],
         };
         match instance.fill(plugin, &spec.jobs, services, runtime) {

@@ -34,6 +34,7 @@ use crate::{
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
+    platform::{Users, sessions::Sessions},
     routes::Routes,
     scheduler::Scheduler,
     storage::Storage,
@@ -87,6 +88,10 @@ pub struct Services {
     pub scheduler: Arc<Scheduler>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// Desktop sessions.
+    pub sessions: Arc<Sessions>,
+    /// Users, as plugins are told of them.
+    pub users: Arc<dyn Users>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.

@@ -64,7 +64,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// The code, for those who ask over HTTP.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
