@@ -28,6 +28,7 @@ use streamspace_plugin::{
     routes::{self, RoutesRef},
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
+    ui::{self, ContributionsRef},
 };
 
 mod compare;
@@ -55,6 +56,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
     Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
+    Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
 ];
 
 struct Listed {
