@@ -26,6 +26,7 @@ use crate::{
     scheduler,
     storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
+    ui::Contributions,
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -86,6 +87,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         max_requests: config.plugins.max_requests as usize,
     };
     let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
+    let ui = Arc::new(Contributions::default());
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -95,6 +97,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             storage: Arc::clone(&storage),
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
+            ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -112,6 +115,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         plugins: Arc::clone(&plugins),
         runtime: Arc::clone(&runtime),
         routes,
+        ui,
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };

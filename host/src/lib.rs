@@ -32,3 +32,4 @@ pub mod storage;
 pub mod store;
 mod thread_name;
 mod topic;
+pub mod ui;

@@ -12,6 +12,7 @@ mod json_parts;
 mod plugins;
 mod problem;
 mod query;
+mod ui;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -25,7 +26,7 @@ use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
 pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
+use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime, ui::Contributions};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Edge {
     pub runtime: Arc<Runtime>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -148,6 +151,9 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/pause", "POST").route(web::post().to(jobs::pause)))
     .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
     .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
+    .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
+    .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
+    .configure(ui::routes)
     .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
     .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
     .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))

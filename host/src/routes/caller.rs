@@ -36,7 +36,7 @@ impl Caller {
     }
 
     /// Whether the caller is permitted all of these.
-    pub(super) fn may(&self, permissions: &[String]) -> bool {
+    pub(crate) fn may(&self, permissions: &[String]) -> bool {
         self.unrestricted || permissions.is_empty()
     }
 }

@@ -39,6 +39,7 @@ use crate::{
     storage::Storage,
     store::Store,
     thread_name::thread_name,
+    ui::{Contributions, Declared},
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -58,6 +59,8 @@ pub struct PluginSpec {
     pub secrets: Vec<String>,
     /// The names and expressions of the manifest's jobs.
     pub jobs: Vec<(String, String)>,
+    /// What its manifest declares of contributions to the console.
+    pub declared: Declared,
 }
 
 impl std::fmt::Debug for PluginSpec {
@@ -87,6 +90,8 @@ pub struct Services {
     pub scheduler: Arc<Scheduler>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -512,6 +517,7 @@ impl Runtime {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
         // All intakes are closed before any is waited for.
+        self.services.ui.remove(&instance.name);
         self.services.routes.remove(&instance.name);
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
@@ -573,6 +579,7 @@ impl Runtime {
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
         self.services.scheduler.remove(plugin);
         self.services.routes.remove(plugin);
+        self.services.ui.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }
