@@ -31,6 +31,7 @@ use crate::{
     scheduler,
     storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
+    ui::Contributions,
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -96,6 +97,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
     let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
     sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
+    let ui = Arc::new(Contributions::default());
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -107,6 +109,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             routes: Arc::clone(&routes),
             sessions: Arc::clone(&sessions),
             users: Arc::new(NoUsers),
+            ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -127,6 +130,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         accounts,
         sign_in: Arc::new(config.sign_in.clone()),
         sessions: Arc::clone(&sessions),
+        ui,
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
     };

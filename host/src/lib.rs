@@ -33,3 +33,4 @@ pub mod storage;
 pub mod store;
 mod thread_name;
 mod topic;
+pub mod ui;

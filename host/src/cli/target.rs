@@ -22,6 +22,7 @@ use crate::{
     routes::RouteView,
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
+    ui::ContributionsView,
 };
 
 /// How long a host that is starting may take to say where it listens.
@@ -234,6 +235,15 @@ impl Target {
             }
             Self::Stopped { plugins, .. } => {
                 coded(plugins.drop_dead_letters(name, which)).map(|count| json!({"dropped": count}))
+            }
+        }
+    }
+
+    pub(super) fn contributions(&self, name: &str) -> anyhow::Result<ContributionsView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "contributions"], None),
+            Self::Stopped { .. } => {
+                bail!("what a plugin shows in the console is known while it runs: start the host first")
             }
         }
     }

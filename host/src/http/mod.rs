@@ -20,6 +20,7 @@ mod query;
 mod sessions;
 mod sign_in;
 mod tokens;
+mod ui;
 mod users;
 
 use std::{
@@ -45,6 +46,7 @@ use crate::{
     platform::{sessions::Sessions, users::Accounts},
     routes::Routes,
     runtime::Runtime,
+    ui::Contributions,
 };
 
 /// What the handlers use.
@@ -64,6 +66,8 @@ pub struct Edge {
     pub sign_in: Arc<SignIn>,
     /// Desktop sessions.
     pub sessions: Arc<Sessions>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
@@ -140,7 +144,10 @@ fn routes(app: &mut web::ServiceConfig) {
         .configure(users::routes)
         .configure(groups::routes)
         .configure(tokens::routes)
-        .configure(of_sessions);
+        .configure(of_sessions)
+        .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
+        .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
+        .configure(ui::routes);
     // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
     app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
 }

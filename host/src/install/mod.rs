@@ -29,6 +29,7 @@ use crate::{
     scheduler::JobRecords,
     storage::Storage,
     store::{Installed, Listed, Record, Store},
+    ui::Declared,
 };
 
 /// What plugins keep.
@@ -522,6 +523,7 @@ fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
             .iter()
             .map(|job| (job.name.clone(), job.schedule.clone()))
             .collect(),
+        declared: Declared::by(&plugin.manifest),
         config: effective.to_string(),
     })
 }

@@ -19,7 +19,8 @@ use streamspace_plugin::{
     routes::{IncomingView, OutgoingAnswer, RoutesRef},
     scheduler,
     scheduler::JobsRef,
-    storage,
+    storage, ui,
+    ui::ContributionsRef,
 };
 
 use super::{PluginSpec, Runtime, Services, jobs::Runner};
@@ -36,6 +37,7 @@ use crate::{
     scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
     storage::open_storage,
     store,
+    ui::{Assets, PluginUi, UiError},
 };
 
 /// Why a plugin did not start.
@@ -67,6 +69,9 @@ pub enum StartError {
     /// Its routes are not valid.
     #[error("{0} ({code})", code = .0.code())]
     Routes(#[from] RouteError),
+    /// What it contributes to the console is not valid.
+    #[error("{0} ({code})", code = .0.code())]
+    Ui(#[from] UiError),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
@@ -100,6 +105,8 @@ pub(super) struct Instance {
     /// The routes that it asks for, until they are registered.
     wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
     routes: Option<Arc<PluginRoutes>>,
+    /// What it shows in the console.
+    ui: Option<Arc<PluginUi>>,
     /// Closes the plugin's handles when the instance is dropped.
     #[expect(dead_code, reason = "kept for its drop")]
     grants: Vec<Opened>,
@@ -194,6 +201,7 @@ impl Instance {
             runner: None,
             wanted_routes: None,
             routes: None,
+            ui: None,
             grants: vec![
                 host,
                 log_handle,
@@ -206,7 +214,7 @@ impl Instance {
                 platform_handle,
             ],
         };
-        match instance.fill(plugin, &spec.jobs, services, runtime) {
+        match instance.fill(plugin, spec, services, runtime) {
             Ok(()) => Ok(instance),
             Err(why) => {
                 instance.release(services);
@@ -218,14 +226,15 @@ impl Instance {
     fn fill(
         &mut self,
         plugin: Peer,
-        jobs: &[(String, String)],
+        spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
-        self.fill_jobs(plugin, jobs, services, runtime)?;
+        self.fill_jobs(plugin, &spec.jobs, services, runtime)?;
         self.fill_routes(plugin, services, runtime)?;
+        self.fill_ui(plugin, spec, services)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -258,6 +267,22 @@ impl Instance {
             runtime: Weak::clone(runtime),
         };
         self.wanted_routes = (!table.is_empty()).then(|| (table, Arc::new(target) as _));
+        Ok(())
+    }
+
+    fn fill_ui(&mut self, plugin: Peer, spec: &PluginSpec, services: &Services) -> Result<(), StartError> {
+        let registered = match optional::<ContributionsRef>(plugin, ui::ID)? {
+            Some(offered) => {
+                offered.table.list()(offered.handle).into_result().map_err(StartError::Plugin)?
+            }
+            // What its manifest declares is shown all the same.
+            None => RVec::new(),
+        };
+        for note in spec.declared.notes() {
+            warn!(services.logs.logger(), "The manifest's `ui` has a flaw."; "warning" => note, "plugin" => &*self.name);
+        }
+        let assets = Assets::of(spec.library.parent().unwrap_or(&spec.library))?;
+        self.ui = Some(Arc::new(PluginUi::new(&self.name, &registered, &spec.declared, assets)?));
         Ok(())
     }
 
@@ -302,8 +327,11 @@ impl Instance {
         routes.drain(deadline)
     }
 
-    /// Lets events and requests flow and jobs begin.
+    /// Lets events and requests flow and jobs begin, and shows what it contributes to the console.
     pub(super) fn resume(&self, services: &Services) {
+        if let Some(ui) = &self.ui {
+            services.ui.insert(&self.name, ui);
+        }
         if let Some(routes) = &self.routes {
             routes.open();
         }

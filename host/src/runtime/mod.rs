@@ -40,6 +40,7 @@ use crate::{
     storage::Storage,
     store::Store,
     thread_name::thread_name,
+    ui::{Contributions, Declared},
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -59,6 +60,8 @@ pub struct PluginSpec {
     pub secrets: Vec<String>,
     /// The names and expressions of the manifest's jobs.
     pub jobs: Vec<(String, String)>,
+    /// What its manifest declares of contributions to the console.
+    pub declared: Declared,
 }
 
 impl std::fmt::Debug for PluginSpec {
@@ -92,6 +95,8 @@ pub struct Services {
     pub sessions: Arc<Sessions>,
     /// Users, as plugins are told of them.
     pub users: Arc<dyn Users>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -517,6 +522,7 @@ impl Runtime {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
         // All intakes are closed before any is waited for.
+        self.services.ui.remove(&instance.name);
         self.services.routes.remove(&instance.name);
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
@@ -578,6 +584,7 @@ impl Runtime {
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
         self.services.scheduler.remove(plugin);
         self.services.routes.remove(plugin);
+        self.services.ui.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod config;
+mod contributions;
 mod disable;
 mod enable;
 mod inspect;
@@ -30,6 +31,8 @@ pub(super) enum Verb {
     Show(show::Show),
     /// List the HTTP routes of a plugin that runs
     Routes(routes::ListRoutes),
+    /// List what a plugin that runs shows in the console
+    Contributions(contributions::ListContributions),
     /// Have a plugin run
     Enable(enable::Enable),
     /// Have a plugin not run
@@ -61,6 +64,7 @@ impl Verb {
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
             Self::Routes(verb) => verb.run(global, &target()?),
+            Self::Contributions(verb) => verb.run(global, &target()?),
             Self::Enable(verb) => verb.run(global, &target()?),
             Self::Disable(verb) => verb.run(global, &target()?),
             Self::Config(verb) => verb.run(global, &target()?),
