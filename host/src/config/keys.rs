@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::server::Metrics;
 use super::sync::Sync;
 
 /// A key and what it takes.
@@ -63,9 +64,12 @@ pub(super) const KEYS: &[Key] = &[
     int("server.workers", 0, 1024),
     int("server.max_body_bytes", 1024, GIB),
     int("server.shutdown_deadline_secs", 1, 3600),
+    int("server.max_streams", 0, 10_000),
+    key("server.metrics", Kind::OneOf(Metrics::NAMES)),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),
+    int("log.keep_bytes", 0, 64 * MIB),
     key("log.plugins", Kind::Levels),
     key("database.url", Kind::DatabaseUrl),
     key("database.ca_file", Kind::Path),

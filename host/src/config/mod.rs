@@ -27,7 +27,7 @@ pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
-pub use server::Server;
+pub use server::{Metrics, Server};
 pub use storage::Storage;
 pub use sync::Sync;
 

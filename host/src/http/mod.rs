@@ -9,9 +9,13 @@ mod gateway;
 mod health;
 mod jobs;
 mod json_parts;
+mod logs;
+mod metrics;
+mod observe;
 mod plugins;
 mod problem;
 mod query;
+mod stream;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -19,13 +23,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use actix_web::{App, HttpServer, dev::Server, web};
 
 use self::auth::AdminToken;
+pub(crate) use self::observe::{EventPage, EventView, Status};
 pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
+use crate::{config, events::Bus, install::Plugins, routes::Routes, runtime::Runtime};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -42,6 +48,16 @@ pub struct Edge {
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
+    /// How many may watch live changes at a time.
+    pub max_streams: usize,
+    /// Who may read the metrics.
+    pub metrics: config::Metrics,
+    /// When the host started: for spans of time, and as microseconds since 1970-01-01 UTC.
+    pub started: Instant,
+    /// The same as a time of day.
+    pub started_us: u64,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
 }
 
 /// Whether the host has started and is not stopping.
@@ -106,7 +122,12 @@ fn routes(app: &mut web::ServiceConfig) {
             .route(web::get().to(health::readyz))
             .route(web::head().to(health::readyz)),
     )
-    .service(resource("/api/v1/events", "POST").route(web::post().to(events::post)))
+    .configure(observing)
+    .service(
+        resource("/api/v1/events", "GET, POST")
+            .route(web::get().to(observe::events))
+            .route(web::post().to(events::post)),
+    )
     .service(
         resource("/api/v1/plugins", "GET, POST")
             .route(web::get().to(plugins::list))
@@ -155,4 +176,19 @@ fn routes(app: &mut web::ServiceConfig) {
     .service(
         resource("/api/v1/plugins/{name}/log-level", "PUT").route(web::put().to(plugins::set_log_level)),
     );
+}
+
+/// What is only looked at.
+fn observing(app: &mut web::ServiceConfig) {
+    let get =
+        |path: &str| web::resource(path).default_service(web::to(move || problem::method_not_allowed("GET")));
+    app.service(get("/metrics").route(web::get().to(metrics::metrics)))
+        .service(get("/api/v1/status").route(web::get().to(observe::status)))
+        .service(get("/api/v1/logs").route(web::get().to(logs::host)))
+        .service(get("/api/v1/consumers").route(web::get().to(observe::consumers)))
+        .service(get("/api/v1/stream").route(web::get().to(stream::stream)))
+        .service(get("/api/v1/plugins/{name}/logs").route(web::get().to(logs::plugin)))
+        .service(get("/api/v1/plugins/{name}/consumers").route(web::get().to(observe::consumers_of)))
+        .service(get("/api/v1/plugins/{name}/health").route(web::get().to(observe::health)))
+        .service(get("/api/v1/plugins/{name}/grants").route(web::get().to(observe::grants)));
 }

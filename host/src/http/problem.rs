@@ -12,7 +12,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    events::{EmitError, LogError},
+    events::{EmitError, LogError, TapError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
     runtime::RuntimeError,
@@ -124,6 +124,16 @@ impl From<LogError> for Problem {
             LogError::Full => "SSP-EVT-007",
             LogError::Late { .. } => "SSP-EVT-008",
             LogError::Stopping => "SSP-EVT-009",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+    }
+}
+
+impl From<TapError> for Problem {
+    fn from(error: TapError) -> Self {
+        let code = match error {
+            TapError::Full(_) => "SSP-STR-001",
+            TapError::Stopping => "SSP-API-503",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
     }

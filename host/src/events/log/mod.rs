@@ -7,6 +7,7 @@
 
 mod dead_letters;
 mod reader;
+mod records;
 mod registry;
 mod retention;
 mod rows;
@@ -22,7 +23,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::dead_letters::{DeadLetter, DeadLetters, Which};
+pub use self::{
+    dead_letters::{DeadLetter, DeadLetters, Which},
+    records::{EventRecords, Page, Place},
+};
 use self::{reader::Reads, retention::Keep, writer::Work};
 use super::{Bus, Consumer, Event};
 use crate::{
@@ -145,6 +149,18 @@ impl EventLog {
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
+    }
+
+    /// The number of the newest event that was offered to all who want it.
+    #[must_use]
+    pub fn offered(&self) -> u64 {
+        self.offered.load(Ordering::Acquire)
+    }
+
+    /// The events in it, to be looked at.
+    #[must_use]
+    pub fn records(&self) -> EventRecords {
+        EventRecords::new(Arc::clone(&self.database))
     }
 
     /// The bytes of data in the log.
