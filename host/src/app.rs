@@ -13,6 +13,7 @@ use slog::{Logger, error, info, warn};
 use streamspace_plugin::abi;
 
 use crate::{
+    clock,
     config::{self, Config},
     database::Databases,
     events::{Bus, Limits, Scheduler},
@@ -40,6 +41,7 @@ use crate::{
 ///
 /// Whatever keeps it from starting.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let (started, started_us) = (Instant::now(), clock::unix_time_us());
     let data = DataDir::open(&config.data_dir)?;
     let lock = own(&data)?;
     // Of a host that was killed.
@@ -48,6 +50,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.log.format.into(),
         config.log.level.into(),
         config.log.plugins.iter().map(|(plugin, level)| (plugin.clone(), (*level).into())).collect(),
+        config.log.keep_bytes,
     );
     let logger = logs.logger().clone();
     abi::on_stray_panic({
@@ -72,6 +75,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let database = Database::open(data.path(), &config.database, network.handle());
     let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
+    let on_postgres = database.postgres().is_some();
     let store = Arc::new(Store::open(&data, Arc::clone(&database))?);
     let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
     let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
@@ -113,6 +117,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
+            figures: Arc::default(),
             lines_per_second: config.log.plugin_lines_per_second,
         },
         config.plugins.clone(),
@@ -133,6 +138,11 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         ui,
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
+        max_streams: config.server.max_streams,
+        metrics: config.server.metrics,
+        started,
+        started_us,
+        database: if on_postgres { "postgres" } else { "sqlite" },
     };
     let result = actix_web::rt::System::new().block_on(async {
         let (server, address) = http::listen(
@@ -167,6 +177,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         };
         info!(logger, "Stopping."; "signal" => signal, "deadline_secs" => config.server.shutdown_deadline_secs);
         ready.set(false);
+        // They have no end of their own.
+        runtime.bus().close_taps();
         handle.stop(true).await;
         server.await.context("the server ended in a panic")?.context("the server failed")
     });

@@ -10,7 +10,9 @@ mod config;
 mod db;
 mod dead_letters;
 mod emit;
+mod events;
 mod group;
+mod logs;
 mod manifest;
 mod openapi;
 mod password;
@@ -19,6 +21,7 @@ mod probe;
 mod secrets;
 mod serve;
 mod session;
+mod status;
 mod target;
 mod token;
 mod user;
@@ -58,6 +61,12 @@ enum Verb {
     Serve(serve::Serve),
     /// Emit an event into a running host
     Emit(emit::Emit),
+    /// List the newest events of the event log
+    Events(events::Events),
+    /// Show the latest lines of the host's own log
+    Logs(logs::HostLogs),
+    /// Show how a running host is
+    Status(status::ShowStatus),
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -100,6 +109,9 @@ pub fn run() -> ExitCode {
     let result = match &cli.verb {
         Verb::Serve(serve) => serve.run(&cli.global),
         Verb::Emit(emit) => emit.run(&cli.global),
+        Verb::Events(events) => events.run(&cli.global),
+        Verb::Logs(logs) => logs.run(&cli.global),
+        Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),

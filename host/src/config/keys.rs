@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::server::Metrics;
 use super::sign_in::SecureCookie;
 use super::sync::Sync;
 
@@ -68,9 +69,12 @@ pub(super) const KEYS: &[Key] = &[
     int("sign_in.lifetime_secs", 1, 31_536_000),
     key("sign_in.secure_cookie", Kind::OneOf(SecureCookie::NAMES)),
     key("sign_in.trusted_proxies", Kind::Networks),
+    int("server.max_streams", 0, 10_000),
+    key("server.metrics", Kind::OneOf(Metrics::NAMES)),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),
+    int("log.keep_bytes", 0, 64 * MIB),
     key("log.plugins", Kind::Levels),
     key("database.url", Kind::DatabaseUrl),
     key("database.ca_file", Kind::Path),

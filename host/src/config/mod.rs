@@ -29,7 +29,7 @@ pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
-pub use server::Server;
+pub use server::{Metrics, Server};
 pub use sessions::Sessions;
 pub use sign_in::{SecureCookie, SignIn};
 pub use storage::Storage;

@@ -1,5 +1,7 @@
 //! Plugins' routes: `/api/plugins/{name}/…`.
 
+use std::{sync::Arc, time::Instant};
+
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -26,6 +28,7 @@ use super::{
 };
 use crate::{
     clock,
+    figures::PluginFigures,
     platform::access::{is_ours, rights::PluginsRead},
     routes::{self, CallError, Caller, Headers, Reply, Request, RouteView},
     runtime::State,
@@ -70,8 +73,14 @@ pub(super) async fn serve(
     edge: web::Data<Edge>,
 ) -> HttpResponse {
     let id = request_id(request.headers());
-    let answered = answer(&request, payload, &edge, &id).await;
+    let began = Instant::now();
+    let mut figures = None;
+    let answered = answer(&request, payload, &edge, &id, &mut figures).await;
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(&id));
+    if let Some(figures) = figures {
+        // For metrics, once a request: two looks at the clock, and four additions to atomics of the plugin's own.
+        figures.note_request(response.status().as_u16(), began.elapsed());
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
     }
@@ -134,6 +143,7 @@ async fn answer(
     payload: web::Payload,
     edge: &Edge,
     id: &str,
+    figures: &mut Option<Arc<PluginFigures>>,
 ) -> Result<HttpResponse, Refusal> {
     // The path as it was sent: the web server's own reading of it decodes some of it.
     let sent = request.uri().path().strip_prefix("/api/plugins/");
@@ -158,6 +168,7 @@ async fn answer(
             }
         });
     };
+    *figures = Some(Arc::clone(plugin.figures()));
     let found = plugin.find(request.method().as_str(), &path).map_err(|methods| {
         if methods.is_empty() {
             return unknown();

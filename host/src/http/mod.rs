@@ -11,6 +11,9 @@ mod headers;
 mod health;
 mod jobs;
 mod json_parts;
+mod logs;
+mod metrics;
+mod observe;
 mod openapi;
 mod operations;
 mod origin;
@@ -19,6 +22,7 @@ mod problem;
 mod query;
 mod sessions;
 mod sign_in;
+mod stream;
 mod tokens;
 mod ui;
 mod users;
@@ -29,6 +33,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use actix_web::{
@@ -38,9 +43,10 @@ use actix_web::{
 };
 
 use self::auth::AdminToken;
+pub(crate) use self::observe::{EventPage, EventView, Status};
 pub use self::{openapi::host_document, problem::Problem};
 use crate::{
-    config::SignIn,
+    config::{self, SignIn},
     events::Bus,
     install::Plugins,
     platform::{sessions::Sessions, users::Accounts},
@@ -72,6 +78,16 @@ pub struct Edge {
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
+    /// How many may watch live changes at a time.
+    pub max_streams: usize,
+    /// Who may read the metrics.
+    pub metrics: config::Metrics,
+    /// When the host started: for spans of time, and as microseconds since 1970-01-01 UTC.
+    pub started: Instant,
+    /// The same as a time of day.
+    pub started_us: u64,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
 }
 
 /// Whether the host has started and is not stopping.
@@ -145,6 +161,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .configure(groups::routes)
         .configure(tokens::routes)
         .configure(of_sessions)
+        .configure(observing)
         .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
         .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
         .configure(ui::routes);
@@ -177,4 +194,21 @@ fn of_sessions(app: &mut web::ServiceConfig) {
             .route(web::put().to(sessions::share))
             .route(web::delete().to(sessions::unshare)),
     );
+}
+
+/// What is only looked at.
+fn observing(app: &mut web::ServiceConfig) {
+    let get = |path: &str| {
+        web::resource(path)
+            .default_service(web::to(|| std::future::ready(problem::method_not_allowed("GET"))))
+    };
+    app.service(get("/metrics").route(web::get().to(metrics::metrics)))
+        .service(get("/api/v1/status").route(web::get().to(observe::status)))
+        .service(get("/api/v1/logs").route(web::get().to(logs::host)))
+        .service(get("/api/v1/consumers").route(web::get().to(observe::consumers)))
+        .service(get("/api/v1/stream").route(web::get().to(stream::stream)))
+        .service(get("/api/v1/plugins/{name}/logs").route(web::get().to(logs::plugin)))
+        .service(get("/api/v1/plugins/{name}/consumers").route(web::get().to(observe::consumers_of)))
+        .service(get("/api/v1/plugins/{name}/health").route(web::get().to(observe::health)))
+        .service(get("/api/v1/plugins/{name}/grants").route(web::get().to(observe::grants)));
 }

@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::{
-    Problem, dead_letters, events, gateway, health, jobs, openapi, plugins,
+    Problem, dead_letters, events, gateway, health, jobs, observe, openapi, plugins,
     problem::{RefusalMembers, method_not_allowed},
 };
 
@@ -65,6 +65,7 @@ operations![
     health::healthz,
     health::readyz,
     openapi::show,
+    observe::events,
     events::post,
     plugins::list,
     plugins::install,

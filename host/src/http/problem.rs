@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    events::{EmitError, LogError},
+    events::{EmitError, LogError, TapError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
     platform::{sessions::State, users::UserError},
@@ -209,6 +209,16 @@ impl From<UserError> for Problem {
             UserError::Busy => Self::new(status, code, error).retry_after(1),
             error => Self::new(status, code, error),
         }
+    }
+}
+
+impl From<TapError> for Problem {
+    fn from(error: TapError) -> Self {
+        let code = match error {
+            TapError::Full(_) => "SSP-STR-001",
+            TapError::Stopping => "SSP-API-503",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
     }
 }
 

@@ -132,7 +132,7 @@ impl PluginView {
 }
 
 impl ConsumerView {
-    fn new(consumer: &Consumer) -> Self {
+    pub(super) fn new(consumer: &Consumer) -> Self {
         let options = consumer.options();
         Self {
             name: options.name.clone(),

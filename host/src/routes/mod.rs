@@ -40,6 +40,7 @@ pub use self::{
     stream::{Broken, Pieces},
     table::{Route, RouteLimits, RouteView},
 };
+use crate::figures::PluginFigures;
 
 /// Where requests go: an instance of a plugin.
 pub(crate) trait Target: fmt::Debug + Send + Sync {
@@ -105,6 +106,7 @@ impl Routes {
         plugin: &Arc<str>,
         table: Table,
         target: Arc<dyn Target>,
+        figures: Arc<PluginFigures>,
     ) -> Arc<PluginRoutes> {
         let routes = Arc::new(PluginRoutes {
             name: Arc::clone(plugin),
@@ -113,6 +115,7 @@ impl Routes {
             max_requests: self.limits.max_requests,
             running: AtomicUsize::new(0),
             closed: AtomicBool::new(true),
+            figures,
         });
         self.change(|plugins| drop(plugins.insert(Arc::clone(plugin), Arc::clone(&routes))));
         routes
@@ -165,6 +168,7 @@ pub struct PluginRoutes {
     running: AtomicUsize,
     /// Whether no more are let in.
     closed: AtomicBool,
+    figures: Arc<PluginFigures>,
 }
 
 impl PluginRoutes {
@@ -176,6 +180,17 @@ impl PluginRoutes {
     /// Lets no more requests in.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// How many requests are with the plugin.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// What is counted of the plugin.
+    pub(crate) fn figures(&self) -> &Arc<PluginFigures> {
+        &self.figures
     }
 
     /// Waits until no request is with the plugin. Answers whether none is.

@@ -40,6 +40,10 @@ use crate::{
     ui::{Assets, PluginUi, UiError},
 };
 
+/// What those who watch are told of dead letters, and of jobs. No topic has a colon.
+const DEAD_LETTER: &str = "streamspace:dead-letter";
+pub(super) const JOB: &str = "streamspace:job";
+
 /// Why a plugin did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -138,12 +142,14 @@ impl Instance {
         let library =
             services.loader.load(admitted).map_err(|refusal| StartError::Library(Box::new(refusal)))?;
         let name: Arc<str> = spec.name.as_str().into();
+        let figures = services.figures.of(&name);
         let log = Arc::new(PluginLog::new(
             &name,
             services.logs.logger(),
             services.logs.level_of(&name),
             Redactor::new(&spec.secrets),
             services.lines_per_second,
+            Arc::clone(&figures),
         ));
         services.logs.add_plugin(&log);
         let plugin_config = Arc::new(PluginConfig::new(spec.config.clone()));
@@ -160,6 +166,7 @@ impl Instance {
             outbound: Arc::clone(&services.outbound),
             caller: services.outbound.caller(&*name, allowed),
             network: services.network.clone(),
+            figures,
         });
         let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
         let (storage_table, storage_handle) = open_storage(storage);
@@ -310,7 +317,9 @@ impl Instance {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
         let routes = self.wanted_routes.take();
-        self.routes = routes.map(|(table, target)| services.routes.insert(&self.name, table, target));
+        self.routes = routes.map(|(table, target)| {
+            services.routes.insert(&self.name, table, target, services.figures.of(&self.name))
+        });
         Ok(())
     }
 
@@ -418,8 +427,20 @@ impl Target for Deliverer {
         if self.log.admits() {
             self.tell(consumer, refused);
         }
+        let runtime = self.runtime.upgrade();
+        if refused.fate == Fate::DeadLetter
+            && let Some(runtime) = &runtime
+        {
+            runtime.bus().notice(DEAD_LETTER, || {
+                serde_json::json!({
+                    "plugin": **consumer.plugin(), "consumer": consumer.options().name,
+                    "event_id": refused.event.id, "topic": *refused.event.topic, "subject": *refused.event.subject,
+                    "attempts": refused.attempt, "reason": refused.reason,
+                })
+            });
+        }
         if refused.verdict == Verdict::PANICKED
-            && let Some(runtime) = self.runtime.upgrade()
+            && let Some(runtime) = runtime
         {
             runtime.note_panic(consumer.plugin(), refused.reason);
         }

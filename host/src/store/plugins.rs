@@ -225,6 +225,15 @@ impl Store {
         Ok(self.records.save(record)?)
     }
 
+    /// What a plugin was granted, and when, microseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn grants(&self, name: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(self.records.grants(name)?)
+    }
+
     /// Keeps a plugin from being started until it is enabled again.
     ///
     /// # Errors
