@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::consumer::{Change, RefusedEvent, Room, Unsaved};
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
+pub(crate) use self::id::Ids;
 pub use self::{
     bus::{Bus, Receipt},
     consumer::{Consumer, Counts, Fate, Next, Options, Refused, Scratch, Target},

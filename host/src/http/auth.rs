@@ -41,6 +41,11 @@ impl FromRequest for Admin {
     }
 }
 
+/// Whether the caller shows nothing to be known by.
+pub(super) fn is_anonymous(request: &HttpRequest) -> bool {
+    !request.headers().contains_key(header::AUTHORIZATION)
+}
+
 pub(super) fn check(request: &HttpRequest) -> Result<Admin, Problem> {
     let unauthorized = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -95,7 +95,8 @@ pub fn listen(
 }
 
 fn routes(app: &mut web::ServiceConfig) {
+    // First, since the others are gone through one after the other. Not in the list: plugins say which routes there
+    // are, and each is described while its plugin runs.
+    app.service(web::scope("/api/plugins").default_service(web::to(gateway::serve)));
     operations::mount(app);
-    // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
-    app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
 }
