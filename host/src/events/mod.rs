@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::consumer::{Change, RefusedEvent, Room, Unsaved};
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
+pub(crate) use self::id::Ids;
 pub use self::{
     bus::{Bus, Receipt},
     change::{ChangeError, Emitted, Stop},

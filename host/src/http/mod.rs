@@ -39,7 +39,7 @@ use std::{
 use actix_web::{
     App, HttpServer,
     dev::{Server, Service},
-    web,
+    guard, web,
 };
 
 use self::auth::AdminToken;
@@ -155,6 +155,13 @@ fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
 }
 
 fn routes(app: &mut web::ServiceConfig) {
+    // First, since the others are gone through one after the other. Not in the list: plugins say which routes there
+    // are, and each is described while its plugin runs.
+    app.service(
+        web::scope("/api/plugins")
+            .guard(guard::fn_guard(|request| !is_below(request.head().uri.path(), "/api/plugins/ui")))
+            .default_service(web::to(gateway::serve)),
+    );
     operations::mount(app);
     app.configure(sign_in::routes)
         .configure(users::routes)
@@ -165,8 +172,11 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
         .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
         .configure(ui::routes);
-    // Not in the list: plugins say which routes there are, and each is described while its plugin runs.
-    app.service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve));
+}
+
+/// Whether `path` is `folder`, or below it.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn of_sessions(app: &mut web::ServiceConfig) {

@@ -329,9 +329,9 @@ impl Instance {
         self.call(|table| table.enable())
     }
 
-    /// Lets no more requests in and waits for those that run. Answers whether none does.
-    pub(super) fn pause_routes(&self, deadline: Instant) -> bool {
-        let Some(routes) = &self.routes else { return true };
+    /// Lets no more requests in and waits for those that run. Answers the routes whose handlers have not ended.
+    pub(super) fn pause_routes(&self, deadline: Instant) -> Vec<String> {
+        let Some(routes) = &self.routes else { return Vec::new() };
         routes.close();
         routes.drain(deadline)
     }
@@ -512,6 +512,12 @@ impl RouteTarget for Server {
                 }
                 if let Some(runtime) = runtime.filter(|_| panicked) {
                     runtime.note_panic(&self.name, &said);
+                }
+            }
+            What::Unreadable(file, why) => {
+                if self.log.admits() {
+                    let file = self.log.redact(&file.to_string_lossy());
+                    error!(self.logger, "A file that a plugin answers with cannot be read."; "error" => %why, "file" => &file, fields);
                 }
             }
             What::Late(after) => {

@@ -433,7 +433,7 @@ impl Runtime {
         let routes = instance.pause_routes(until);
         let events = self.services.bus.pause(&instance.consumers, until);
         let jobs = self.services.scheduler.drain(&instance.jobs, until);
-        if !(routes && events && jobs.is_empty()) {
+        if !(routes.is_empty() && events && jobs.is_empty()) {
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -560,16 +560,14 @@ impl Runtime {
         let consumers = self.services.bus.detach(&instance.consumers, until);
         let jobs = scheduler.drain(&instance.jobs, until);
         scheduler.remove(&instance.name);
+        let requests = instance.pause_routes(until);
         let names = consumers.iter().map(|consumer| consumer.options().name.as_str());
-        let hanging: Vec<_> = names.chain(jobs.iter().map(|job| job.options().name.as_str())).collect();
+        let names = names.chain(jobs.iter().map(|job| job.options().name.as_str()));
+        let hanging: Vec<_> = names.chain(requests.iter().map(String::as_str)).collect();
         if !hanging.is_empty() {
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
             return Err(hung(&format!("the handler of `{}`", hanging.join("`, `")), seconds).message.into());
-        }
-        if !instance.pause_routes(until) {
-            std::mem::forget(instance);
-            return Err(hung("a request", seconds).message.into());
         }
         let name = Arc::clone(&instance.name);
         let services = self.services.clone();
