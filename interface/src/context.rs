@@ -11,6 +11,7 @@ use crate::{
     events::{self, EmitterRef, Events},
     http::{self, Http, HttpRef},
     log::{self, LogRef},
+    platform::{self, Platform, PlatformRef},
     scheduler::{self, Scheduler, TimetableRef},
     storage::{self, Storage, StorageRef},
 };
@@ -29,6 +30,7 @@ struct Inner {
     database: Database,
     storage: Storage,
     scheduler: Scheduler,
+    platform: Platform,
 }
 
 impl Context {
@@ -50,6 +52,7 @@ impl Context {
             database: Database::new(optional::<DatabaseRef>(host, database::ID)?),
             storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
             scheduler: Scheduler::new(optional::<TimetableRef>(host, scheduler::ID)?),
+            platform: Platform::new(optional::<PlatformRef>(host, platform::ID)?),
         })))
     }
 
@@ -100,6 +103,12 @@ impl Context {
     #[must_use]
     pub fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
+    }
+
+    /// The platform's sessions and users. Not to be called where blocking is not allowed.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.0.platform
     }
 
     pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {

@@ -268,7 +268,13 @@ mod tests {
         assert_eq!(ids(&facts.needs), [config::ID, http::ID, log::ID]);
         assert_eq!(
             ids(&facts.uses),
-            [crate::database::ID, crate::events::ID, crate::scheduler::ID, crate::storage::ID]
+            [
+                crate::database::ID,
+                crate::events::ID,
+                crate::platform::ID,
+                crate::scheduler::ID,
+                crate::storage::ID
+            ]
         );
         assert!(ids(&facts.offers).contains(&crate::lifecycle::ID.to_owned()));
     }

@@ -70,10 +70,12 @@ pub mod http;
 pub mod lifecycle;
 pub mod log;
 pub mod manifest;
+pub mod platform;
 mod registrar;
 pub mod routes;
 pub mod scheduler;
 pub mod storage;
+pub mod ui;
 
 pub use self::{
     context::Context,
@@ -97,6 +99,7 @@ pub mod prelude {
         events::{Handled, payload},
         http::{HttpError, Request, Response},
         params,
+        platform::PlatformError,
         scheduler::Run,
         storage::StorageError,
     };

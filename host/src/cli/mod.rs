@@ -10,13 +10,18 @@ mod config;
 mod db;
 mod dead_letters;
 mod emit;
+mod events;
 mod group;
+mod logs;
 mod manifest;
+mod openapi;
 mod password;
 mod plugin;
 mod probe;
 mod secrets;
 mod serve;
+mod session;
+mod status;
 mod target;
 mod token;
 mod user;
@@ -56,9 +61,18 @@ enum Verb {
     Serve(serve::Serve),
     /// Emit an event into a running host
     Emit(emit::Emit),
+    /// List the newest events of the event log
+    Events(events::Events),
+    /// Show the latest lines of the host's own log
+    Logs(logs::HostLogs),
+    /// Show how a running host is
+    Status(status::ShowStatus),
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Look at desktop sessions, make them, change their states and share them
+    #[command(subcommand)]
+    Session(session::Verb),
     /// Back up and restore what the host and its plugins keep
     #[command(subcommand)]
     Db(db::Verb),
@@ -85,6 +99,7 @@ enum Verb {
     /// Look at a plugin's manifest
     #[command(subcommand)]
     Manifest(manifest::Verb),
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood.
@@ -94,7 +109,11 @@ pub fn run() -> ExitCode {
     let result = match &cli.verb {
         Verb::Serve(serve) => serve.run(&cli.global),
         Verb::Emit(emit) => emit.run(&cli.global),
+        Verb::Events(events) => events.run(&cli.global),
+        Verb::Logs(logs) => logs.run(&cli.global),
+        Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),
@@ -104,6 +123,7 @@ pub fn run() -> ExitCode {
         Verb::Token(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
+        Verb::Openapi(openapi) => openapi.run(&cli.global),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,12 +16,16 @@ use crate::{
     config::Config,
     database::Databases,
     events::Which,
-    http::Problem,
-    install::{DeadLetterView, InstallError, JobView, Kept, PluginView, Plugins},
+    http::{EventPage, Problem, Status},
+    install::{
+        ConsumerState, DeadLetterView, GrantView, Health, InstallError, JobView, Kept, PluginView, Plugins,
+    },
     loader::{Blocked, Loader},
+    log::LogPage,
     routes::RouteView,
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
+    ui::ContributionsView,
 };
 
 /// How long a host that is starting may take to say where it listens.
@@ -230,6 +234,15 @@ impl Target {
         }
     }
 
+    pub(super) fn contributions(&self, name: &str) -> anyhow::Result<ContributionsView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "contributions"], None),
+            Self::Stopped { .. } => {
+                bail!("what a plugin shows in the console is known while it runs: start the host first")
+            }
+        }
+    }
+
     pub(super) fn jobs(&self, name: &str) -> anyhow::Result<Vec<JobView>> {
         match self {
             Self::Running(client) => {
@@ -261,6 +274,59 @@ impl Target {
                 client.call(Method::Post, &["plugins", name, "jobs", job, verb], None)
             }
             Self::Stopped { plugins, .. } => coded(plugins.pause_job(name, job, paused)),
+        }
+    }
+
+    /// Lines of the log of a plugin, or of the host, as the query asks for them.
+    pub(super) fn logs(&self, plugin: Option<&str>, query: &[(&str, String)]) -> anyhow::Result<LogPage> {
+        let path = plugin.map_or_else(|| vec!["logs"], |plugin| vec!["plugins", plugin, "logs"]);
+        self.running("the latest lines of the log are kept by a host that runs")?.call_with(
+            Method::Get,
+            &path,
+            query,
+            None,
+        )
+    }
+
+    pub(super) fn consumers(&self, name: &str) -> anyhow::Result<Vec<ConsumerState>> {
+        let client = self.running("consumers are known while a host runs")?;
+        let mut answer: Value = client.call(Method::Get, &["plugins", name, "consumers"], None)?;
+        Ok(serde_json::from_value(answer["consumers"].take())?)
+    }
+
+    pub(super) fn events(&self, query: &[(&str, String)]) -> anyhow::Result<EventPage> {
+        let client = self.running("the event log is read by a host that runs")?;
+        client.call_with(Method::Get, &["events"], query, None)
+    }
+
+    pub(super) fn status(&self) -> anyhow::Result<Status> {
+        self.running("there is no status")?.call(Method::Get, &["status"], None)
+    }
+
+    pub(super) fn health(&self, name: &str) -> anyhow::Result<Health> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "health"], None),
+            Self::Stopped { plugins, .. } => coded(plugins.health(name)),
+        }
+    }
+
+    pub(super) fn grants(&self, name: &str) -> anyhow::Result<Vec<GrantView>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["plugins", name, "grants"], None)?;
+                Ok(serde_json::from_value(answer["grants"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.grants(name)),
+        }
+    }
+
+    /// The host that runs; without one, `why` there must be.
+    pub(super) fn running(&self, why: &str) -> anyhow::Result<&Client> {
+        match self {
+            Self::Running(client) => Ok(client),
+            Self::Stopped { .. } => {
+                bail!("no host is running on this data folder, and {why}: start it with `streamspace serve`")
+            }
         }
     }
 
@@ -308,7 +374,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Method {
+pub(super) enum Method {
     Get,
     Post,
     Put,
@@ -350,7 +416,7 @@ impl Client {
         self.send(request)
     }
 
-    fn call<T: serde::de::DeserializeOwned>(
+    pub(super) fn call<T: serde::de::DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
@@ -359,7 +425,7 @@ impl Client {
         self.call_with(method, path, &[], body)
     }
 
-    fn call_with<T: serde::de::DeserializeOwned>(
+    pub(super) fn call_with<T: serde::de::DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],

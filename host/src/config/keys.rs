@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::server::Metrics;
 use super::sign_in::SecureCookie;
 use super::sync::Sync;
 
@@ -68,9 +69,12 @@ pub(super) const KEYS: &[Key] = &[
     int("sign_in.lifetime_secs", 1, 31_536_000),
     key("sign_in.secure_cookie", Kind::OneOf(SecureCookie::NAMES)),
     key("sign_in.trusted_proxies", Kind::Networks),
+    int("server.max_streams", 0, 10_000),
+    key("server.metrics", Kind::OneOf(Metrics::NAMES)),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),
+    int("log.keep_bytes", 0, 64 * MIB),
     key("log.plugins", Kind::Levels),
     key("database.url", Kind::DatabaseUrl),
     key("database.ca_file", Kind::Path),
@@ -82,6 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_rows", 1, 1_000_000_000),
     int("database.max_value_bytes", 1024, GIB),
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
+    int("database.backup_deadline_secs", 60, 7 * 24 * 3600),
     key("storage.sync", Kind::OneOf(Sync::NAMES)),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),
@@ -100,6 +105,7 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
     key("plugins.denied_compilers", Kind::Versions),
+    int("sessions.keep_deleted_secs", 0, 315_360_000),
     int("outbound.connect_timeout_secs", 1, 300),
     int("outbound.total_timeout_secs", 1, 3600),
     int("outbound.max_request_bytes", 1024, GIB),

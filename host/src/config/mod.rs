@@ -14,6 +14,7 @@ mod log;
 mod outbound;
 mod plugins;
 mod server;
+mod sessions;
 mod sign_in;
 mod storage;
 mod sync;
@@ -28,7 +29,8 @@ pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
-pub use server::Server;
+pub use server::{Metrics, Server};
+pub use sessions::Sessions;
 pub use sign_in::{SecureCookie, SignIn};
 pub use storage::Storage;
 pub use sync::Sync;
@@ -57,6 +59,8 @@ pub struct Config {
     pub events: Events,
     /// Deadlines and limits for plugins' code.
     pub plugins: Plugins,
+    /// Desktop sessions.
+    pub sessions: Sessions,
     /// HTTP requests made on behalf of plugins.
     pub outbound: Outbound,
 }
@@ -72,6 +76,7 @@ impl Default for Config {
             storage: Storage::default(),
             events: Events::default(),
             plugins: Plugins::default(),
+            sessions: Sessions::default(),
             outbound: Outbound::default(),
         }
     }

@@ -172,6 +172,11 @@ impl FromRequest for Admin {
     }
 }
 
+/// Whether the caller shows nothing to be known by.
+pub(super) fn is_anonymous(request: &HttpRequest) -> bool {
+    matches!(sent(request), Sent::Nothing)
+}
+
 /// Answers 403 with the permission that is missing.
 pub(super) fn must_be_permitted(caller: &Caller, permission: &str) -> Result<(), Problem> {
     if caller.is_permitted(permission) {

@@ -10,17 +10,18 @@ use actix_web::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
-    events::{EmitError, LogError},
+    events::{EmitError, LogError, TapError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
-    platform::users::UserError,
+    platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
 };
 
-/// A problem document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:streamspace:problem:` and the code.
     #[serde(rename = "type")]
@@ -35,10 +36,24 @@ pub struct Problem {
     pub code: String,
     /// More about a library that is refused.
     #[serde(flatten)]
+    #[schema(ignore)] // an optional part of a flat document has no form in a schema
     pub refusal: Option<Box<RefusalMembers>>,
+    /// More about a step of a session that is refused.
+    #[serde(flatten)]
+    #[schema(ignore)] // as the former
+    pub transition: Option<Box<TransitionMembers>>,
     /// What does not stand in the document.
     #[serde(skip)]
     aside: Option<Box<Aside>>,
+}
+
+/// What a problem document says besides, of a step of a session that its state does not allow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TransitionMembers {
+    /// The session's state.
+    pub state: State,
+    /// The states that may follow it.
+    pub allowed: Vec<State>,
 }
 
 /// What goes with a problem document and does not stand in it.
@@ -55,7 +70,7 @@ struct Aside {
 pub(super) struct Hidden(pub(super) String);
 
 /// What a problem document says besides, of a library that is refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RefusalMembers {
     /// The plugin, if it is known.
     pub plugin: Option<String>,
@@ -91,6 +106,7 @@ impl Problem {
             code: code.to_owned(),
             refusal: None,
             aside: None,
+            transition: None,
         }
     }
 
@@ -196,6 +212,16 @@ impl From<UserError> for Problem {
     }
 }
 
+impl From<TapError> for Problem {
+    fn from(error: TapError) -> Self {
+        let code = match error {
+            TapError::Full(_) => "SSP-STR-001",
+            TapError::Stopping => "SSP-API-503",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+    }
+}
+
 impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
         use crate::store::{RecordError, StoreError};
@@ -242,10 +268,12 @@ pub(super) async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "SSP-API-404", "there is nothing at this path"))
 }
 
-pub(super) async fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
     let detail = format!("this path takes {methods}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", detail);
     let mut response = problem.error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
     response
 }

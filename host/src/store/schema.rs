@@ -161,7 +161,67 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        owner -> Text,
+        template -> Text,
+        state -> Text,
+        reason -> Text,
+        cpu -> Text,
+        memory -> Text,
+        storage -> Text,
+        rfb_address -> Nullable<Text>,
+        url -> Nullable<Text>,
+        idle_timeout_secs -> Nullable<BigInt>,
+        persistent_home -> Bool,
+        created_us -> BigInt,
+        updated_us -> BigInt,
+        request -> Text,
+        idempotency_key -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    session_activity (session) {
+        session -> Text,
+        idle -> Bool,
+        active_us -> Nullable<BigInt>,
+        heartbeat_us -> Nullable<BigInt>,
+        cpu_usage -> Double,
+        memory_usage -> Double,
+        storage_usage -> Double,
+    }
+}
+
+diesel::table! {
+    session_tags (session, tag) {
+        session -> Text,
+        tag -> Text,
+    }
+}
+
+diesel::table! {
+    session_shares (session, shared_with) {
+        session -> Text,
+        shared_with -> Text,
+        access -> Text,
+        shared_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    session_connections (session, id) {
+        session -> Text,
+        id -> Text,
+        client_address -> Text,
+        user_agent -> Text,
+        connected_us -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(plugins, grants);
 diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);
 diesel::allow_tables_to_appear_in_same_query!(user_groups, group_members, group_permissions, users);
 diesel::allow_tables_to_appear_in_same_query!(tokens, users);
+diesel::allow_tables_to_appear_in_same_query!(sessions, session_tags, session_shares);

@@ -74,6 +74,9 @@ fault_kinds! {
     /// Data: the database cannot be reached, or its disk is full; try later.
     UNREACHABLE = 205,
 
+    /// Platform: there is nothing of this name or id.
+    NOT_FOUND = 251,
+
     /// Routes: the client has gone, or takes no more of the answer.
     CLIENT_GONE = 301,
 }

@@ -5,6 +5,7 @@ mod emit;
 mod event;
 mod handled;
 pub mod payload;
+mod session;
 mod table;
 
 pub(crate) use self::consumer::Consumer;

@@ -14,6 +14,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
+pub use super::session::{
+    SessionActive, SessionConnected, SessionDisconnected, SessionIdle, SessionRef, SessionResourcesUpdated,
+    SessionShared, SessionStateChanged, SessionTagsUpdated, SessionUnshared,
+};
+
 /// A payload and the topics that carry it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which topics carry it",
@@ -41,6 +46,18 @@ pub struct Session {
     pub state: Option<String>,
     /// Where a browser opens the session.
     pub url: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether the user's files outlive it.
+    pub persistent_home: Option<bool>,
+    /// After how long without its user it may be put to rest, e.g. `1800s`.
+    pub idle_timeout: Option<String>,
+    /// When it was created, RFC 3339.
+    pub created_at: Option<String>,
+    /// When it was last changed, RFC 3339.
+    pub updated_at: Option<String>,
+    /// When its user was last active, RFC 3339.
+    pub last_activity: Option<String>,
 }
 
 impl Payload for Session {
@@ -52,6 +69,7 @@ impl Payload for Session {
         "session.woken",
         "session.deleted",
         "session.terminated",
+        "session.updated",
     ];
 }
 
@@ -63,6 +81,8 @@ pub struct Resources {
     pub cpu: String,
     /// Memory, e.g. `2Gi`; empty if not known.
     pub memory: String,
+    /// Storage, e.g. `10Gi`; empty if not known.
+    pub storage: String,
 }
 
 /// What a session uses.
@@ -173,6 +193,43 @@ struct Wire {
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
+    tags: Option<Vec<String>>,
+    #[serde(
+        rename = "persistentHome",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
+    persistent_home: Option<bool>,
+    #[serde(
+        rename = "idleTimeout",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
+    idle_timeout: Option<String>,
+    #[serde(
+        rename = "createdAt",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
+    created_at: Option<String>,
+    #[serde(
+        rename = "updatedAt",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
+    updated_at: Option<String>,
+    #[serde(
+        rename = "lastActivity",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "lenient"
+    )]
+    last_activity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     cpu_usage: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "lenient")]
     memory_usage: Option<f64>,
@@ -246,6 +303,12 @@ impl From<Wire> for Session {
             resources: wire.resources.unwrap_or_default(),
             state: wire.state,
             url: wire.url,
+            tags: wire.tags.unwrap_or_default(),
+            persistent_home: wire.persistent_home,
+            idle_timeout: wire.idle_timeout,
+            created_at: wire.created_at,
+            updated_at: wire.updated_at,
+            last_activity: wire.last_activity,
         }
     }
 }
@@ -256,6 +319,12 @@ impl From<Session> for Wire {
             resources: Some(session.resources),
             state: session.state,
             url: session.url,
+            tags: Some(session.tags),
+            persistent_home: session.persistent_home,
+            idle_timeout: session.idle_timeout,
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+            last_activity: session.last_activity,
             ..Self::session(session.id, session.user, session.template)
         }
     }

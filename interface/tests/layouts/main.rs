@@ -25,9 +25,11 @@ use streamspace_plugin::{
     http::{self, HttpRef},
     lifecycle::{self, LifecycleRef},
     log::{self, LogRef},
+    platform::{self, PlatformRef},
     routes::{self, RoutesRef},
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
+    ui::{self, ContributionsRef},
 };
 
 mod compare;
@@ -50,11 +52,13 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(http::ID, Side::Host, "HttpRef", HttpRef::LAYOUT),
     Listed::new(storage::ID, Side::Host, "StorageRef", StorageRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Host, "TimetableRef", TimetableRef::LAYOUT),
+    Listed::new(platform::ID, Side::Host, "PlatformRef", PlatformRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
     Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
+    Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
 ];
 
 struct Listed {
