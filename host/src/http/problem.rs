@@ -116,7 +116,7 @@ impl Problem {
     }
 
     /// A problem with a database: its own words are for the host's log.
-    fn of_database(code: &str, said: String) -> Self {
+    pub(super) fn of_database(code: &str, said: String) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             code,
