@@ -25,6 +25,8 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`, or nothing.
     pub content_type: String,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
@@ -38,6 +40,12 @@ impl Answer {
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
+    /// A header, if it is there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The answer itself, after a look at its status.
@@ -209,7 +217,10 @@ fn agent() -> Agent {
 
 fn read(mut response: http::Response<Body>) -> Option<Answer> {
     let content_type = response.headers().get("Content-Type").and_then(|value| value.to_str().ok());
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
     Some(Answer {
+        headers: headers.collect(),
         status: response.status().as_u16(),
         content_type: content_type.unwrap_or_default().to_owned(),
         body: response.body_mut().read_to_string().ok()?,

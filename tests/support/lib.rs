@@ -7,6 +7,7 @@
 
 mod api;
 mod backend;
+mod browser;
 mod builds;
 mod cargo;
 mod events;
@@ -24,6 +25,7 @@ mod wait;
 pub use self::{
     api::{Answer, Api},
     backend::Backend,
+    browser::{Browser, password_of},
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     events::{Emitter, cloud_event},
