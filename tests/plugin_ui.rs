@@ -441,6 +441,18 @@ fn a_package_whose_assets_lead_elsewhere_or_are_of_no_known_type_is_not_installe
 }
 
 #[test]
+fn no_plugin_takes_the_name_that_the_lists_are_at() {
+    let installation = Installation::new();
+    let package = installation.copy(PLUGIN, "named-ui");
+    let manifest = Path::new(package.path()).join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"name\": \"fixture-ui\"", "\"name\": \"ui\"");
+    fs::remove_file(&manifest).unwrap();
+    fs::write(&manifest, text).unwrap();
+    let said = installation.install(Path::new(package.path())).expect(1).stderr;
+    assert!(said.contains("\"ui\" is a name that the host keeps for itself"), "{said}");
+}
+
+#[test]
 fn operators_list_what_a_plugin_shows() {
     let host = start();
     let list = host.api().get(&format!("/api/v1/plugins/{PLUGIN}/contributions")).expect(200).json();
