@@ -441,6 +441,22 @@ fn a_package_whose_assets_lead_elsewhere_or_are_of_no_known_type_is_not_installe
 }
 
 #[test]
+fn a_manifest_is_checked_with_what_it_declares() {
+    let installation = Installation::new();
+    let file = Path::new(installation.builds().plugin(PLUGIN)).join("manifest.json");
+    let check = |file: &Path| installation.cli(&["manifest", "check", file.to_str().unwrap()]);
+    let said = check(&file).expect(0).stdout;
+    assert!(said.contains("the position \"right-sidebar\" is taken for sidebar"), "{said}");
+    let wrong = installation.scratch().join("manifest.json");
+    fs::write(&wrong, fs::read_to_string(&file).unwrap().replace("\"/usage\"", "\"/../usage\"")).unwrap();
+    let said = check(&wrong).expect(1).stderr;
+    assert!(
+        said.contains("the page `declared`: `view.source`: expected a path below the plugin's own"),
+        "{said}"
+    );
+}
+
+#[test]
 fn no_plugin_takes_the_name_that_the_lists_are_at() {
     let installation = Installation::new();
     let package = installation.copy(PLUGIN, "named-ui");

@@ -48,7 +48,7 @@ impl PluginUi {
         declared: &Declared,
         assets: Assets,
     ) -> Result<Self, UiError> {
-        let contributions = check::contributions(plugin, registered, declared, &assets)?;
+        let contributions = check::contributions(plugin, registered, declared, Some(&assets))?;
         Ok(Self { contributions, assets })
     }
 
