@@ -112,9 +112,9 @@ fn the_command_line_shows_and_follows_a_log() {
     assert!(host.cli(&["logs"]).expect(0).stdout.contains("Listening."));
 
     let following = host.spawn(&["--json", "plugin", "logs", LOGGER, "--lines", "1", "--follow"]);
-    following.stdout.wait(DEADLINE, "what there is", |line| !line.raw.is_empty());
+    let _ = following.stdout.wait(DEADLINE, "what there is", |line| !line.raw.is_empty());
     log_once(&host);
-    following.stdout.wait(DEADLINE, "what is new", |line| line.message() == "By slog.");
+    let _ = following.stdout.wait(DEADLINE, "what is new", |line| line.message() == "By slog.");
     drop(following);
 
     let stopped = host.stop();
@@ -226,7 +226,7 @@ fn a_consumer_says_how_far_it_is_behind(backend: &Backend) {
     });
 
     let all = get(&host, "/api/v1/consumers");
-    assert_eq!(texts(&all, "consumers", "plugin"), [COUNTER, COUNTER, LOGGER]);
+    assert_eq!(texts(&all, "consumers", "plugin"), [COUNTER, COUNTER, LOGGER, LOGGER]);
     let health = get(&host, &format!("/api/v1/plugins/{COUNTER}/health"));
     assert_eq!(health["health"], "degraded", "{health}");
     assert_eq!(health["behind"][0]["consumer"], "blocked", "{health}");
