@@ -197,7 +197,7 @@ impl Instance {
                 jobs_handle,
             ],
         };
-        match instance.fill(plugin, &spec.jobs, services, runtime) {
+        match instance.fill(plugin, spec, services, runtime) {
             Ok(()) => Ok(instance),
             Err(why) => {
                 instance.release(services);
@@ -209,13 +209,13 @@ impl Instance {
     fn fill(
         &mut self,
         plugin: Peer,
-        jobs: &[(String, String)],
+        spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
-        self.fill_jobs(plugin, jobs, services, runtime)?;
+        self.fill_jobs(plugin, spec, services, runtime)?;
         self.fill_routes(plugin, services, runtime)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
@@ -255,7 +255,7 @@ impl Instance {
     fn fill_jobs(
         &mut self,
         plugin: Peer,
-        manifest: &[(String, String)],
+        spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<(), StartError> {
@@ -263,7 +263,10 @@ impl Instance {
             return Ok(());
         };
         let specs = jobs.table.list()(jobs.handle).into_result().map_err(StartError::Plugin)?;
-        self.wanted_jobs = Options::read(&specs, manifest, services.bus.limits().handler_deadline)?;
+        let manifest = &spec.jobs;
+        let permissions = spec.permissions.iter().map(String::as_str);
+        let deadline = services.bus.limits().handler_deadline;
+        self.wanted_jobs = Options::read(&specs, manifest, permissions, deadline)?;
         for (name, _) in manifest.iter().filter(|(name, _)| !specs.iter().any(|spec| spec.name == *name)) {
             warn!(services.logs.logger(), "A job of the manifest is not registered by the plugin."; "job" => name, "plugin" => &*self.name);
         }
