@@ -35,11 +35,12 @@ use super::{
 };
 use crate::{
     events::Ids,
-    routes::{self, CallError, Caller, Found, Headers, Lent, Reply, Request, RouteView},
+    routes::{self, CallError, Caller, Found, HeaderViews, Headers, Lent, Reply, Request, RouteView},
     runtime::State,
     store::open_without_waiting,
 };
 
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A plugin's routes.
@@ -217,12 +218,13 @@ async fn answer(
         return Err(Refusal::new(403, "SSP-RTE-013", "the caller is not permitted what this route asks for"));
     }
     let body = whole_body(request, payload, found.route().max_body_bytes).await?;
-    let traceparent = text(request.headers(), "traceparent");
+    let traceparent = text(request.headers(), &TRACEPARENT);
     if found.route().inline {
+        let headers: HeaderViews<'_> = told(request.headers(), is_admin).collect();
         let answer = found.call_inline(&Lent {
             path: &path,
             query: request.query_string(),
-            headers: told(request.headers(), is_admin).collect(),
+            headers: headers.all(),
             body: &body,
             caller,
             id,
@@ -241,9 +243,20 @@ async fn answer(
         id: id.to_owned(),
         traceparent: traceparent.to_owned(),
     };
-    let found = Arc::new(found);
+    // What waits has a future of its own: that of a request which does not is made and moved for every request.
+    Box::pin(call(request, edge, Arc::new(found), incoming)).await
+}
+
+/// Has a handler run on another thread, and waits for it.
+async fn call(
+    request: &HttpRequest,
+    edge: &Edge,
+    found: Arc<Found>,
+    incoming: Request,
+) -> Result<HttpResponse, Refusal> {
+    let id = incoming.id.clone();
     match edge.routes.call(&found, incoming).await? {
-        Reply::Whole(answer) => whole(request, &found, id, answer).await,
+        Reply::Whole(answer) => whole(request, &found, &id, answer).await,
         Reply::Stream { status, headers, pieces } => {
             let mut response = build(status, &headers)?;
             let pieces = stream::unfold(pieces, |mut pieces| async move {
@@ -268,7 +281,7 @@ async fn whole_body(request: &HttpRequest, payload: web::Payload, limit: usize) 
             }
         }
     }
-    Ok(body::read(payload, limit).await?)
+    Ok(Box::pin(body::read(payload, limit)).await?)
 }
 
 async fn whole(
@@ -286,24 +299,31 @@ async fn whole(
             let body = serde_json::to_vec(&problem).unwrap_or_default();
             Ok(response.content_type("application/problem+json").body(body))
         }
-        BodyKind::FILE => {
-            let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
-            let opened = {
-                let path = path.clone();
-                web::block(move || open(path)).await
-            };
-            let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
-                found.unreadable(id, &path, &why);
-                Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
-            })?;
-            let mut response = file.into_response(request);
-            put(&answer.headers, |name, value| {
-                response.headers_mut().insert(name, value);
-            })?;
-            Ok(response)
-        }
+        BodyKind::FILE => Box::pin(file(request, found, id, answer)).await,
         _ => Err(no_answer()),
     }
+}
+
+async fn file(
+    request: &HttpRequest,
+    found: &Found,
+    id: &str,
+    answer: OutgoingAnswer,
+) -> Result<HttpResponse, Refusal> {
+    let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
+    let opened = {
+        let path = path.clone();
+        web::block(move || open(path)).await
+    };
+    let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
+        found.unreadable(id, &path, &why);
+        Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
+    })?;
+    let mut response = file.into_response(request);
+    put(&answer.headers, |name, value| {
+        response.headers_mut().insert(name, value);
+    })?;
+    Ok(response)
 }
 
 fn open(path: PathBuf) -> std::io::Result<NamedFile> {
@@ -353,6 +373,11 @@ const WITHHELD: [&str; 11] = [
 /// Puts a plugin's headers into an answer, but for those that are withheld.
 fn put(headers: &[OwnedHeader], mut put_one: impl FnMut(HeaderName, HeaderValue)) -> Result<(), Refusal> {
     for header in headers {
+        // What most answers have is known already.
+        if header.name == "Content-Type" && header.value.as_slice() == b"application/json" {
+            put_one(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            continue;
+        }
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| no_answer())?;
         let value = HeaderValue::from_bytes(&header.value).map_err(|_| no_answer())?;
         if !WITHHELD.contains(&name.as_str()) {
@@ -368,7 +393,7 @@ fn told(sent: &HeaderMap, is_admin: bool) -> impl Iterator<Item = (&str, &[u8])>
     told.map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
