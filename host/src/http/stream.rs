@@ -264,7 +264,7 @@ mod tests {
     fn watch(bus: &Arc<Bus>, said_at: Instant) -> Watch {
         let tap = bus.tap(vec!["t".to_owned()], true, 1).expect("a tap");
         Watch {
-            caller: Admin,
+            caller: Caller::admin(),
             records: None,
             open: Open { bus: Arc::clone(bus), tap },
             past: None,

@@ -133,16 +133,16 @@ mod tests {
         let contributions = Contributions::default();
         insert(&contributions, "p-2", &[("open", 5, &[]), ("closed", 1, &["usage.read"])]);
         insert(&contributions, "p-1", &[("open", 5, &[]), ("last", 6, &[])]);
-        let admin = contributions.shown_to(Caller::admin());
+        let admin = contributions.shown_to(&Caller::admin());
         let all = ["p-2/closed", "p-1/open", "p-2/open", "p-1/last"];
         assert_eq!(
             (ids(&admin.widgets), ids(&admin.admin_widgets)),
             (all.map(str::to_owned).to_vec(), all.map(str::to_owned).to_vec())
         );
-        let other = contributions.shown_to(Caller::nobody());
+        let other = contributions.shown_to(&Caller::nobody());
         assert_eq!(ids(&other.widgets), ["p-1/open", "p-2/open", "p-1/last"]);
         assert!(other.admin_widgets.is_empty());
         contributions.remove("p-1");
-        assert_eq!(ids(&contributions.shown_to(Caller::admin()).widgets), ["p-2/closed", "p-2/open"]);
+        assert_eq!(ids(&contributions.shown_to(&Caller::admin()).widgets), ["p-2/closed", "p-2/open"]);
     }
 }
