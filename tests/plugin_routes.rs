@@ -241,8 +241,18 @@ fn panics_are_answered_reported_and_counted() {
 #[test]
 fn an_inline_route_must_not_block() {
     let host = start();
-    let said = get(&host, "/inline-blocks").expect(200).body;
-    assert!(said.contains("could block"), "{said}");
+    for what in ["storage", "statement", "http"] {
+        let said = get(&host, &format!("/inline-blocks/{what}")).expect(200).body;
+        assert!(said.contains("could block"), "{what}: {said}");
+    }
+    // An event that waits for no disk is let through.
+    assert_eq!(get(&host, "/inline-blocks/said").expect(200).body, "done");
+    host.stop();
+    let host =
+        start_with(|installation| installation.set("events.durable", vec![format!("plugin.{PLUGIN}.kept")]));
+    let said = get(&host, "/inline-blocks/kept").expect(200).body;
+    assert!(said.contains("emitting a durable event could block"), "{said}");
+    assert_eq!(get(&host, "/inline-blocks/said").expect(200).body, "done");
     host.stop();
 }
 
@@ -254,6 +264,102 @@ fn a_late_handler_is_answered_for_and_reported() {
     let _ = host.api().post(&at("/open")).expect(204);
     assert_eq!(host.plugin(PLUGIN)["state"], "running");
     host.stop();
+}
+
+#[test]
+fn a_request_that_hangs_when_its_plugin_is_disabled_is_named_and_holds_up_nobody_else() {
+    let host = start_with(|installation| {
+        installation.set("plugins.drain_deadline_secs", 1).plugin("fixture-logger", &json!({}))
+    });
+    host.wait_state("fixture-logger", "running");
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| get(&host, "/waits"));
+        waiting(&host, 1);
+        let disabling = scope.spawn(|| host.cli(&["plugin", "disable", PLUGIN]));
+        host.wait_state(PLUGIN, "retiring");
+        let other = host.api().get("/api/plugins/fixture-logger/public").expect(200);
+        assert_eq!(other.body, "the logger");
+        let plugin = host.wait_state(PLUGIN, "failed");
+        let reason = plugin["reason"].as_str().unwrap();
+        assert!(reason.contains("`GET /waits` did not end within 1 s"), "{reason}");
+        let _ = disabling.join().unwrap();
+        // What hangs is given up: its caller is told when the route's own time is over.
+        drop(waiter);
+    });
+    host.stop();
+}
+
+#[test]
+fn plugins_may_have_routes_of_the_same_path() {
+    let host = start_with(|installation| installation.plugin("fixture-logger", &json!({})));
+    host.wait_state("fixture-logger", "running");
+    assert_eq!(host.api().get("/api/plugins/fixture-logger/public").expect(200).body, "the logger");
+    assert_eq!(get(&host, "/public").expect(200).json()["id"], "admin");
+    host.stop();
+}
+
+#[test]
+fn a_thread_bears_the_plugins_name_while_it_runs_a_request() {
+    let host = start();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| get(&host, "/waits").expect(200));
+        waiting(&host, 1);
+        let tasks = fs::read_dir(format!("/proc/{}/task", host.pid())).unwrap();
+        // A thread may end meanwhile.
+        let names: Vec<String> =
+            tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect();
+        // The system keeps 15 bytes.
+        assert!(names.iter().any(|name| name.trim() == "ss:fixture-rout"), "{names:?}");
+        host.post_event("test.open", &json!({}));
+        waiter.join().unwrap();
+    });
+    host.stop();
+}
+
+#[test]
+fn head_is_answered_as_get_without_a_body() {
+    let host = start();
+    let token = fs::read_to_string(host.data().join("admin.token")).unwrap();
+    let head = |path: &str| {
+        let token = token.trim();
+        raw(
+            &host,
+            &format!(
+                "HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+            ),
+        )
+    };
+    let large = host.scratch().join("large.bin");
+    fs::File::create(&large).unwrap().set_len(1 << 30).unwrap();
+    for (path, length) in [
+        ("/small".to_owned(), Some(198)),
+        ("/small-inline".to_owned(), Some(198)),
+        (format!("/file?path={}", large.display()), Some(1 << 30)),
+        ("/stream?chunks=100000000&bytes=4096".to_owned(), None),
+    ] {
+        let (status, answer) = head(&at(&path));
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!((status, body), (200, ""), "{path}: {answer}");
+        let length = length.map(|length: u64| format!("content-length: {length}"));
+        let told = headers.lines().find(|line| line.starts_with("content-length"));
+        assert_eq!(told, length.as_deref(), "{path}: {answer}");
+    }
+    host.logged("the end", |line| line.is_of(PLUGIN) && line.message() == "The stream ended early.");
+    let (status, answer) = head(&at("/things"));
+    assert!(status == 405 && answer.contains("\r\nallow: POST\r\n"), "{answer}");
+    let (status, answer) = raw_post(&host, &at("/query"), &token);
+    assert!(status == 405 && answer.contains("\r\nallow: GET, HEAD\r\n"), "{answer}");
+    host.stop();
+}
+
+fn raw_post(host: &Host, path: &str, token: &str) -> (u16, String) {
+    let token = token.trim();
+    raw(
+        host,
+        &format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ),
+    )
 }
 
 #[test]
@@ -330,6 +436,48 @@ fn requests_meet_a_plugin_whole_or_not_at_all_while_it_comes_and_goes() {
 }
 
 #[test]
+fn requests_never_meet_an_older_plugin_after_a_newer_one() {
+    let host = start();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                let api = host.api().another();
+                let done = &done;
+                scope.spawn(move || {
+                    let mut newest = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let answer = api.get(&at("/generation"));
+                        assert!([200, 404, 503].contains(&answer.status), "{answer:?}");
+                        if answer.status == 200 {
+                            let generation: u32 = answer.body.parse().unwrap();
+                            // One that is installed anew has not been configured yet.
+                            assert!(generation == 0 || generation >= newest, "{generation} after {newest}");
+                            newest = newest.max(generation);
+                        }
+                    }
+                    newest
+                })
+            })
+            .collect();
+        let folder = host.builds().plugin(PLUGIN).to_str().unwrap().to_owned();
+        for generation in 1..=3 {
+            // A new library's way in, with the old one's record gone.
+            host.cli(&["plugin", "uninstall", PLUGIN]).expect(0);
+            host.cli(&["plugin", "install", &folder]).expect(0);
+            host.configure(PLUGIN, &json!({"generation": generation})).expect(0);
+            host.wait_state(PLUGIN, "running");
+            assert_eq!(get(&host, "/generation").expect(200).body, generation.to_string());
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().unwrap() > 0, "a client was never served");
+        }
+    });
+    host.stop();
+}
+
+#[test]
 fn routes_that_are_not_valid_keep_the_plugin_from_loading() {
     for (bad, code) in [("path", "SSP-RTE-001"), ("duplicate", "SSP-RTE-002"), ("conflict", "SSP-RTE-003")] {
         let host = Installation::new().plugin(PLUGIN, &json!({"bad_route": bad})).start();
@@ -375,6 +523,9 @@ fn a_file_is_sent_in_ranges() {
     assert_eq!(status, 416);
     for path in ["relative", "/dev/zero", "/nowhere/at/all"] {
         assert_eq!(get(&host, &format!("/file?path={path}")).problem(&[500])["code"], "SSP-RTE-020");
+        let line = host.logged("the reason", |line| line.is_of(PLUGIN) && line.contains(path));
+        assert!(line.message() == "A file that a plugin answers with cannot be read.", "{}", line.raw);
+        assert!(line.contains("GET /file") && line.contains("error"), "{}", line.raw);
     }
     host.stop();
 }

@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
-use slog::{error, info, warn};
+use slog::{Logger, error, info, warn};
 use streamspace_plugin::abi;
 
 use crate::{
+    clock,
     config::{self, Config},
     database::Databases,
     events::{Bus, Limits, Scheduler},
@@ -21,12 +22,17 @@ use crate::{
     loader::Loader,
     log::{Format, Logs},
     outbound::Outbound,
-    platform::{NoUsers, sessions::Sessions},
+    platform::{
+        NoUsers,
+        sessions::Sessions,
+        users::{Accounts, UserError},
+    },
     routes::{RouteLimits, Routes},
     runtime::{Runtime, Services, Workers},
     scheduler,
     storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
+    ui::Contributions,
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -35,6 +41,7 @@ use crate::{
 ///
 /// Whatever keeps it from starting.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let (started, started_us) = (Instant::now(), clock::unix_time_us());
     let data = DataDir::open(&config.data_dir)?;
     let lock = own(&data)?;
     // Of a host that was killed.
@@ -43,6 +50,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.log.format.into(),
         config.log.level.into(),
         config.log.plugins.iter().map(|(plugin, level)| (plugin.clone(), (*level).into())).collect(),
+        config.log.keep_bytes,
     );
     let logger = logs.logger().clone();
     abi::on_stray_panic({
@@ -67,6 +75,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let database = Database::open(data.path(), &config.database, network.handle());
     let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
+    let on_postgres = database.postgres().is_some();
     let store = Arc::new(Store::open(&data, Arc::clone(&database))?);
     let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
     let workers = Arc::new(Workers::start(logger.clone()).context("cannot start the worker threads")?);
@@ -77,6 +86,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     };
     let bus = Bus::open(limits, &config.events, &database, &logger).context("cannot open the event log")?;
     bus.run_on(Arc::clone(&workers) as Arc<dyn Scheduler>);
+    let accounts = Arc::new(Accounts::new(Arc::clone(&bus), Arc::clone(&database), &config.sign_in));
+    make_first_admin(&accounts, &logger)?;
     let jobs = scheduler::Scheduler::start(Arc::clone(&database), &logger)
         .context("cannot start the threads for jobs")?;
     let loader = Arc::new(Loader::open(&data, &config.plugins, &logger)?);
@@ -90,6 +101,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
     let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
     sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
+    let ui = Arc::new(Contributions::default());
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -101,9 +113,11 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             routes: Arc::clone(&routes),
             sessions: Arc::clone(&sessions),
             users: Arc::new(NoUsers),
+            ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
+            figures: Arc::default(),
             lines_per_second: config.log.plugin_lines_per_second,
         },
         config.plugins.clone(),
@@ -118,9 +132,17 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         plugins: Arc::clone(&plugins),
         runtime: Arc::clone(&runtime),
         routes,
+        accounts,
+        sign_in: Arc::new(config.sign_in.clone()),
         sessions: Arc::clone(&sessions),
+        ui,
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
+        max_streams: config.server.max_streams,
+        metrics: config.server.metrics,
+        started,
+        started_us,
+        database: if on_postgres { "postgres" } else { "sqlite" },
     };
     let result = actix_web::rt::System::new().block_on(async {
         let (server, address) = http::listen(
@@ -155,6 +177,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         };
         info!(logger, "Stopping."; "signal" => signal, "deadline_secs" => config.server.shutdown_deadline_secs);
         ready.set(false);
+        // They have no end of their own.
+        runtime.bus().close_taps();
         handle.stop(true).await;
         server.await.context("the server ended in a panic")?.context("the server failed")
     });
@@ -181,6 +205,24 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     info!(logger, "Stopped.");
     drop((logger, runtime, plugins, logs, log_guard, lock));
     result
+}
+
+/// Makes an administrator where there is none, and says its password this once.
+fn make_first_admin(accounts: &Accounts, logger: &Logger) -> anyhow::Result<()> {
+    match accounts.first_admin() {
+        Ok(None) => {}
+        Ok(Some(password)) => warn!(
+            logger,
+            "There was no administrator: this one was made. Sign in with this password, which is shown this once, and \
+             change it.";
+            "username" => "admin", "password" => password.reveal()
+        ),
+        Err(why @ UserError::Taken { .. }) => {
+            warn!(logger, "There is no administrator: make one with `streamspace user add`."; "error" => %why);
+        }
+        Err(why) => return Err(anyhow!("{why} ({})", why.code())),
+    }
+    Ok(())
 }
 
 /// Takes the data folder. A command that holds it lets it go in a moment; another host does not.

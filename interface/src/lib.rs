@@ -75,6 +75,7 @@ mod registrar;
 pub mod routes;
 pub mod scheduler;
 pub mod storage;
+pub mod ui;
 
 pub use self::{
     context::Context,

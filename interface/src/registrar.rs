@@ -7,19 +7,29 @@ use crate::{
     events::{Consumer, ConsumerBuilder},
     routes::{After, Before, IntoAnswer, Request, Response, Route, RouteBuilder, RouteSet},
     scheduler::{IntoRan, Job, JobBuilder, Run},
+    ui::{
+        AdminPage, AdminWidget, ContributionBuilder, ContributionKind, ContributionSpec, MenuItem, Page,
+        SettingsPage, Widget,
+    },
 };
 
 /// Collects a plugin's registrations in [`Plugin::register`](crate::Plugin::register). They belong to the host: when
 /// the plugin goes, all of them go.
 pub struct Registrar<P> {
-    consumers: Vec<Consumer<P>>,
-    jobs: Vec<Job<P>>,
-    routes: RouteSet<P>,
+    pub(crate) consumers: Vec<Consumer<P>>,
+    pub(crate) jobs: Vec<Job<P>>,
+    pub(crate) routes: RouteSet<P>,
+    pub(crate) contributions: Vec<ContributionSpec>,
 }
 
 impl<P> Registrar<P> {
     pub(crate) fn new() -> Self {
-        Self { consumers: Vec::new(), jobs: Vec::new(), routes: RouteSet::default() }
+        Self {
+            consumers: Vec::new(),
+            jobs: Vec::new(),
+            routes: RouteSet::default(),
+            contributions: Vec::new(),
+        }
     }
 
     /// Describes a consumer of events. `name` is unique within the plugin and stays the same over its versions: it is
@@ -139,6 +149,50 @@ impl<P> Registrar<P> {
         self.routes.after.push(Box::new(after) as After<P>);
     }
 
+    /// Describes a widget of the home dashboard. `id` is unique among the plugin's widgets: lower-case words joined by `-`,
+    /// at most 64 characters. See [`ui`](crate::ui).
+    pub fn widget(&mut self, id: &str, title: &str) -> Widget<'_> {
+        self.contribution(ContributionKind::WIDGET, id, title)
+    }
+
+    /// Describes a widget of the administration's dashboard, as [`widget`](Self::widget).
+    pub fn admin_widget(&mut self, id: &str, title: &str) -> AdminWidget<'_> {
+        self.contribution(ContributionKind::ADMIN_WIDGET, id, title)
+    }
+
+    /// Describes a page for users, as [`widget`](Self::widget).
+    pub fn page(&mut self, id: &str, title: &str) -> Page<'_> {
+        self.contribution(ContributionKind::PAGE, id, title)
+    }
+
+    /// Describes a page of the administration, as [`widget`](Self::widget).
+    pub fn admin_page(&mut self, id: &str, title: &str) -> AdminPage<'_> {
+        self.contribution(ContributionKind::ADMIN_PAGE, id, title)
+    }
+
+    /// Describes an entry of the main navigation, as [`widget`](Self::widget). It leads to `path`: one of the console's,
+    /// which begins with `/`, or an `https` address.
+    pub fn menu_item(&mut self, id: &str, label: &str, path: &str) -> MenuItem<'_> {
+        let item = self.contribution(ContributionKind::MENU_ITEM, id, label);
+        item.leads_to(path)
+    }
+
+    /// Describes the page where operators set the plugin up, once. Without a view or a component it is the form that the
+    /// manifest's `configSchema` makes.
+    pub fn settings_page(&mut self, title: &str) -> SettingsPage<'_> {
+        self.contribution(ContributionKind::SETTINGS_PAGE, "settings", title)
+    }
+
+    fn contribution<K>(
+        &mut self,
+        kind: ContributionKind,
+        id: &str,
+        title: &str,
+    ) -> ContributionBuilder<'_, K> {
+        self.contributions.push(ContributionSpec::new(kind, id, title));
+        ContributionBuilder::new(self.contributions.last_mut().expect("it was just pushed"))
+    }
+
     fn route<R: IntoAnswer>(
         &mut self,
         method: &str,
@@ -155,10 +209,6 @@ impl<P> Registrar<P> {
     pub(crate) fn add_consumer(&mut self, consumer: Consumer<P>) {
         self.consumers.push(consumer);
     }
-
-    pub(crate) fn into_parts(self) -> (Vec<Consumer<P>>, Vec<Job<P>>, RouteSet<P>) {
-        (self.consumers, self.jobs, self.routes)
-    }
 }
 
 impl<P> fmt::Debug for Registrar<P> {
@@ -167,6 +217,7 @@ impl<P> fmt::Debug for Registrar<P> {
             .field("consumers", &self.consumers.len())
             .field("jobs", &self.jobs.len())
             .field("routes", &self.routes.routes.len())
+            .field("contributions", &self.contributions.len())
             .finish()
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 13] = [
+const PLUGINS: [(&str, &str); 14] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
@@ -23,6 +23,7 @@ const PLUGINS: [(&str, &str); 13] = [
     ("fixture-platform", "tests/fixtures/fixture-platform"),
     ("fixture-routes", "tests/fixtures/fixture-routes"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
+    ("fixture-ui", "tests/fixtures/fixture-ui"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 
@@ -84,7 +85,7 @@ fn build() -> Builds {
 }
 
 /// Puts a plugin's files into `directory`, as an operator gives it to `plugin install`: those that lie in `source`, its
-/// migrations, and its library.
+/// migrations and assets, and its library.
 ///
 /// # Panics
 ///
@@ -95,7 +96,9 @@ pub fn assemble(source: &Path, library: &Path, directory: &Path) {
     for file in beside.chain([library.to_owned()]) {
         place(&file, directory, target_of(directory));
     }
-    place_all(&source.join("migrations"), &directory.join("migrations"), target_of(directory));
+    for folder in ["migrations", "ui"] {
+        place_all(&source.join(folder), &directory.join(folder), target_of(directory));
+    }
 }
 
 /// Puts everything in a folder, if there is one, and in the folders in it into `directory`.

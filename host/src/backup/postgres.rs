@@ -7,8 +7,11 @@
 //! to fill it, with no more rights than it has when it runs. `SET ROLE` could be undone by such a function.
 
 use std::{
+    io::{self, Read},
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tokio::runtime;
@@ -90,14 +93,14 @@ impl<'a> Server<'a> {
     pub(super) fn dump(&self, target: &Path) -> Result<(), BackupError> {
         let mut command = self.program("pg_dump");
         command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(target);
-        run("pg_dump", command)
+        run("pg_dump", command, deadline(self.config))
     }
 
     /// Reads a dump to its end. It goes nowhere.
-    pub(super) fn check(source: &Path) -> Result<(), BackupError> {
+    pub(super) fn check(&self, source: &Path) -> Result<(), BackupError> {
         let mut command = Command::new("pg_restore");
         command.arg("--file=-").arg(source).stdout(Stdio::null());
-        run("pg_restore", command)
+        run("pg_restore", command, deadline(self.config))
     }
 
     /// Replaces what is in the database by what is in `source`, which has tables of these plugins. If it fails in the
@@ -124,7 +127,7 @@ impl<'a> Server<'a> {
         command.args(["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]);
         command.arg(format!("--schema={schema}"));
         command.arg(source);
-        run("pg_restore", command)
+        run("pg_restore", command, deadline(self.config))
     }
 
     /// A program for the database. Where it is and who asks goes by the environment: other users see a command's arguments.
@@ -167,15 +170,72 @@ impl<'a> Server<'a> {
     }
 }
 
-fn run(program: &'static str, mut command: Command) -> Result<(), BackupError> {
+fn deadline(config: &config::Database) -> Duration {
+    Duration::from_secs(config.backup_deadline_secs)
+}
+
+/// Runs a program to its end, or until `deadline` has passed.
+fn run(program: &'static str, mut command: Command, deadline: Duration) -> Result<(), BackupError> {
     let failed = |reason: String| BackupError::Program { program, reason };
     // Not its business.
     command.env_remove(KEY_VARIABLE).env_remove(PREVIOUS_KEY_VARIABLE);
-    let output = command.output().map_err(|why| failed(why.to_string()))?;
-    if output.status.success() {
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|why| failed(why.to_string()))?;
+    let said = child.stderr.take().map(|stderr| thread::spawn(move || first_lines(stderr)));
+    let until = Instant::now() + deadline;
+    let status = loop {
+        match child.try_wait().map_err(|why| failed(why.to_string()))? {
+            Some(status) => break status,
+            None if Instant::now() < until => thread::sleep(Duration::from_millis(20)),
+            None => {
+                // It may have ended meanwhile.
+                let _ = child.kill();
+                let _ = child.wait();
+                let seconds = deadline.as_secs();
+                return Err(failed(format!(
+                    "it did not end within {seconds} s (`database.backup_deadline_secs`) and was ended"
+                )));
+            }
+        }
+    };
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(5).collect();
-    Err(failed(format!("{}: {}", output.status, said.join("; "))))
+    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
+    Err(failed(format!("{status}: {said}")))
+}
+
+/// The first lines of what a program says. The rest is read as well: a program that nobody listens to stops.
+fn first_lines(mut said: impl Read) -> String {
+    let mut begin = Vec::new();
+    let _ = (&mut said).take(16 * 1024).read_to_end(&mut begin);
+    let _ = io::copy(&mut said, &mut io::sink());
+    let text = String::from_utf8_lossy(&begin);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).take(5).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let why = run("sh", shell("exec sleep 600"), Duration::from_millis(50)).expect_err("no end");
+        assert!(why.to_string().contains("database.backup_deadline_secs"), "{why}");
+    }
+
+    #[test]
+    fn what_a_program_complains_of_is_told_and_more_of_it_does_not_stop_it() {
+        let complains = "echo first >&2; yes 'and more' | head -c 1000000 >&2; exit 3";
+        let why = run("sh", shell(complains), Duration::from_secs(60)).expect_err("failed").to_string();
+        assert!(why.contains("exit status: 3: first; and more"), "{why}");
+        assert!(why.len() < 1000, "{why}");
+    }
 }

@@ -83,7 +83,7 @@ pub fn restore(
         // The data folder's lock says nothing about hosts with another one.
         let _alone = Database::new(data.path(), &config.database, network)?.connect_alone(Sync::Full)?;
         // What is in the database goes before all of the dump was read.
-        postgres::Server::check(&dump)?;
+        server.check(&dump)?;
         if !server.migration()?.is_empty() {
             let file = before.with_added_extension("tar");
             write(config, &file, network)?;

@@ -10,13 +10,21 @@ mod config;
 mod db;
 mod dead_letters;
 mod emit;
+mod events;
+mod group;
+mod logs;
 mod manifest;
+mod openapi;
+mod password;
 mod plugin;
 mod probe;
 mod secrets;
 mod serve;
 mod session;
+mod status;
 mod target;
+mod token;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -53,6 +61,12 @@ enum Verb {
     Serve(serve::Serve),
     /// Emit an event into a running host
     Emit(emit::Emit),
+    /// List the newest events of the event log
+    Events(events::Events),
+    /// Show the latest lines of the host's own log
+    Logs(logs::HostLogs),
+    /// Show how a running host is
+    Status(status::ShowStatus),
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -68,6 +82,15 @@ enum Verb {
     /// Change the key that secrets are sealed with
     #[command(subcommand)]
     Secrets(secrets::Verb),
+    /// Make, look at and change accounts
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Make, look at and change groups of accounts
+    #[command(subcommand)]
+    Group(group::Verb),
+    /// Make, list and revoke tokens of accounts
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Look at the host's own configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -76,6 +99,7 @@ enum Verb {
     /// Look at a plugin's manifest
     #[command(subcommand)]
     Manifest(manifest::Verb),
+    Openapi(openapi::Openapi),
 }
 
 /// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood.
@@ -85,14 +109,21 @@ pub fn run() -> ExitCode {
     let result = match &cli.verb {
         Verb::Serve(serve) => serve.run(&cli.global),
         Verb::Emit(emit) => emit.run(&cli.global),
+        Verb::Events(events) => events.run(&cli.global),
+        Verb::Logs(logs) => logs.run(&cli.global),
+        Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),
         Verb::Secrets(verb) => verb.run(&cli.global),
+        Verb::User(verb) => verb.run(&cli.global),
+        Verb::Group(verb) => verb.run(&cli.global),
+        Verb::Token(verb) => verb.run(&cli.global),
         Verb::Probe(probe) => probe.run(),
         Verb::Manifest(verb) => verb.run(&cli.global),
+        Verb::Openapi(openapi) => openapi.run(&cli.global),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! The host that a command is about: one that runs, over its HTTP interface, or the data folder of one that does not.
 
+mod accounts;
+
 use std::{
     path::Path,
     sync::Arc,
@@ -14,12 +16,16 @@ use crate::{
     config::Config,
     database::Databases,
     events::Which,
-    http::Problem,
-    install::{DeadLetterView, InstallError, JobView, Kept, PluginView, Plugins},
+    http::{EventPage, Problem, Status},
+    install::{
+        ConsumerState, DeadLetterView, GrantView, Health, InstallError, JobView, Kept, PluginView, Plugins,
+    },
     loader::{Blocked, Loader},
+    log::LogPage,
     routes::RouteView,
     storage::Storage,
     store::{DataDir, Database, Lock, Store},
+    ui::ContributionsView,
 };
 
 /// How long a host that is starting may take to say where it listens.
@@ -35,6 +41,8 @@ pub(super) enum Target {
     /// The data folder of a host that does not, locked for as long as the command takes.
     Stopped {
         plugins: Plugins,
+        database: Arc<Database>,
+        config: Box<Config>,
         #[expect(dead_code, reason = "kept for its drop")]
         network: tokio::runtime::Runtime,
         #[expect(dead_code, reason = "kept for its drop")]
@@ -69,11 +77,13 @@ impl Target {
                 let database = Arc::new(database.map_err(|why| anyhow!("{why} ({})", why.code()))?);
                 let storage = Arc::new(Storage::new(config, database.postgres().cloned()));
                 let databases = Arc::new(Databases::new(&data, &config.database, database.postgres()));
-                let store = Store::open(&data, database);
+                let store = Store::open(&data, Arc::clone(&database));
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
                 return Ok(Self::Stopped {
                     plugins: Plugins::stopped(Arc::new(store), loader, Kept { databases, storage }),
+                    database,
+                    config: Box::new(config.clone()),
                     network,
                     lock,
                 });
@@ -89,14 +99,6 @@ impl Target {
                 );
             }
             std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// The host that runs, for what is its alone.
-    pub(super) fn running(&self, what: &str) -> anyhow::Result<&Client> {
-        match self {
-            Self::Running(client) => Ok(client),
-            Self::Stopped { .. } => bail!("{what} takes a host that runs: start it first"),
         }
     }
 
@@ -232,6 +234,15 @@ impl Target {
         }
     }
 
+    pub(super) fn contributions(&self, name: &str) -> anyhow::Result<ContributionsView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "contributions"], None),
+            Self::Stopped { .. } => {
+                bail!("what a plugin shows in the console is known while it runs: start the host first")
+            }
+        }
+    }
+
     pub(super) fn jobs(&self, name: &str) -> anyhow::Result<Vec<JobView>> {
         match self {
             Self::Running(client) => {
@@ -263,6 +274,59 @@ impl Target {
                 client.call(Method::Post, &["plugins", name, "jobs", job, verb], None)
             }
             Self::Stopped { plugins, .. } => coded(plugins.pause_job(name, job, paused)),
+        }
+    }
+
+    /// Lines of the log of a plugin, or of the host, as the query asks for them.
+    pub(super) fn logs(&self, plugin: Option<&str>, query: &[(&str, String)]) -> anyhow::Result<LogPage> {
+        let path = plugin.map_or_else(|| vec!["logs"], |plugin| vec!["plugins", plugin, "logs"]);
+        self.running("the latest lines of the log are kept by a host that runs")?.call_with(
+            Method::Get,
+            &path,
+            query,
+            None,
+        )
+    }
+
+    pub(super) fn consumers(&self, name: &str) -> anyhow::Result<Vec<ConsumerState>> {
+        let client = self.running("consumers are known while a host runs")?;
+        let mut answer: Value = client.call(Method::Get, &["plugins", name, "consumers"], None)?;
+        Ok(serde_json::from_value(answer["consumers"].take())?)
+    }
+
+    pub(super) fn events(&self, query: &[(&str, String)]) -> anyhow::Result<EventPage> {
+        let client = self.running("the event log is read by a host that runs")?;
+        client.call_with(Method::Get, &["events"], query, None)
+    }
+
+    pub(super) fn status(&self) -> anyhow::Result<Status> {
+        self.running("there is no status")?.call(Method::Get, &["status"], None)
+    }
+
+    pub(super) fn health(&self, name: &str) -> anyhow::Result<Health> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "health"], None),
+            Self::Stopped { plugins, .. } => coded(plugins.health(name)),
+        }
+    }
+
+    pub(super) fn grants(&self, name: &str) -> anyhow::Result<Vec<GrantView>> {
+        match self {
+            Self::Running(client) => {
+                let mut answer: Value = client.call(Method::Get, &["plugins", name, "grants"], None)?;
+                Ok(serde_json::from_value(answer["grants"].take())?)
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.grants(name)),
+        }
+    }
+
+    /// The host that runs; without one, `why` there must be.
+    pub(super) fn running(&self, why: &str) -> anyhow::Result<&Client> {
+        match self {
+            Self::Running(client) => Ok(client),
+            Self::Stopped { .. } => {
+                bail!("no host is running on this data folder, and {why}: start it with `streamspace serve`")
+            }
         }
     }
 

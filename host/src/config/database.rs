@@ -30,6 +30,8 @@ pub struct Database {
     /// The largest database file of one plugin, in bytes; SQLite only. 1048576 (1 MiB) to 1099511627776 (1 TiB),
     /// default 1073741824 (1 GiB).
     pub max_plugin_bytes: u64,
+    /// How long `pg_dump` and `pg_restore` may each run, in seconds. 60 to 604800 (a week), default 14400 (4 hours).
+    pub backup_deadline_secs: u64,
 }
 
 impl Default for Database {
@@ -45,6 +47,7 @@ impl Default for Database {
             max_rows: 1_000_000,
             max_value_bytes: 16 * 1024 * 1024,
             max_plugin_bytes: 1024 * 1024 * 1024,
+            backup_deadline_secs: 4 * 3600,
         }
     }
 }

@@ -8,6 +8,8 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::server::Metrics;
+use super::sign_in::SecureCookie;
 use super::sync::Sync;
 
 /// A key and what it takes.
@@ -63,9 +65,16 @@ pub(super) const KEYS: &[Key] = &[
     int("server.workers", 0, 1024),
     int("server.max_body_bytes", 1024, GIB),
     int("server.shutdown_deadline_secs", 1, 3600),
+    int("sign_in.idle_secs", 1, 2_592_000),
+    int("sign_in.lifetime_secs", 1, 31_536_000),
+    key("sign_in.secure_cookie", Kind::OneOf(SecureCookie::NAMES)),
+    key("sign_in.trusted_proxies", Kind::Networks),
+    int("server.max_streams", 0, 10_000),
+    key("server.metrics", Kind::OneOf(Metrics::NAMES)),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),
     int("log.plugin_lines_per_second", 1, 1_000_000),
+    int("log.keep_bytes", 0, 64 * MIB),
     key("log.plugins", Kind::Levels),
     key("database.url", Kind::DatabaseUrl),
     key("database.ca_file", Kind::Path),
@@ -77,6 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     int("database.max_rows", 1, 1_000_000_000),
     int("database.max_value_bytes", 1024, GIB),
     int("database.max_plugin_bytes", MIB, 1024 * GIB),
+    int("database.backup_deadline_secs", 60, 7 * 24 * 3600),
     key("storage.sync", Kind::OneOf(Sync::NAMES)),
     int("events.max_data_bytes", 1024, 16 * MIB),
     int("events.max_pending", 1, 16 * MIB),

@@ -14,6 +14,9 @@ pub struct Log {
     pub format: Format,
     /// Lines a second one plugin may write; what comes beyond is counted and dropped. 1 to 1000000, default 200.
     pub plugin_lines_per_second: u32,
+    /// Bytes of the latest lines that are kept in memory, for each plugin and for the host; 0 keeps none. 0 to 67108864
+    /// (64 MiB), default 262144 (256 KiB).
+    pub keep_bytes: usize,
     /// `[log.plugins]`: a level of its own for a plugin, by the plugin's name. Default empty.
     pub plugins: BTreeMap<String, Level>,
 }
@@ -24,13 +27,16 @@ impl Default for Log {
             level: Level::Info,
             format: Format::Auto,
             plugin_lines_per_second: 200,
+            keep_bytes: 256 * 1024,
             plugins: BTreeMap::new(),
         }
     }
 }
 
 /// How severe a line of the log is, least severe first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Every step.

@@ -15,6 +15,7 @@ mod outbound;
 mod plugins;
 mod server;
 mod sessions;
+mod sign_in;
 mod storage;
 mod sync;
 
@@ -28,8 +29,9 @@ pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
 pub use plugins::Plugins;
-pub use server::Server;
+pub use server::{Metrics, Server};
 pub use sessions::Sessions;
+pub use sign_in::{SecureCookie, SignIn};
 pub use storage::Storage;
 pub use sync::Sync;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The HTTP edge.
     pub server: Server,
+    /// How browsers sign in.
+    pub sign_in: SignIn,
     /// The host's log.
     pub log: Log,
     /// Where the host and its plugins keep their data.
@@ -66,6 +70,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("./data"),
             server: Server::default(),
+            sign_in: SignIn::default(),
             log: Log::default(),
             database: Database::default(),
             storage: Storage::default(),

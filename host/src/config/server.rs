@@ -14,6 +14,26 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// How long a shutdown waits for requests under way, in seconds. 1 to 3600, default 30.
     pub shutdown_deadline_secs: u64,
+    /// How many may watch `GET /api/v1/stream` at a time. 0 to 10000, default 64.
+    pub max_streams: usize,
+    /// Who may read `GET /metrics`: `token` for whoever holds the administrator's token, `open` for anybody. Default
+    /// `token`.
+    pub metrics: Metrics,
+}
+
+/// Who may read the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metrics {
+    /// Whoever holds the administrator's token.
+    Token,
+    /// Anybody.
+    Open,
+}
+
+impl Metrics {
+    /// The names, as the configuration spells them.
+    pub const NAMES: &'static [&'static str] = &["token", "open"];
 }
 
 impl Default for Server {
@@ -23,6 +43,8 @@ impl Default for Server {
             workers: 0,
             max_body_bytes: 1024 * 1024,
             shutdown_deadline_secs: 30,
+            max_streams: 64,
+            metrics: Metrics::Token,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The bus: takes events and hands them to the consumers that want them.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -18,6 +22,7 @@ use super::{
     id::Ids,
     index::{Audience, Index},
     log::{Append, DeadLetters, Done, Entry, Which},
+    tap::{Item, Tap, TapError},
 };
 use crate::{
     config,
@@ -37,6 +42,10 @@ pub struct Bus {
     log: Option<Arc<EventLog>>,
     /// Topics whose events are durable whoever wants them.
     durable: Arc<[String]>,
+    /// Whether nobody may watch any more.
+    taps_closed: AtomicBool,
+    /// How many of those who watched were too slow.
+    taps_lagged: AtomicU64,
 }
 
 /// What became of events that were accepted.
@@ -60,6 +69,8 @@ impl Bus {
             limits,
             log: None,
             durable: Arc::default(),
+            taps_closed: AtomicBool::new(false),
+            taps_lagged: AtomicU64::new(0),
         }
     }
 
@@ -80,7 +91,7 @@ impl Bus {
         let durable: Arc<[String]> = config.durable.clone().into();
         let consumers = log.consumers()?;
         let bus = Arc::new(Self {
-            index: ArcSwap::from_pointee(Index::new(consumers, Arc::clone(&durable))),
+            index: ArcSwap::from_pointee(Index::new(consumers, Vec::new(), Arc::clone(&durable))),
             log: Some(Arc::clone(&log)),
             durable,
             ..Self::new(limits)
@@ -120,7 +131,8 @@ impl Bus {
             if audience.durable && self.log.is_some() {
                 return (id, Some(event));
             }
-            if !audience.consumers.is_empty() {
+            // The second is one more comparison, and the only thing that watching adds to what nobody watches.
+            if !(audience.consumers.is_empty() && audience.taps.is_empty()) {
                 self.offer(&Arc::new(event), 0, audience);
             }
             (id, None)
@@ -269,7 +281,77 @@ impl Bus {
         // All queues first, so that the first consumer to run does not delay the push to the last.
         let ready: SmallVec<[Arc<Consumer>; 16]> =
             audience.consumers.iter().filter(|consumer| consumer.offer(event, seq)).cloned().collect();
+        for tap in &audience.taps {
+            tap.offer(Item::Event(seq, Arc::clone(event)));
+        }
         self.schedule(&ready);
+    }
+
+    /// Has somebody watch what goes by: events of the topics that one of `filters` names, and news that is no event if
+    /// `notices` says so. At most `limit` watch at a time; one that was too slow does not count. What an event costs an
+    /// emitter grows by a push for each tap that wants it.
+    ///
+    /// # Errors
+    ///
+    /// [`TapError`].
+    pub fn tap(&self, filters: Vec<String>, notices: bool, limit: usize) -> Result<Arc<Tap>, TapError> {
+        let tap = Arc::new(Tap::new(filters, notices));
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = self.index.load();
+        let mut taps = index.taps().to_vec();
+        let before = taps.len();
+        taps.retain(|tap| tap.lost() == 0);
+        self.taps_lagged.fetch_add((before - taps.len()) as u64, Ordering::Relaxed);
+        if taps.len() >= limit {
+            return Err(TapError::Full(limit));
+        }
+        // Under the lock that closing takes.
+        if self.taps_closed.load(Ordering::Relaxed) {
+            return Err(TapError::Stopping);
+        }
+        taps.push(Arc::clone(&tap));
+        self.index.store(Arc::new(Index::new(index.consumers().to_vec(), taps, Arc::clone(&self.durable))));
+        Ok(tap)
+    }
+
+    /// Somebody watches no more.
+    pub fn untap(&self, tap: &Arc<Tap>) {
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = self.index.load();
+        let mut taps = index.taps().to_vec();
+        let before = taps.len();
+        taps.retain(|other| !Arc::ptr_eq(other, tap));
+        if taps.len() == before {
+            return;
+        }
+        self.taps_lagged.fetch_add(u64::from(tap.lost() > 0), Ordering::Relaxed);
+        self.index.store(Arc::new(Index::new(index.consumers().to_vec(), taps, Arc::clone(&self.durable))));
+    }
+
+    /// Nobody is to watch any more.
+    pub fn close_taps(&self) {
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.taps_closed.store(true, Ordering::Relaxed);
+        for tap in self.index.load().taps() {
+            tap.close();
+        }
+    }
+
+    /// How many watch, and how many of those who did were too slow.
+    #[must_use]
+    pub fn taps(&self) -> (usize, u64) {
+        (self.index.load().taps().len(), self.taps_lagged.load(Ordering::Relaxed))
+    }
+
+    /// Tells those who watch something that is no event. With nobody there, `news` is not made.
+    pub(crate) fn notice(&self, kind: &'static str, news: impl FnOnce() -> serde_json::Value) {
+        let index = self.index.load();
+        let mut taps = index.taps().iter().filter(|tap| tap.wants_notices()).peekable();
+        if taps.peek().is_none() {
+            return;
+        }
+        let data: Arc<str> = news().to_string().into();
+        taps.for_each(|tap| tap.offer_notice(kind, &data));
     }
 
     /// The log may have events that the consumers were not offered.
@@ -338,7 +420,7 @@ impl Bus {
         self.forget_all(&gone.collect::<Vec<_>>());
         all.retain(|consumer| consumer.plugin() != plugin);
         all.extend(consumers.iter().cloned());
-        self.index.store(Arc::new(Index::new(all, Arc::clone(&self.durable))));
+        self.replace_consumers(all);
         Ok(consumers)
     }
 
@@ -486,7 +568,13 @@ impl Bus {
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut consumers = self.consumers();
         change(&mut consumers);
-        self.index.store(Arc::new(Index::new(consumers, Arc::clone(&self.durable))));
+        self.replace_consumers(consumers);
+    }
+
+    /// Under the lock of changes.
+    fn replace_consumers(&self, consumers: Vec<Arc<Consumer>>) {
+        let taps = self.index.load().taps().to_vec();
+        self.index.store(Arc::new(Index::new(consumers, taps, Arc::clone(&self.durable))));
     }
 
     /// What a consumer asks for, with the defaults where it says nothing and within the limits.

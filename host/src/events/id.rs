@@ -1,4 +1,4 @@
-//! Ids of events: UUIDs of version 7 (RFC 9562), in the order in which they are made.
+//! Ids of events, and of requests: UUIDs of version 7 (RFC 9562), in the order in which they are made.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,12 +6,12 @@ use uuid::{Builder, Uuid};
 
 use crate::clock;
 
-/// Makes ids. Takes no lock and reads the clock once: an id is made for every event.
+/// Makes ids. Takes no lock and reads the clock once: one is made for every event.
 ///
 /// After the milliseconds comes a counter (RFC 9562, 6.2, method 1, here of 42 bits and never reset), then random bits
 /// that are the same for all ids of one host and tell hosts apart. Ids are names and no secrets.
 #[derive(Debug)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     /// The milliseconds of the latest id: they never go back.
     millis: AtomicU64,
     counter: AtomicU64,
@@ -22,7 +22,7 @@ pub(super) struct Ids {
 const COUNTER_BITS: u32 = 42;
 
 impl Ids {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let random = Uuid::new_v4().into_bytes();
         let start = u64::from_be_bytes([0, 0, 0, random[0], random[1], random[2], random[3], random[4]]);
         Self {
@@ -34,7 +34,7 @@ impl Ids {
     }
 
     /// A new id, later than all before it, and the time that it was made at, microseconds since 1970-01-01 UTC.
-    pub(super) fn next(&self) -> (Uuid, u64) {
+    pub(crate) fn next(&self) -> (Uuid, u64) {
         let now = clock::unix_time_us();
         // A clock that is set back does not set the ids back.
         let millis = (now / 1000).max(self.millis.fetch_max(now / 1000, Ordering::Relaxed));

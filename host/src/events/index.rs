@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
-use super::{InvalidTopic, check_topic, consumer::Consumer};
+use super::{InvalidTopic, check_topic, consumer::Consumer, tap::Tap};
 use crate::topic;
 
 /// How many topics are remembered with their consumers. Beyond it a topic is looked up token by token each time.
@@ -19,6 +19,8 @@ type Topics = HashMap<Box<str>, Arc<Audience>, RandomState>;
 pub(crate) struct Audience {
     pub(crate) topic: Arc<str>,
     pub(crate) consumers: Box<[Arc<Consumer>]>,
+    /// Those who watch.
+    pub(crate) taps: Box<[Arc<Tap>]>,
     /// Whether its events are written to the log.
     pub(crate) durable: bool,
 }
@@ -27,6 +29,7 @@ pub(crate) struct Audience {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     consumers: Vec<Arc<Consumer>>,
+    taps: Vec<Arc<Tap>>,
     root: Node,
     remembered: ArcSwap<Topics>,
     /// Topics that are written to the log whoever wants them.
@@ -44,14 +47,24 @@ struct Node {
 }
 
 impl Index {
-    pub(crate) fn new(consumers: Vec<Arc<Consumer>>, durable: Arc<[String]>) -> Self {
+    pub(crate) fn new(consumers: Vec<Arc<Consumer>>, taps: Vec<Arc<Tap>>, durable: Arc<[String]>) -> Self {
         let mut root = Node::default();
         for (number, consumer) in consumers.iter().enumerate() {
             for filter in consumer.filters() {
                 root.insert(filter, number);
             }
         }
-        Self { consumers, root, remembered: ArcSwap::default(), durable }
+        // Taps are numbered behind the consumers.
+        for (number, tap) in (consumers.len()..).zip(&taps) {
+            for filter in tap.filters() {
+                root.insert(filter, number);
+            }
+        }
+        Self { consumers, taps, root, remembered: ArcSwap::default(), durable }
+    }
+
+    pub(crate) fn taps(&self) -> &[Arc<Tap>] {
+        &self.taps
     }
 
     pub(crate) fn consumers(&self) -> &[Arc<Consumer>] {
@@ -89,11 +102,13 @@ impl Index {
         // A consumer with several filters may match more than once, and gets the event once.
         found.sort_unstable();
         found.dedup();
-        let consumers: Box<[_]> =
-            found.into_iter().map(|number| Arc::clone(&self.consumers[number])).collect();
+        let (found, watching) = found.split_at(found.partition_point(|found| *found < self.consumers.len()));
+        let consumers: Box<[_]> = found.iter().map(|number| Arc::clone(&self.consumers[*number])).collect();
+        let tap = |number: &usize| Arc::clone(&self.taps[*number - self.consumers.len()]);
+        let taps = watching.iter().map(tap).collect();
         let durable = consumers.iter().any(|consumer| consumer.id().is_some())
             || self.durable.iter().any(|filter| topic::matches(filter, topic));
-        Audience { topic: topic.into(), consumers, durable }
+        Audience { topic: topic.into(), consumers, taps, durable }
     }
 }
 
@@ -148,6 +163,7 @@ mod tests {
                     ))
                 })
                 .collect(),
+            Vec::new(),
             Arc::default(),
         )
     }
@@ -174,6 +190,20 @@ mod tests {
         let index = index(&[&["session.*", "session.created", ">"]]);
         assert_eq!(matches(&index, "session.created"), [0]);
         assert_eq!(matches(&index, "session.created"), [0], "and so from memory");
+    }
+
+    #[test]
+    fn those_who_watch_change_nothing_for_consumers() {
+        let tap = Arc::new(Tap::new(vec!["session.*".to_owned(), ">".to_owned()], false));
+        let own = index(&[&["session.created"], &["user.created"]]);
+        let index = Index::new(own.consumers().to_vec(), vec![tap], Arc::default());
+        let found = |topic: &str| {
+            index.with_audience(topic, |audience| {
+                (audience.consumers.len(), audience.taps.len(), audience.durable)
+            })
+        };
+        assert_eq!(found("session.created"), Ok((1, 1, false)), "it gets an event once");
+        assert_eq!(found("other"), Ok((0, 1, false)));
     }
 
     #[test]

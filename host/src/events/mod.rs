@@ -11,6 +11,7 @@ mod event;
 mod id;
 mod index;
 mod log;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +19,14 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::consumer::{Change, RefusedEvent, Room, Unsaved};
 pub(crate) use self::emitter::{PluginEmitter, open as open_emitter};
+pub(crate) use self::id::Ids;
 pub use self::{
     bus::{Bus, Receipt},
     change::{ChangeError, Emitted, Stop},
-    consumer::{Consumer, Counts, Fate, Next, Options, Refused, Scratch, Target},
+    consumer::{Condition, Consumer, Counts, Fate, Next, Options, Refused, Scratch, Target},
     event::{Event, NewEvent},
-    log::{DeadLetter, DeadLetters, EventLog, LogError, Which},
+    log::{DeadLetter, DeadLetters, EventLog, EventRecords, LogError, Page, Place, Which},
+    tap::{Item, Tap, TapError},
 };
 pub use crate::topic::{InvalidTopic, check_filter, check_topic};
 

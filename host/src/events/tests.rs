@@ -595,3 +595,61 @@ fn a_panic_while_events_are_handed_over_stops_neither_the_log_nor_an_event() {
     house.run();
     assert_eq!(plugin.data(), ["a", "b"]);
 }
+
+/// What a tap has: the numbers of the log and the topics.
+fn went_by(tap: &Tap) -> Vec<(u64, String)> {
+    let item = |item| match item {
+        Item::Event(number, event) => (number, event.topic.to_string()),
+        Item::Notice(kind, data) => (0, format!("{kind} {data}")),
+    };
+    tap.take(usize::MAX).into_iter().map(item).collect()
+}
+
+#[test]
+fn one_who_watches_sees_events_with_their_numbers_and_news() {
+    let house = House::new();
+    let tap = house.bus.tap(vec!["session.*".to_owned(), "x".to_owned()], true, 2).expect("a tap");
+    for topic in ["session.created", "x", "y", "session.ended"] {
+        let event = NewEvent {
+            topic,
+            source: "test".into(),
+            subject: "",
+            time_us: None,
+            data: Bytes::from_static(b"1"),
+            attributes: Bytes::new(),
+        };
+        house.bus.emit(event).expect("accepted");
+    }
+    house.bus.notice("test:news", || serde_json::json!(7));
+    let expected = [(1, "session.created"), (0, "x"), (2, "session.ended"), (0, "test:news 7")];
+    assert_eq!(went_by(&tap), expected.map(|(number, topic)| (number, topic.to_owned())));
+    house.bus.untap(&tap);
+    house.bus.notice("test:news", || unreachable!("nobody listens"));
+    assert_eq!(house.bus.taps(), (0, 0));
+}
+
+#[test]
+fn as_many_watch_as_may_and_none_when_the_host_stops() {
+    let house = House::new();
+    let tap = |limit| house.bus.tap(vec![">".to_owned()], false, limit);
+    let first = tap(1).expect("the first");
+    assert_eq!(tap(1).err(), Some(TapError::Full(1)));
+    // One that is too slow makes room.
+    let event = Arc::new(Event {
+        id: uuid::Uuid::nil(),
+        time_us: 0,
+        topic: "t".into(),
+        source: "test".into(),
+        subject: "".into(),
+        data: Bytes::new(),
+        attributes: Bytes::new(),
+    });
+    while first.lost() == 0 {
+        house.bus.hand_over(&event, 0);
+    }
+    let second = tap(1).expect("there is room again");
+    assert_eq!(house.bus.taps(), (1, 1));
+    house.bus.close_taps();
+    assert!(second.is_closed());
+    assert_eq!(tap(10).err(), Some(TapError::Stopping));
+}

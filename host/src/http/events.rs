@@ -3,21 +3,82 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, rt::time::timeout, web};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     body,
     cloud_events::{self, Incoming},
 };
 use crate::events::{EmitError, Limits, LogError, NewEvent, check_topic};
+use crate::platform::access::rights::EventsEmit;
 
-/// Takes one CloudEvent, or a batch, and answers 202 with the ids the host gave them. Of a batch all are accepted, or
-/// none. What is durable is in the log then.
+/// An event (CloudEvents 1.0): what is read of one in structured mode.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what `cloud_events` reads piece by piece")]
+struct CloudEvent {
+    /// `1.0`
+    #[schema(pattern = "^1\\.0$")]
+    specversion: String,
+    /// The emitter's own id. The host gives each event one of its own.
+    #[schema(min_length = 1, max_length = 1024)]
+    id: String,
+    /// Who emits it.
+    #[schema(min_length = 1, max_length = 1024)]
+    source: String,
+    /// The topic.
+    #[schema(
+        max_length = 255,
+        pattern = "^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+){0,15}$",
+        example = "session.created"
+    )]
+    r#type: String,
+    /// What it is about.
+    #[schema(min_length = 1, max_length = 1024, nullable = false)]
+    subject: Option<String>,
+    /// When it happened, from 1970 on.
+    #[schema(format = DateTime, nullable = false)]
+    time: Option<String>,
+    /// The payload. `data_base64` has its place if it is JSON in Base64.
+    data: Option<Value>,
+}
+
+/// What was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+struct Accepted {
+    /// The ids that the host gave, in order.
+    ids: Vec<Uuid>,
+    /// `log` if all are in the event log, `memory` if one of them lives as long as the host does.
+    durability: &'static str,
+}
+
+/// `POST /api/v1/events`
+///
+/// Takes one CloudEvent, or a batch, and answers with the ids the host gave them.
+///
+/// Of a batch all are accepted, or none. What is durable is in the log then. In binary mode the attributes are headers
+/// that begin with `ce-`, and the body is the payload.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events",
+    request_body(content(
+        (CloudEvent = "application/cloudevents+json"),
+        (Vec<CloudEvent> = "application/cloudevents-batch+json"),
+        (Value = "application/json"),
+    )),
+    responses(
+        (status = 202, description = "They are accepted", body = Accepted),
+        (status = 403, description = "The topic is the host's own"),
+        (status = 415, description = "This is no CloudEvent by its media type, or its payload is no JSON"),
+    ),
+)]
 pub(super) async fn post(
-    _admin: Admin,
+    _: May<EventsEmit>,
     request: HttpRequest,
     payload: web::Payload,
     edge: web::Data<Edge>,
@@ -52,7 +113,7 @@ pub(super) async fn post(
     }
     // Says what being accepted is worth.
     let durability = if receipt.durable { "log" } else { "memory" };
-    Ok(HttpResponse::Accepted().json(json!({"ids": receipt.ids, "durability": durability})))
+    Ok(HttpResponse::Accepted().json(Accepted { ids: receipt.ids, durability }))
 }
 
 /// Checks all that the bus would refuse, so that of a batch nothing is emitted before the last event was looked at.

@@ -1,46 +1,79 @@
 //! Plugins' routes: `/api/plugins/{name}/…`.
 
+use std::{
+    borrow::Cow,
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    task::{self, Poll},
+    time::Instant,
+};
+
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::{BodySize, BoxBody, MessageBody},
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     web,
 };
+use bytes::Bytes;
 use futures_util::stream;
-use serde_json::json;
+use serde::Serialize;
+use smallvec::SmallVec;
 use streamspace_plugin::{
     http::OwnedHeader,
     routes::{BodyKind, OutgoingAnswer},
 };
-use uuid::Builder;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Edge, Problem,
-    auth::{self, Admin},
-    body,
+    auth::{self, May},
+    body, origin,
     plugins::blocking,
 };
 use crate::{
-    clock,
-    routes::{self, CallError, Caller, Headers, Reply, Request},
+    events::Ids,
+    figures::PluginFigures,
+    platform::access::{is_ours, rights::PluginsRead},
+    routes::{self, CallError, Caller, Found, Headers, Lent, Reply, Request, RouteView},
     runtime::State,
     store::open_without_waiting,
 };
 
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// `GET /api/v1/plugins/{name}/routes`
+/// A plugin's routes.
+#[derive(Debug, Serialize, ToSchema)]
+struct RouteList {
+    /// In the order in which the plugin registered them.
+    routes: Vec<RouteView>,
+}
+
+/// `GET …/routes`
+///
+/// The HTTP routes of a plugin that runs.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/routes",
+    params(("name" = String, Path, description = "The plugin's name")),
+    responses(
+        (status = 200, description = "The routes", body = RouteList),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn list(
-    _admin: Admin,
+    _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
     let plugin = name.clone();
     blocking(&edge, move |plugins| plugins.show(&plugin)).await?;
-    Ok(HttpResponse::Ok().json(json!({"routes": edge.routes.views(&name)})))
+    Ok(HttpResponse::Ok().json(RouteList { routes: edge.routes.views(&name) }))
 }
 
 /// Everything below `/api/plugins`.
@@ -50,15 +83,39 @@ pub(super) async fn serve(
     edge: web::Data<Edge>,
 ) -> HttpResponse {
     let id = request_id(request.headers());
-    let answered = answer(&request, payload, &edge, &id).await;
-    let mut response = answered.unwrap_or_else(|refusal| refusal.response(&id));
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
+    let began = Instant::now();
+    let mut figures = None;
+    // It was made of ASCII or looked at.
+    let told = id.to_str().unwrap_or_default();
+    let answered = answer(&request, payload, &edge, told, &mut figures).await;
+    let mut response = answered.unwrap_or_else(|refusal| refusal.response(told));
+    if let Some(figures) = figures {
+        // For metrics, once a request: two looks at the clock, and four additions to atomics of the plugin's own.
+        figures.note_request(response.status().as_u16(), began.elapsed());
     }
-    // What a plugin answers is what it says it is, and nothing that a browser guesses.
-    let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response.headers_mut().insert(nosniff.0, nosniff.1);
+    if request.method() == Method::HEAD {
+        response = response.map_body(|_, body| BoxBody::new(SizeAlone(body.size())));
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// What is left of a body for `HEAD`: nothing is read, and a plugin's stream ends.
+struct SizeAlone(BodySize);
+
+impl MessageBody for SizeAlone {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
 }
 
 /// A problem, and the header that goes with it.
@@ -117,17 +174,18 @@ async fn answer(
     payload: web::Payload,
     edge: &Edge,
     id: &str,
+    figures: &mut Option<Arc<PluginFigures>>,
 ) -> Result<HttpResponse, Refusal> {
+    let unknown = || Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path");
     // The path as it was sent: the web server's own reading of it decodes some of it.
-    let sent = request.uri().path().strip_prefix("/api/plugins/");
-    let Some((name, path)) = sent.and_then(routes::split) else {
+    let sent = request.uri().path().strip_prefix("/api/plugins/").ok_or_else(unknown)?;
+    let Some((name, path)) = routes::split(sent) else {
         return Err(Refusal::new(
             400,
             "SSP-RTE-010",
             "the path could be read in two ways: expected no empty segment, no `.` and `..`, and no encoded `/`, `\\` or NUL",
         ));
     };
-    let unknown = || Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path");
     let Some(plugin) = edge.routes.of(name) else {
         return Err(match edge.runtime.state(name) {
             None | Some(State::Running | State::Gone) => unknown(),
@@ -141,51 +199,113 @@ async fn answer(
             }
         });
     };
-    let found = plugin.find(request.method().as_str(), &path).map_err(|methods| {
+    *figures = Some(Arc::clone(plugin.figures()));
+    // What a plugin sees of `HEAD` is `GET`: the answer is the same but for the body.
+    let method = match request.method() {
+        &Method::HEAD => "GET",
+        method => method.as_str(),
+    };
+    let found = plugin.find(method, &path).map_err(|mut methods| {
         if methods.is_empty() {
             return unknown();
+        }
+        if let Some(get) = methods.iter().position(|method| *method == "GET") {
+            methods.insert(get + 1, "HEAD");
         }
         let methods = methods.join(", ");
         Refusal::new(405, "SSP-RTE-012", format_args!("this path takes {methods}"))
             .with(header::ALLOW, methods)
     })?;
-    let signed_in = auth::check(request);
-    let is_admin = signed_in.is_ok();
-    let caller = if is_admin { Caller::admin() } else { Caller::nobody() };
-    if !found.route().public {
-        signed_in?;
+    let is_public = found.route().public;
+    let caller = if auth::is_anonymous(request) && is_public {
+        Caller::nobody()
+    } else {
+        match auth::identify(request).await {
+            Ok(identity) if is_public => identity.map_or_else(Caller::nobody, |identity| identity.caller),
+            Ok(identity) => auth::required(identity)?.caller,
+            // Who proves nothing is nobody, for whom the route is too.
+            Err(_) if is_public => Caller::nobody(),
+            Err(problem) => return Err(problem.into()),
+        }
+    };
+    if let Some(permission) = found.lacks(&caller) {
+        let detail =
+            format_args!("this route takes the permission `{permission}`, which the caller does not have");
+        return Err(Refusal::new(403, "SSP-RTE-013", detail));
     }
-    if !found.admits(caller) {
-        return Err(Refusal::new(403, "SSP-RTE-013", "the caller is not permitted what this route asks for"));
+    let is_private = caller.is_signed_in();
+    let body = whole_body(request, payload, found.route().max_body_bytes).await?;
+    let traceparent = text(request.headers(), "traceparent");
+    let headers = told(request.headers(), is_public);
+    let headers = headers.iter().map(|(name, value)| (*name, &**value));
+    if found.route().inline {
+        let answer = found.call_inline(&Lent {
+            path: &path,
+            query: request.query_string(),
+            headers: headers.collect(),
+            body: &body,
+            caller: &caller,
+            id,
+            traceparent,
+        })?;
+        return Ok(private(whole(request, &found, id, answer).await?, is_private));
     }
-    let limit = found.route().max_body_bytes;
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
-        return Err(Refusal::new(413, "SSP-API-413", format_args!("the body has more than {limit} bytes")));
-    }
-    let body = body::read(payload, limit).await?;
+    let mut copied = Headers::default();
+    headers.for_each(|(name, value)| copied.push(name, value));
     let incoming = Request {
         path: path.into_owned(),
         query: request.query_string().to_owned(),
-        headers: headers(request.headers(), is_admin),
+        headers: copied,
         body,
         caller,
         id: id.to_owned(),
-        traceparent: text(request.headers(), "traceparent").to_owned(),
+        traceparent: traceparent.to_owned(),
     };
-    match edge.routes.call(found, incoming).await? {
-        Reply::Whole(answer) => whole(request, answer).await,
+    let found = Arc::new(found);
+    let response = match edge.routes.call(&found, incoming).await? {
+        Reply::Whole(answer) => whole(request, &found, id, answer).await?,
         Reply::Stream { status, headers, pieces } => {
             let mut response = build(status, &headers)?;
             let pieces = stream::unfold(pieces, |mut pieces| async move {
                 pieces.recv().await.map(|piece| (piece, pieces))
             });
-            Ok(response.streaming(pieces))
+            response.streaming(pieces)
         }
-    }
+    };
+    Ok(private(response, is_private))
 }
 
-async fn whole(request: &HttpRequest, answer: OutgoingAnswer) -> Result<HttpResponse, Refusal> {
+/// An answer that may be for this caller alone, unless the plugin says otherwise.
+fn private(mut response: HttpResponse, is_private: bool) -> HttpResponse {
+    if is_private && !response.headers().contains_key(header::CACHE_CONTROL) {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    response
+}
+
+/// The body. Most requests have none, and nothing is waited for then.
+async fn whole_body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Bytes, Refusal> {
+    let headers = request.headers();
+    match headers.get(header::CONTENT_LENGTH) {
+        None if !headers.contains_key(header::TRANSFER_ENCODING) => return Ok(Bytes::new()),
+        None => {}
+        Some(announced) => {
+            let announced = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
+            if announced.is_some_and(|length| length > limit as u64) {
+                let detail = format_args!("the body has more than {limit} bytes");
+                return Err(Refusal::new(413, "SSP-API-413", detail));
+            }
+        }
+    }
+    Ok(body::read(payload, limit).await?)
+}
+
+async fn whole(
+    request: &HttpRequest,
+    found: &Found,
+    id: &str,
+    answer: OutgoingAnswer,
+) -> Result<HttpResponse, Refusal> {
     match answer.kind {
         BodyKind::BYTES => Ok(build(answer.status, &answer.headers)?.body(answer.body.into_vec())),
         BodyKind::PROBLEM if (400..600).contains(&answer.status) => {
@@ -196,28 +316,33 @@ async fn whole(request: &HttpRequest, answer: OutgoingAnswer) -> Result<HttpResp
             Ok(response.content_type("application/problem+json").body(body))
         }
         BodyKind::FILE => {
-            let path = std::path::PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
-            let opened = web::block(move || open(path)).await;
-            let file = opened.ok().and_then(Result::ok).ok_or_else(|| {
+            let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
+            let opened = {
+                let path = path.clone();
+                web::block(move || open(path)).await
+            };
+            let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
+                found.unreadable(id, &path, &why);
                 Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
             })?;
             let mut response = file.into_response(request);
-            for (name, value) in allowed(&answer.headers)? {
+            put(&answer.headers, |name, value| {
                 response.headers_mut().insert(name, value);
-            }
+            })?;
             Ok(response)
         }
         _ => Err(no_answer()),
     }
 }
 
-fn open(path: std::path::PathBuf) -> std::io::Result<NamedFile> {
+fn open(path: PathBuf) -> std::io::Result<NamedFile> {
+    let invalid = |why| Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
     if !path.is_absolute() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
+        return invalid("expected an absolute path");
     }
     let file = open_without_waiting(&path)?;
     if !file.metadata()?.is_file() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
+        return invalid("it is no file");
     }
     NamedFile::from_file(file, path)
 }
@@ -233,9 +358,9 @@ fn no_answer() -> Refusal {
 fn build(status: u16, headers: &[OwnedHeader]) -> Result<HttpResponseBuilder, Refusal> {
     let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
     let mut response = HttpResponse::build(known.ok_or_else(no_answer)?);
-    for header in allowed(headers)? {
-        response.append_header(header);
-    }
+    put(headers, |name, value| {
+        response.append_header((name, value));
+    })?;
     Ok(response)
 }
 
@@ -251,30 +376,40 @@ const WITHHELD: [&str; 11] = [
     "upgrade",
     "content-length",
     "set-cookie",
-    REQUEST_ID,
+    "x-request-id",
 ];
 
-fn allowed(headers: &[OwnedHeader]) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
-    let mut allowed = Vec::with_capacity(headers.len());
+/// Puts a plugin's headers into an answer, but for those that are withheld.
+fn put(headers: &[OwnedHeader], mut put_one: impl FnMut(HeaderName, HeaderValue)) -> Result<(), Refusal> {
     for header in headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| no_answer())?;
         let value = HeaderValue::from_bytes(&header.value).map_err(|_| no_answer())?;
         if !WITHHELD.contains(&name.as_str()) {
-            allowed.push((name, value));
+            put_one(name, value);
         }
     }
-    Ok(allowed)
+    Ok(())
 }
 
-/// What a plugin is told. Never the administrator's token.
-fn headers(sent: &HeaderMap, is_admin: bool) -> Headers {
-    let mut headers = Headers::default();
-    for (name, value) in sent {
-        if !(is_admin && name == header::AUTHORIZATION) {
-            headers.push(name.as_str(), value.as_bytes());
-        }
-    }
-    headers
+/// What a plugin is told. Never what a client proves itself to the host with, be it right or wrong: on a public route an
+/// `Authorization` that is none of the host's is the plugin's own.
+fn told(sent: &HeaderMap, is_public: bool) -> SmallVec<[(&str, Cow<'_, [u8]>); 16]> {
+    let is_withheld = |name: &HeaderName, value: &HeaderValue| {
+        name == header::AUTHORIZATION && (!is_public || is_the_hosts(value)) || name == origin::CSRF_HEADER
+    };
+    let told = sent.iter().filter(|(name, value)| !is_withheld(name, value)).filter_map(|(name, value)| {
+        let value = match *name {
+            header::COOKIE => origin::without_own_cookies(value)?,
+            _ => Cow::Borrowed(value.as_bytes()),
+        };
+        Some((name.as_str(), value))
+    });
+    told.collect()
+}
+
+fn is_the_hosts(authorization: &HeaderValue) -> bool {
+    // What is no text could be anything.
+    authorization.to_str().map_or(true, |text| text.split([' ', ',']).any(is_ours))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -282,14 +417,17 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 /// The id that was sent, if it is one, or a new one: a UUID of version 7.
-fn request_id(headers: &HeaderMap) -> String {
-    let sent = text(headers, REQUEST_ID);
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    static IDS: LazyLock<Ids> = LazyLock::new(Ids::new);
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if (1..=128).contains(&sent.len()) && sent.bytes().all(valid) {
-        return sent.to_owned();
+    if let Some(sent) = headers.get(REQUEST_ID)
+        && (1..=128).contains(&sent.len())
+        && sent.as_bytes().iter().copied().all(valid)
+    {
+        return sent.clone();
     }
-    let mut random = [0; 10];
-    // Without the system's random numbers an id still has its time. `Uuid::now_v7` takes a lock.
-    let _ = getrandom::fill(&mut random);
-    Builder::from_unix_timestamp_millis(clock::unix_time_us() / 1000, &random).into_uuid().to_string()
+    let mut text = Uuid::encode_buffer();
+    let made = IDS.next().0.hyphenated().encode_lower(&mut text);
+    // Hexadecimal digits and hyphens are a value.
+    HeaderValue::from_str(made).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -6,13 +6,26 @@ mod cloud_events;
 mod dead_letters;
 mod events;
 mod gateway;
+mod groups;
+mod headers;
 mod health;
 mod jobs;
 mod json_parts;
+mod logs;
+mod metrics;
+mod observe;
+mod openapi;
+mod operations;
+mod origin;
 mod plugins;
 mod problem;
 mod query;
 mod sessions;
+mod sign_in;
+mod stream;
+mod tokens;
+mod ui;
+mod users;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -20,13 +33,27 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
-use actix_web::{App, HttpServer, dev::Server, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, Service},
+    guard, web,
+};
 
 use self::auth::AdminToken;
-pub use self::problem::Problem;
-use crate::{events::Bus, install::Plugins, platform::sessions::Sessions, routes::Routes, runtime::Runtime};
+pub(crate) use self::observe::{EventPage, EventView, Status};
+pub use self::{openapi::host_document, problem::Problem};
+use crate::{
+    config::{self, SignIn},
+    events::Bus,
+    install::Plugins,
+    platform::{sessions::Sessions, users::Accounts},
+    routes::Routes,
+    runtime::Runtime,
+    ui::Contributions,
+};
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -39,12 +66,28 @@ pub struct Edge {
     pub runtime: Arc<Runtime>,
     /// Plugins' routes.
     pub routes: Arc<Routes>,
+    /// Who may call.
+    pub accounts: Arc<Accounts>,
+    /// How browsers sign in.
+    pub sign_in: Arc<SignIn>,
     /// Desktop sessions.
     pub sessions: Arc<Sessions>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// Whether the host has started and is not stopping.
     pub ready: Arc<Ready>,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
+    /// How many may watch live changes at a time.
+    pub max_streams: usize,
+    /// Who may read the metrics.
+    pub metrics: config::Metrics,
+    /// When the host started: for spans of time, and as microseconds since 1970-01-01 UTC.
+    pub started: Instant,
+    /// The same as a time of day.
+    pub started_us: u64,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
 }
 
 /// Whether the host has started and is not stopping.
@@ -78,10 +121,20 @@ pub fn listen(
 ) -> std::io::Result<(Server, SocketAddr)> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
+    let logger = edge.runtime.logs().logger().clone();
     let edge = web::Data::new(edge);
     let token = web::Data::new(AdminToken::new(token));
     let mut server = HttpServer::new(move || {
+        let logger = logger.clone();
         App::new()
+            .wrap_fn(move |request, app| {
+                let (answered, logger) = (app.call(request), logger.clone());
+                async move {
+                    let mut response = answered.await?;
+                    headers::complete(&mut response, &logger);
+                    Ok(response)
+                }
+            })
             .app_data(edge.clone())
             .app_data(token.clone())
             .configure(routes)
@@ -95,64 +148,39 @@ pub fn listen(
     Ok((server.listen(listener)?.run(), bound))
 }
 
+/// A path that takes these methods.
+fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
+    web::resource(path)
+        .default_service(web::to(move || std::future::ready(problem::method_not_allowed(methods))))
+}
+
 fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str, methods: &'static str| {
-        web::resource(path).default_service(web::to(move || problem::method_not_allowed(methods)))
-    };
+    // First, since the others are gone through one after the other. Not in the list: plugins say which routes there
+    // are, and each is described while its plugin runs.
     app.service(
-        resource("/healthz", "GET, HEAD")
-            .route(web::get().to(health::healthz))
-            .route(web::head().to(health::healthz)),
-    )
-    .service(
-        resource("/readyz", "GET, HEAD")
-            .route(web::get().to(health::readyz))
-            .route(web::head().to(health::readyz)),
-    )
-    .service(resource("/api/v1/events", "POST").route(web::post().to(events::post)))
-    .service(
-        resource("/api/v1/plugins", "GET, POST")
-            .route(web::get().to(plugins::list))
-            .route(web::post().to(plugins::install)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}", "GET, DELETE")
-            .route(web::get().to(plugins::show))
-            .route(web::delete().to(plugins::uninstall)),
-    )
-    .service(resource("/api/v1/plugins/{name}/enable", "POST").route(web::post().to(plugins::enable)))
-    .service(resource("/api/v1/plugins/{name}/disable", "POST").route(web::post().to(plugins::disable)))
-    .service(
-        resource("/api/v1/plugins/{name}/config", "GET, PATCH")
-            .route(web::get().to(plugins::config))
-            .route(web::patch().to(plugins::set_config)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters", "GET, DELETE")
-            .route(web::get().to(dead_letters::list))
-            .route(web::delete().to(dead_letters::drop_all)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/replay", "POST")
-            .route(web::post().to(dead_letters::replay_all)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/{event}", "GET, DELETE")
-            .route(web::get().to(dead_letters::show))
-            .route(web::delete().to(dead_letters::drop_one)),
-    )
-    .service(
-        resource("/api/v1/plugins/{name}/dead-letters/{event}/replay", "POST")
-            .route(web::post().to(dead_letters::replay_one)),
-    )
-    .service(resource("/api/v1/plugins/{name}/jobs", "GET").route(web::get().to(jobs::list)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}", "GET").route(web::get().to(jobs::show)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/run", "POST").route(web::post().to(jobs::run)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/pause", "POST").route(web::post().to(jobs::pause)))
-    .service(resource("/api/v1/plugins/{name}/jobs/{job}/resume", "POST").route(web::post().to(jobs::resume)))
-    .service(resource("/api/v1/plugins/{name}/routes", "GET").route(web::get().to(gateway::list)))
-    .service(web::resource("/api/plugins/{tail:.*}").to(gateway::serve))
-    .service(
+        web::scope("/api/plugins")
+            .guard(guard::fn_guard(|request| !is_below(request.head().uri.path(), "/api/plugins/ui")))
+            .default_service(web::to(gateway::serve)),
+    );
+    operations::mount(app);
+    app.configure(sign_in::routes)
+        .configure(users::routes)
+        .configure(groups::routes)
+        .configure(tokens::routes)
+        .configure(of_sessions)
+        .configure(observing)
+        .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
+        .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
+        .configure(ui::routes);
+}
+
+/// Whether `path` is `folder`, or below it.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn of_sessions(app: &mut web::ServiceConfig) {
+    app.service(
         resource("/api/v1/sessions", "GET, POST")
             .route(web::get().to(sessions::list))
             .route(web::post().to(sessions::create)),
@@ -175,11 +203,22 @@ fn routes(app: &mut web::ServiceConfig) {
         resource("/api/v1/sessions/{id}/shares/{user}", "PUT, DELETE")
             .route(web::put().to(sessions::share))
             .route(web::delete().to(sessions::unshare)),
-    )
-    .service(resource("/api/v1/secrets/rotate", "POST").route(web::post().to(plugins::rotate_secret_key)))
-    .service(resource("/api/v1/blocked-libraries", "GET").route(web::get().to(plugins::blocked)))
-    .service(resource("/api/v1/blocked-libraries/{hash}", "DELETE").route(web::delete().to(plugins::unblock)))
-    .service(
-        resource("/api/v1/plugins/{name}/log-level", "PUT").route(web::put().to(plugins::set_log_level)),
     );
+}
+
+/// What is only looked at.
+fn observing(app: &mut web::ServiceConfig) {
+    let get = |path: &str| {
+        web::resource(path)
+            .default_service(web::to(|| std::future::ready(problem::method_not_allowed("GET"))))
+    };
+    app.service(get("/metrics").route(web::get().to(metrics::metrics)))
+        .service(get("/api/v1/status").route(web::get().to(observe::status)))
+        .service(get("/api/v1/logs").route(web::get().to(logs::host)))
+        .service(get("/api/v1/consumers").route(web::get().to(observe::consumers)))
+        .service(get("/api/v1/stream").route(web::get().to(stream::stream)))
+        .service(get("/api/v1/plugins/{name}/logs").route(web::get().to(logs::plugin)))
+        .service(get("/api/v1/plugins/{name}/consumers").route(web::get().to(observe::consumers_of)))
+        .service(get("/api/v1/plugins/{name}/health").route(web::get().to(observe::health)))
+        .service(get("/api/v1/plugins/{name}/grants").route(web::get().to(observe::grants)));
 }

@@ -10,17 +10,18 @@ use actix_web::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
-    events::{EmitError, LogError},
+    events::{EmitError, LogError, TapError},
     install::InstallError,
     loader::{Refusal, Rule, VerdictsError},
-    platform::sessions::State,
+    platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
 };
 
-/// A problem document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:streamspace:problem:` and the code.
     #[serde(rename = "type")]
@@ -35,10 +36,15 @@ pub struct Problem {
     pub code: String,
     /// More about a library that is refused.
     #[serde(flatten)]
+    #[schema(ignore)] // an optional part of a flat document has no form in a schema
     pub refusal: Option<Box<RefusalMembers>>,
     /// More about a step of a session that is refused.
     #[serde(flatten)]
+    #[schema(ignore)] // as the former
     pub transition: Option<Box<TransitionMembers>>,
+    /// What does not stand in the document.
+    #[serde(skip)]
+    aside: Option<Box<Aside>>,
 }
 
 /// What a problem document says besides, of a step of a session that its state does not allow.
@@ -50,8 +56,21 @@ pub struct TransitionMembers {
     pub allowed: Vec<State>,
 }
 
+/// What goes with a problem document and does not stand in it.
+#[derive(Debug, Clone, Default)]
+struct Aside {
+    /// `Retry-After`, in seconds.
+    retry_after: Option<u64>,
+    /// What the host's log has of it, and not the client: what a database said.
+    hidden: Option<String>,
+}
+
+/// Goes with a response to where it is logged.
+#[derive(Debug)]
+pub(super) struct Hidden(pub(super) String);
+
 /// What a problem document says besides, of a library that is refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RefusalMembers {
     /// The plugin, if it is known.
     pub plugin: Option<String>,
@@ -86,8 +105,25 @@ impl Problem {
             detail: detail.to_string(),
             code: code.to_owned(),
             refusal: None,
+            aside: None,
             transition: None,
         }
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.aside.get_or_insert_default().retry_after = Some(seconds);
+        self
+    }
+
+    /// A problem with a database: its own words are for the host's log.
+    fn of_database(code: &str, said: String) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            code,
+            "the host's database does not do this now: the host's log says why",
+        );
+        problem.aside.get_or_insert_default().hidden = Some(said);
+        problem.retry_after(1)
     }
 
     pub(super) fn bad_request(code: &str, detail: impl fmt::Display) -> Self {
@@ -108,15 +144,20 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if self.code.starts_with("SSP-EVT-") && self.status == 503 {
-            // In seconds.
-            response.insert_header(("Retry-After", "1"));
+        let aside = self.aside.as_deref();
+        let waiting = (self.code.starts_with("SSP-EVT-") && self.status == 503).then_some(1);
+        if let Some(seconds) = aside.and_then(|aside| aside.retry_after).or(waiting) {
+            response.insert_header(("Retry-After", seconds.to_string()));
         }
         if self.status == 401 {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
         let body = serde_json::to_string(self).unwrap_or_default();
-        response.content_type("application/problem+json").body(body)
+        let mut response = response.content_type("application/problem+json").body(body);
+        if let Some(hidden) = aside.and_then(|aside| aside.hidden.clone()) {
+            response.extensions_mut().insert(Hidden(hidden));
+        }
+        response
     }
 }
 
@@ -133,7 +174,51 @@ impl From<EmitError> for Problem {
 
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), error)
+        let code = error.code();
+        match error {
+            LogError::Unavailable { reason } => Self::of_database(code, reason),
+            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        let status = match &error {
+            UserError::NoUser { .. } | UserError::NoGroup { .. } | UserError::NoToken { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            UserError::Taken { .. } | UserError::LastAdmin | UserError::TooMany { .. } => {
+                StatusCode::CONFLICT
+            }
+            UserError::Field { .. } | UserError::Password { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            UserError::Beyond { .. } | UserError::WrongCurrent => StatusCode::FORBIDDEN,
+            UserError::WrongPassword => StatusCode::UNAUTHORIZED,
+            UserError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            UserError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            UserError::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            UserError::Change { .. } | UserError::Database(_) => {
+                return Self::of_database(error.code(), error.to_string());
+            }
+            UserError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let code = error.code();
+        match error {
+            UserError::Log(why) => why.into(),
+            UserError::Throttled { seconds } => Self::new(status, code, error).retry_after(seconds),
+            UserError::Busy => Self::new(status, code, error).retry_after(1),
+            error => Self::new(status, code, error),
+        }
+    }
+}
+
+impl From<TapError> for Problem {
+    fn from(error: TapError) -> Self {
+        let code = match error {
+            TapError::Full(_) => "SSP-STR-001",
+            TapError::Stopping => "SSP-API-503",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
     }
 }
 
@@ -183,10 +268,12 @@ pub(super) async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "SSP-API-404", "there is nothing at this path"))
 }
 
-pub(super) async fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
     let detail = format!("this path takes {methods}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "SSP-API-405", detail);
     let mut response = problem.error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
     response
 }

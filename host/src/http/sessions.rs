@@ -213,6 +213,8 @@ impl From<SessionError> for Problem {
             }
             _ => None,
         };
-        Self { transition, ..Self::new(status, error.code(), &error) }
+        let mut problem = Self::new(status, error.code(), &error);
+        problem.transition = transition;
+        problem
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A job, as it is shown.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobView {
     /// Its name.
     pub name: String,
@@ -33,7 +33,7 @@ pub struct JobView {
 }
 
 /// A run that was due, or was asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobRunView {
     /// Counts the job's runs.
     pub number: i64,

@@ -1,7 +1,10 @@
 //! Administration of plugins: what the command line and the HTTP interface offer, on a running host and on a stopped
 //! one.
 
+mod consumers;
 mod error;
+mod grants;
+mod health;
 mod jobs;
 mod view;
 
@@ -16,7 +19,10 @@ use streamspace_plugin::manifest::PluginName;
 use uuid::Uuid;
 
 pub use self::{
+    consumers::ConsumerState,
     error::InstallError,
+    grants::GrantView,
+    health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
     view::{ConsumerView, DeadLetterView, PluginView},
 };
@@ -29,6 +35,7 @@ use crate::{
     scheduler::JobRecords,
     storage::Storage,
     store::{Installed, Listed, Record, Store},
+    ui::Declared,
 };
 
 /// What plugins keep.
@@ -189,7 +196,7 @@ impl Plugins {
         };
         if let Some(runtime) = &self.runtime {
             runtime.add(&name, &plugin.record.version, State::Installed);
-            runtime.announce_installed(&name, &plugin.record.version);
+            runtime.announce_done("plugin.installed", &name, &plugin.record.version);
             self.start(runtime, &plugin)?;
         }
         Ok(self.view(&plugin))
@@ -291,15 +298,20 @@ impl Plugins {
     ///
     /// [`InstallError`]. A plugin that does not start is no error: its view says why.
     pub fn enable(&self, name: &str) -> Result<PluginView, InstallError> {
+        let mut changed = false;
         let plugin = self.change(name, |plugin| {
+            changed = !plugin.record.enabled || plugin.record.quarantine.is_some();
             plugin.record.enabled = true;
             plugin.record.quarantine = None;
             Ok(())
         })?;
-        if let Some(runtime) = &self.runtime
-            && runtime.state(name) != Some(State::Running)
-        {
-            self.start(runtime, &plugin)?;
+        if let Some(runtime) = &self.runtime {
+            if changed {
+                runtime.announce_done("plugin.enabled", name, &plugin.record.version);
+            }
+            if runtime.state(name) != Some(State::Running) {
+                self.start(runtime, &plugin)?;
+            }
         }
         Ok(self.view(&plugin))
     }
@@ -361,6 +373,9 @@ impl Plugins {
             plugin.record.quarantine = None;
             Ok(())
         })?;
+        if let Some(runtime) = &self.runtime {
+            runtime.announce_updated(name, &plugin.record.version);
+        }
         if let Some(runtime) = &self.runtime
             && plugin.record.enabled
         {
@@ -457,6 +472,15 @@ impl Plugins {
         Ok(plugin)
     }
 
+    /// Sees that a plugin is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError::NotInstalled`] if it is not.
+    pub fn exists(&self, name: &str) -> Result<(), InstallError> {
+        self.installed(name).map(drop)
+    }
+
     fn installed(&self, name: &str) -> Result<Installed, InstallError> {
         self.store
             .get(name)?
@@ -522,6 +546,7 @@ fn spec(plugin: &Installed) -> Result<PluginSpec, InstallError> {
             .iter()
             .map(|job| (job.name.clone(), job.schedule.clone()))
             .collect(),
+        declared: Declared::by(&plugin.manifest),
         config: effective.to_string(),
     })
 }

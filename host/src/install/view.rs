@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A plugin, as listings and the HTTP interface show it. Holds no secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PluginView {
     /// Its name.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct PluginView {
 }
 
 /// A consumer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConsumerView {
     /// Its name.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct ConsumerView {
 }
 
 /// An event that was given up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeadLetterView {
     /// The consumer that gave up.
     pub consumer: String,
@@ -132,7 +132,7 @@ impl PluginView {
 }
 
 impl ConsumerView {
-    fn new(consumer: &Consumer) -> Self {
+    pub(super) fn new(consumer: &Consumer) -> Self {
         let options = consumer.options();
         Self {
             name: options.name.clone(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const MAX_CHARS: usize = 1000;
 
 /// What a library has to keep to. Each rule has a stable code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// The file can be read.

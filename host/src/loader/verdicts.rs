@@ -72,13 +72,14 @@ struct Verdict {
 }
 
 /// A library that crashed or hung the process that tried it, and is not tried again until it is unblocked.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Blocked {
     /// The SHA-256 of its file, in hexadecimal.
     pub hash: String,
     /// The plugin that it says it is.
     pub plugin: Option<String>,
     /// Where it was when it was tried.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// The code of the rule that it broke.
     pub code: String,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,11 @@ use std::{
 
 use slog::{Drain, FnValue, Level, Logger, PushFnValue, o};
 
-use super::PluginLog;
+use super::{
+    PluginLog,
+    ring::{LogPage, Rings, Wanted, Whose},
+};
+use crate::figures::Counters;
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,9 @@ pub struct Logs {
     logger: Logger,
     level: Arc<AtomicUsize>,
     plugins: Arc<Mutex<Plugins>>,
+    rings: Arc<Rings>,
+    /// Lines of the host's own.
+    lines: Arc<Counters<6>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,25 +56,47 @@ impl fmt::Debug for LogGuard {
 }
 
 impl Logs {
-    /// A log on the standard output. `levels` are those of single plugins.
+    /// A log on the standard output. `levels` are those of single plugins; `keep_bytes` of the latest lines of each and of
+    /// the host are kept in memory.
     #[must_use]
-    pub fn to_stdout(format: Format, level: Level, levels: HashMap<String, Level>) -> (Self, LogGuard) {
+    pub fn to_stdout(
+        format: Format,
+        level: Level,
+        levels: HashMap<String, Level>,
+        keep_bytes: usize,
+    ) -> (Self, LogGuard) {
         let text = format == Format::Text || (format == Format::Auto && io::stdout().is_terminal());
         // A full channel drops records and says how many; a slow reader of the log never stops the host.
-        let (drain, guard) = if text {
-            let decorator = slog_term::TermDecorator::new().stdout().build();
-            let drain = slog_term::FullFormat::new(decorator).use_local_timestamp().build().fuse();
-            slog_async::Async::new(drain).chan_size(4096).build_with_guard()
-        } else {
-            slog_async::Async::new(json(io::stdout()).fuse()).chan_size(4096).build_with_guard()
-        };
+        let rings = Arc::new(Rings::new(keep_bytes));
+        let remembering = Remembering::new(Arc::clone(&rings), text);
+        let (drain, guard) = slog_async::Async::new(remembering.fuse()).chan_size(4096).build_with_guard();
         let level = Arc::new(AtomicUsize::new(level.as_usize()));
-        let logger = Logger::root(Kept { level: Arc::clone(&level), drain: drain.fuse() }, o!());
-        (Self::new(logger, level, levels), LogGuard(Some(guard)))
+        let lines = Arc::<Counters<6>>::default();
+        let kept = Kept { level: Arc::clone(&level), lines: Arc::clone(&lines), drain: drain.fuse() };
+        let logger = Logger::root(kept, o!());
+        let plugins = Arc::new(Mutex::new(Plugins { levels, open: Vec::new() }));
+        (Self { logger, level, plugins, rings, lines }, LogGuard(Some(guard)))
     }
 
-    fn new(logger: Logger, level: Arc<AtomicUsize>, levels: HashMap<String, Level>) -> Self {
-        Self { logger, level, plugins: Arc::new(Mutex::new(Plugins { levels, open: Vec::new() })) }
+    /// Keeps the latest lines of a plugin from now on.
+    pub(crate) fn keep(&self, plugin: &str) {
+        self.rings.add(plugin);
+    }
+
+    /// Forgets the lines of a plugin.
+    pub(crate) fn forget(&self, plugin: &str) {
+        self.rings.forget(plugin);
+    }
+
+    /// The latest lines.
+    #[must_use]
+    pub fn page(&self, whose: Whose<'_>, wanted: Wanted) -> LogPage {
+        self.rings.page(whose, wanted)
+    }
+
+    /// How many lines of its own the host wrote, by level.
+    pub(crate) fn lines(&self) -> [u64; 6] {
+        self.lines.read()
     }
 
     /// The host's own logger.
@@ -114,6 +143,7 @@ impl Logs {
 /// Keeps the records of the host's level. Those of a plugin have passed the plugin's own, and carry the mark of it.
 struct Kept<D> {
     level: Arc<AtomicUsize>,
+    lines: Arc<Counters<6>>,
     drain: D,
 }
 
@@ -126,7 +156,87 @@ impl<D: Drain<Ok = (), Err = slog::Never>> Drain for Kept<D> {
 
     fn log(&self, record: &slog::Record<'_>, values: &slog::OwnedKVList) -> Result<(), slog::Never> {
         if record.tag() == PASSED || record.level().as_usize() <= self.level.load(Ordering::Relaxed) {
+            if record.tag() != PASSED {
+                self.lines.note(record.level().as_usize() - 1);
+            }
             return self.drain.log(record, values);
+        }
+        Ok(())
+    }
+}
+
+/// Writes records, and keeps the latest ones. Runs on the thread that writes the log.
+struct Remembering {
+    rings: Arc<Rings>,
+    json: slog_json::Json<Buffer>,
+    line: Buffer,
+    /// `None`: the JSON is what is written.
+    text: Option<Mutex<Text>>,
+}
+
+type Text = slog_term::FullFormat<slog_term::TermDecorator>;
+
+impl Remembering {
+    fn new(rings: Arc<Rings>, text: bool) -> Self {
+        let line = Buffer::default();
+        let text = text.then(|| {
+            let decorator = slog_term::TermDecorator::new().stdout().build();
+            Mutex::new(slog_term::FullFormat::new(decorator).use_local_timestamp().build())
+        });
+        Self { rings, json: json(line.clone()), line, text }
+    }
+}
+
+impl Drain for Remembering {
+    type Ok = ();
+    type Err = io::Error;
+
+    fn log(&self, record: &slog::Record<'_>, values: &slog::OwnedKVList) -> io::Result<()> {
+        self.line.lock().clear();
+        self.json.log(record, values)?;
+        let line = self.line.lock();
+        // Nobody can be told that the standard output is closed; the lines are in memory all the same.
+        let _ = match &self.text {
+            Some(text) => text.lock().unwrap_or_else(PoisonError::into_inner).log(record, values),
+            None => io::stdout().lock().write_all(&line),
+        };
+        let mut plugin = PluginOf(None);
+        // It looks for a text and answers nothing that could fail.
+        let _ = slog::KV::serialize(&record.kv(), record, &mut plugin);
+        let own = record.tag() == PASSED;
+        self.rings.push(plugin.0.as_deref(), own, record.level(), line.trim_ascii_end());
+        Ok(())
+    }
+}
+
+/// What a line is made in.
+#[derive(Debug, Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The plugin of a record: the last that it names, which the host does.
+struct PluginOf(Option<String>);
+
+impl slog::Serializer for PluginOf {
+    fn emit_arguments(&mut self, key: slog::Key, value: &fmt::Arguments<'_>) -> slog::Result {
+        if AsRef::<str>::as_ref(&key) == "plugin" {
+            self.0 = Some(value.to_string());
         }
         Ok(())
     }
@@ -143,7 +253,7 @@ fn json<W: io::Write + Send>(out: W) -> slog_json::Json<W> {
         .build()
 }
 
-fn level_name(level: Level) -> &'static str {
+pub(super) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Critical => "critical",
         Level::Error => "error",

@@ -6,9 +6,11 @@
 mod drain;
 mod plugin;
 mod redact;
+mod ring;
 
 pub(crate) use self::plugin::{PluginLog, open as open_plugin_log};
 pub use self::{
     drain::{Format, LogGuard, Logs},
     redact::Redactor,
+    ring::{LogLine, LogPage, Wanted, Whose},
 };

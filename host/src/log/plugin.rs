@@ -16,6 +16,7 @@ use streamspace_plugin::{
 use super::{Redactor, drain::PASSED};
 use crate::{
     clock,
+    figures::PluginFigures,
     handles::{Handles, Opened},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct PluginLog {
     lines_per_second: u32,
     /// The second that is being counted, in the upper half, and its records, in the lower.
     window: AtomicU64,
+    figures: Arc<PluginFigures>,
 }
 
 impl PluginLog {
@@ -43,6 +45,7 @@ impl PluginLog {
         level: Level,
         redactor: Redactor,
         lines_per_second: u32,
+        figures: Arc<PluginFigures>,
     ) -> Self {
         Self {
             plugin: plugin.to_owned(),
@@ -51,6 +54,7 @@ impl PluginLog {
             redactor: ArcSwap::from_pointee(redactor),
             lines_per_second,
             window: AtomicU64::new(0),
+            figures,
         }
     }
 
@@ -80,8 +84,10 @@ impl PluginLog {
             return;
         }
         if !self.admits() {
+            self.figures.lines_left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        self.figures.lines.note(level.as_usize() - 1);
         let redactor = self.redactor.load();
         // Redacted before it is cut, so that no half of a secret is left at the end.
         let message = redactor.text(cut(record.message.as_str(), 2 * MAX_MESSAGE_BYTES));

@@ -15,6 +15,7 @@ use tokio::runtime;
 use super::{Caller, Outbound, OutboundError, Request, Response};
 use crate::{
     blocking,
+    figures::PluginFigures,
     handles::{Handles, Opened},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct PluginHttp {
     pub(crate) caller: Caller,
     /// Where the requests run; the plugin's own thread only waits.
     pub(crate) network: runtime::Handle,
+    pub(crate) figures: Arc<PluginFigures>,
 }
 
 static CALLERS: LazyLock<Handles<PluginHttp>> = LazyLock::new(Handles::new);
@@ -46,6 +48,7 @@ extern "C" fn send(handle: Handle, request: RequestView<'_>) -> Outcome<Answer> 
         let http = CALLERS.get(handle)?;
         let request = to_request(request);
         let sent = http.network.block_on(http.outbound.send(&http.caller, request));
+        http.figures.outbound.note(sent.as_ref().map_or_else(outcome, |_| 0));
         sent.map(to_answer).map_err(|why| Fault::new(kind(&why), why))
     })
     .and_then(|answer| answer)
@@ -74,6 +77,22 @@ fn to_answer(response: Response) -> Answer {
             .map(|(name, value)| OwnedHeader { name: name.into(), value: value.into() })
             .collect(),
         body: Vec::from(response.body).into(),
+    }
+}
+
+/// The error's place in [`OUTBOUND_OUTCOMES`](crate::figures::OUTBOUND_OUTCOMES).
+fn outcome(error: &OutboundError) -> usize {
+    match error {
+        OutboundError::InvalidRequest { .. } => 1,
+        OutboundError::PermissionDenied { .. } => 2,
+        OutboundError::UnknownHost { .. } => 3,
+        OutboundError::AddressRefused { .. } => 4,
+        OutboundError::Connect { .. } => 5,
+        OutboundError::Tls { .. } => 6,
+        OutboundError::Timeout { .. } => 7,
+        OutboundError::TooLarge { .. } => 8,
+        OutboundError::TooManyRedirects { .. } | OutboundError::RedirectRefused { .. } => 9,
+        OutboundError::ConnectionLost { .. } | OutboundError::Internal { .. } => 10,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request's way to its handler and back.
 
-use std::sync::Arc;
+use std::{io, path::Path, sync::Arc};
 
 use smallvec::SmallVec;
 use streamspace_plugin::{
@@ -11,7 +11,7 @@ use streamspace_plugin::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Caller, Failure, Permit, Pieces, PluginRoutes, Request, Route, Routes, What,
+    Caller, Failure, Lent, Permit, Pieces, PluginRoutes, Request, Route, Routes, What,
     stream::{Broken, NoSink, Sink},
     table::{At, Param},
 };
@@ -98,10 +98,15 @@ impl Found {
         self.plugin.table.route(self.number)
     }
 
-    /// Whether the caller is permitted what the route asks for.
+    /// The first permission that the route asks for and the caller does not have.
     #[must_use]
-    pub fn admits(&self, caller: &Caller) -> bool {
-        caller.may(&self.route().permissions)
+    pub fn lacks(&self, caller: &Caller) -> Option<&str> {
+        caller.lacks(&self.route().permissions)
+    }
+
+    /// Has it said that the file which the plugin answered with cannot be read.
+    pub fn unreadable(&self, request_id: &str, file: &Path, why: &io::Error) {
+        self.failed(request_id, What::Unreadable(file, why));
     }
 
     fn failed(&self, request_id: &str, what: What<'_>) {
@@ -110,37 +115,45 @@ impl Found {
         self.plugin.target.failed(&Failure { route, request_id, what });
     }
 
-    fn handle(&self, request: &Request, responder: Responder<'_>) -> Result<OutgoingAnswer, Fault> {
-        let target = &self.plugin.target;
-        request
-            .with_view(self.route().method, &self.params, |view| target.handle(self.number, view, responder))
+    fn handle(&self, request: &Lent<'_>, responder: Responder<'_>) -> Result<OutgoingAnswer, Fault> {
+        let (route, target) = (self.route(), &self.plugin.target);
+        request.with_view(route.method, &route.names, &self.params, |view| {
+            target.handle(self.number, view, responder)
+        })
     }
 
     fn fault(&self, request_id: &str, fault: &Fault) -> CallError {
         self.failed(request_id, What::Fault(fault));
         if fault.kind == FaultKind::PANICKED { CallError::Panicked } else { CallError::Failed }
     }
-}
 
-impl Routes {
-    /// Runs the handler and waits for what it answers, or for the beginning of that.
+    /// Runs the handler of an `inline` route, here and now.
     ///
     /// # Errors
     ///
     /// [`CallError`].
-    pub async fn call(&self, found: Found, request: Request) -> Result<Reply, CallError> {
-        let permit = found.plugin.enter()?;
-        if found.route().inline {
-            let answer = blocking::forbidden(|| found.handle(&request, Responder::new(&mut NoSink)));
-            drop(permit);
-            return answer.map(Reply::Whole).map_err(|fault| found.fault(&request.id, &fault));
-        }
+    pub fn call_inline(&self, request: &Lent<'_>) -> Result<OutgoingAnswer, CallError> {
+        let permit = self.plugin.enter(self.number)?;
+        let answer = blocking::forbidden(|| self.handle(request, Responder::new(&mut NoSink)));
+        drop(permit);
+        answer.map_err(|fault| self.fault(request.id, &fault))
+    }
+}
+
+impl Routes {
+    /// Runs the handler on another thread, and waits for what it answers, or for the beginning of that.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn call(&self, found: &Arc<Found>, request: Request) -> Result<Reply, CallError> {
+        let permit = found.plugin.enter(found.number)?;
         let patience = found.route().timeout;
         let (reply, answered) = oneshot::channel();
         let sink = Sink { reply: Some(reply), pieces: None, network: self.network.clone(), patience };
-        let (found, request) = (Arc::new(found), Arc::new(request));
+        let request = Arc::new(request);
         let work = {
-            let (found, request) = (Arc::clone(&found), Arc::clone(&request));
+            let (found, request) = (Arc::clone(found), Arc::clone(&request));
             Box::new(move || run(&found, &request, sink, permit))
         };
         self.threads.run(Arc::clone(&found.plugin.name), work).map_err(|_| CallError::NoThread)?;
@@ -157,7 +170,7 @@ impl Routes {
 
 /// Runs a handler on a thread for that.
 fn run(found: &Found, request: &Request, mut sink: Sink, permit: Permit) {
-    let answer = found.handle(request, Responder::new(&mut sink));
+    let answer = found.handle(&request.lend(), Responder::new(&mut sink));
     let answer = answer.map_err(|fault| {
         // That a client has gone is no failure of the plugin.
         if fault.kind != FaultKind::CLIENT_GONE

@@ -12,8 +12,9 @@ mod table;
 mod threads;
 
 use std::{
-    collections::HashMap,
-    fmt,
+    collections::{BTreeMap, HashMap},
+    fmt, io,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -23,6 +24,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use streamspace_plugin::{
     abi::{Fault, Responder},
     routes::{IncomingView, OutgoingAnswer},
@@ -36,10 +38,11 @@ pub use self::{
     caller::Caller,
     error::RouteError,
     path::split,
-    request::{Headers, Request},
+    request::{HeaderViews, Headers, Lent, Request},
     stream::{Broken, Pieces},
     table::{Route, RouteLimits, RouteView},
 };
+use crate::figures::PluginFigures;
 
 /// Where requests go: an instance of a plugin.
 pub(crate) trait Target: fmt::Debug + Send + Sync {
@@ -68,13 +71,18 @@ pub(crate) enum What<'a> {
     Fault(&'a Fault),
     /// The handler is late by now.
     Late(Duration),
+    /// The file that the plugin answered with cannot be read.
+    Unreadable(&'a Path, &'a io::Error),
 }
+
+/// Hashed with a seed at random, since names come from outside.
+type ByPlugin = HashMap<Arc<str>, Arc<PluginRoutes>, RandomState>;
 
 /// The routes of all plugins that run.
 #[derive(Debug)]
 pub struct Routes {
     // Read for each request, written when a plugin comes or goes: readers take no lock.
-    plugins: ArcSwap<HashMap<Arc<str>, Arc<PluginRoutes>>>,
+    plugins: ArcSwap<ByPlugin>,
     writer: Mutex<()>,
     limits: RouteLimits,
     threads: Threads,
@@ -105,6 +113,7 @@ impl Routes {
         plugin: &Arc<str>,
         table: Table,
         target: Arc<dyn Target>,
+        figures: Arc<PluginFigures>,
     ) -> Arc<PluginRoutes> {
         let routes = Arc::new(PluginRoutes {
             name: Arc::clone(plugin),
@@ -113,6 +122,7 @@ impl Routes {
             max_requests: self.limits.max_requests,
             running: AtomicUsize::new(0),
             closed: AtomicBool::new(true),
+            figures,
         });
         self.change(|plugins| drop(plugins.insert(Arc::clone(plugin), Arc::clone(&routes))));
         routes
@@ -127,9 +137,9 @@ impl Routes {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut HashMap<Arc<str>, Arc<PluginRoutes>>)) {
+    fn change(&self, change: impl FnOnce(&mut ByPlugin)) {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut plugins = HashMap::clone(&self.plugins.load());
+        let mut plugins = ByPlugin::clone(&self.plugins.load());
         change(&mut plugins);
         self.plugins.store(Arc::new(plugins));
     }
@@ -145,6 +155,14 @@ impl Routes {
     pub fn views(&self, plugin: &str) -> Vec<RouteView> {
         self.of(plugin).map(|routes| routes.table.views(plugin)).unwrap_or_default()
     }
+
+    /// The routes of all plugins that take requests, by name.
+    #[must_use]
+    pub fn all_views(&self) -> BTreeMap<Arc<str>, Vec<RouteView>> {
+        let plugins = self.plugins.load();
+        let open = plugins.iter().filter(|(_, routes)| !routes.closed.load(Ordering::SeqCst));
+        open.map(|(name, routes)| (Arc::clone(name), routes.table.views(name))).collect()
+    }
 }
 
 /// The routes of one plugin that runs.
@@ -157,6 +175,7 @@ pub struct PluginRoutes {
     running: AtomicUsize,
     /// Whether no more are let in.
     closed: AtomicBool,
+    figures: Arc<PluginFigures>,
 }
 
 impl PluginRoutes {
@@ -170,22 +189,34 @@ impl PluginRoutes {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until no request is with the plugin. Answers whether none is.
-    pub(crate) fn drain(&self, deadline: Instant) -> bool {
+    /// How many requests are with the plugin.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// What is counted of the plugin.
+    pub(crate) fn figures(&self) -> &Arc<PluginFigures> {
+        &self.figures
+    }
+
+    /// Waits until no request is with the plugin. Answers the routes whose handlers have not ended at the deadline.
+    pub(crate) fn drain(&self, deadline: Instant) -> Vec<String> {
         // Looked at again and again, since a request that ends would otherwise pay for waking somebody.
         while self.running.load(Ordering::SeqCst) > 0 {
             if Instant::now() >= deadline {
-                return false;
+                return self.table.running();
             }
             thread::sleep(Duration::from_millis(2));
         }
-        true
+        Vec::new()
     }
 
-    /// Lets one request in.
-    fn enter(self: &Arc<Self>) -> Result<Permit, CallError> {
+    /// Lets one request in, to the route of this number.
+    fn enter(self: &Arc<Self>, route: u32) -> Result<Permit, CallError> {
         let before = self.running.fetch_add(1, Ordering::SeqCst);
-        let permit = Permit(Arc::clone(self));
+        self.table.route(route).running.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { routes: Arc::clone(self), route };
         // After it was counted: either this sees that the routes were closed, or who closed them sees the request.
         if self.closed.load(Ordering::SeqCst) {
             return Err(CallError::Closed);
@@ -204,10 +235,75 @@ impl fmt::Debug for PluginRoutes {
 }
 
 /// A request that is with a plugin.
-struct Permit(Arc<PluginRoutes>);
+struct Permit {
+    routes: Arc<PluginRoutes>,
+    route: u32,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        self.routes.table.route(self.route).running.fetch_sub(1, Ordering::Relaxed);
+        self.routes.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamspace_plugin::{abi::RVec, routes::RouteSpec};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Target for Silent {
+        fn handle(&self, _: u32, _: IncomingView<'_>, _: Responder<'_>) -> Result<OutgoingAnswer, Fault> {
+            let kind = streamspace_plugin::routes::BodyKind::BYTES;
+            Ok(OutgoingAnswer { status: 204, headers: RVec::new(), kind, body: RVec::new() })
+        }
+
+        fn failed(&self, _: &Failure<'_>) {}
+    }
+
+    const LIMITS: RouteLimits =
+        RouteLimits { max_body_bytes: 1000, timeout: Duration::from_secs(5), max_requests: 1 };
+
+    fn routes(specs: &[RouteSpec]) -> Arc<PluginRoutes> {
+        let network = runtime::Builder::new_current_thread().build().expect("a runtime");
+        let all = Routes::new(LIMITS, network.handle().clone());
+        let routes = all.insert(
+            &"p".into(),
+            Table::new(specs, LIMITS).expect("good routes"),
+            Arc::new(Silent),
+            Arc::default(),
+        );
+        routes.open();
+        routes
+    }
+
+    fn found(routes: &Arc<PluginRoutes>, path: &str) -> Found {
+        Arc::clone(routes).find("GET", path).expect("a route")
+    }
+
+    #[test]
+    fn a_route_admits_only_who_is_permitted_what_it_asks_for() {
+        let mut asks = RouteSpec::at("GET", "/asks");
+        asks.permissions.push("things.write".into());
+        let routes = routes(&[asks, RouteSpec::at("GET", "/free")]);
+        assert!(!found(&routes, "/asks").lacks(&Caller::nobody()).is_none());
+        assert!(found(&routes, "/asks").lacks(&Caller::admin()).is_none());
+        assert!(found(&routes, "/free").lacks(&Caller::nobody()).is_none());
+    }
+
+    #[test]
+    fn a_request_is_let_in_or_told_why_not_and_one_that_hangs_is_named() {
+        let routes = routes(&[RouteSpec::at("GET", "/a"), RouteSpec::at("GET", "/b")]);
+        let permit = routes.enter(1).expect("the first one");
+        assert_eq!(routes.enter(0).err(), Some(CallError::Busy { limit: 1 }));
+        assert_eq!(routes.drain(Instant::now()), ["GET /b"]);
+        drop(permit);
+        routes.close();
+        assert_eq!(routes.enter(0).err(), Some(CallError::Closed));
+        assert!(routes.drain(Instant::now()).is_empty());
     }
 }

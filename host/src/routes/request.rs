@@ -1,5 +1,7 @@
 //! A request, as it goes to a handler.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 use streamspace_plugin::{
@@ -27,15 +29,12 @@ impl Headers {
         self.ends.push((self.names.len(), self.values.len()));
     }
 
-    fn views(&self) -> SmallVec<[HeaderView<'_>; 16]> {
+    fn views(&self) -> HeaderViews<'_> {
         let mut from = (0, 0);
         let view = |to: &(usize, usize)| {
-            let view = HeaderView {
-                name: RStr::from_str(&self.names[from.0..to.0]),
-                value: RSlice::from_slice(&self.values[from.1..to.1]),
-            };
+            let header = (&self.names[from.0..to.0], &self.values[from.1..to.1]);
             from = *to;
-            view
+            header
         };
         self.ends.iter().map(view).collect()
     }
@@ -48,7 +47,20 @@ impl std::fmt::Debug for Headers {
     }
 }
 
-/// A request.
+/// Headers, lent.
+pub struct HeaderViews<'a>(SmallVec<[HeaderView<'a>; 16]>);
+
+impl<'a> FromIterator<(&'a str, &'a [u8])> for HeaderViews<'a> {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a [u8])>>(headers: T) -> Self {
+        let view = |(name, value): (&'a str, &'a [u8])| HeaderView {
+            name: RStr::from_str(name),
+            value: RSlice::from_slice(value),
+        };
+        Self(headers.into_iter().map(view).collect())
+    }
+}
+
+/// A request that goes to another thread.
 pub struct Request {
     /// The path below the plugin's own, decoded.
     pub path: String,
@@ -59,55 +71,103 @@ pub struct Request {
     /// The body.
     pub body: Bytes,
     /// Who calls.
-    pub caller: &'static Caller,
+    pub caller: Arc<Caller>,
     /// Its id.
     pub id: String,
     /// W3C's `traceparent`, or nothing.
     pub traceparent: String,
 }
 
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The rest may be a secret.
-        f.debug_struct("Request").field("id", &self.id).finish_non_exhaustive()
+impl Request {
+    pub(super) fn lend(&self) -> Lent<'_> {
+        Lent {
+            path: &self.path,
+            query: &self.query,
+            headers: self.headers.views(),
+            body: &self.body,
+            caller: &self.caller,
+            id: &self.id,
+            traceparent: &self.traceparent,
+        }
     }
 }
 
-impl Request {
-    /// Lends it.
+/// A request that is answered where it is: nothing of it is copied.
+pub struct Lent<'a> {
+    /// The path below the plugin's own, decoded.
+    pub path: &'a str,
+    /// What stood behind the `?`.
+    pub query: &'a str,
+    /// The headers, without the token that the caller signed in with.
+    pub headers: HeaderViews<'a>,
+    /// The body.
+    pub body: &'a [u8],
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Its id.
+    pub id: &'a str,
+    /// W3C's `traceparent`, or nothing.
+    pub traceparent: &'a str,
+}
+
+macro_rules! debug {
+    ($($type:ty),*) => {$(
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                // The rest may be a secret.
+                f.debug_struct(stringify!($type)).field("id", &self.id).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug!(Request, Lent<'_>);
+
+impl std::fmt::Debug for HeaderViews<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        f.debug_struct("HeaderViews").field("count", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+impl Lent<'_> {
+    /// Makes a view of it. `names` are those of the parameters, `params` is where their values stand in the path.
     pub(super) fn with_view<T>(
         &self,
         method: &str,
+        names: &[String],
         params: &[Param],
         call: impl FnOnce(IncomingView<'_>) -> T,
     ) -> T {
-        let params: SmallVec<[ParamView<'_>; 2]> = params
+        let params: SmallVec<[ParamView<'_>; 2]> = names
             .iter()
+            .zip(params)
             .map(|(name, at)| ParamView {
                 name: RStr::from_str(name.as_str()),
                 value: RStr::from_str(&self.path[at.clone()]),
             })
             .collect();
-        let headers = self.headers.views();
         let roles: SmallVec<[RStr<'_>; 2]> =
-            self.caller.roles.iter().map(|role| RStr::from_str(role)).collect();
+            self.caller.roles().iter().map(|role| RStr::from_str(role)).collect();
+        let permissions: SmallVec<[RStr<'_>; 8]> =
+            self.caller.permissions().iter().map(|permission| RStr::from_str(permission)).collect();
         call(IncomingView {
             method: RStr::from_str(method),
-            path: RStr::from_str(&self.path),
+            path: RStr::from_str(self.path),
             params: RSlice::from_slice(&params),
-            query: RStr::from_str(&self.query),
-            headers: RSlice::from_slice(&headers),
-            body: RSlice::from_slice(&self.body),
+            query: RStr::from_str(self.query),
+            headers: RSlice::from_slice(&self.headers.0),
+            body: RSlice::from_slice(self.body),
             caller: CallerView {
-                signed_in: self.caller.signed_in,
-                unrestricted: self.caller.unrestricted,
-                id: RStr::from_str(self.caller.id),
-                name: RStr::from_str(self.caller.name),
+                signed_in: self.caller.is_signed_in(),
+                unrestricted: self.caller.is_unrestricted(),
+                id: RStr::from_str(self.caller.id()),
+                name: RStr::from_str(self.caller.name()),
                 roles: RSlice::from_slice(&roles),
-                permissions: RSlice::from_slice(&[]),
+                permissions: RSlice::from_slice(&permissions),
             },
-            request_id: RStr::from_str(&self.id),
-            traceparent: RStr::from_str(&self.traceparent),
+            request_id: RStr::from_str(self.id),
+            traceparent: RStr::from_str(self.traceparent),
         })
     }
 }

@@ -1,6 +1,10 @@
 //! The routes of one plugin: checked, and found by path.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use matchit::{InsertError, Router};
 use serde::{Deserialize, Serialize};
@@ -16,7 +20,7 @@ const MAX_PATH: usize = 512;
 const MAX_ROUTES: usize = 1000;
 
 /// A route, as operators read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RouteView {
     /// The method.
     pub method: String,
@@ -54,14 +58,19 @@ pub struct Route {
     pub(super) number: u32,
     pub(super) method: &'static str,
     pub(super) path: String,
+    /// The names of the path's parameters.
+    pub(super) names: Vec<String>,
     pub(super) permissions: Vec<String>,
     /// Whether anybody may call it.
     pub public: bool,
-    pub(super) inline: bool,
+    /// Whether the handler runs on the server's own thread.
+    pub inline: bool,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: usize,
     pub(super) timeout: Duration,
     description: String,
+    /// How many requests are with its handler.
+    pub(super) running: AtomicU32,
 }
 
 /// The routes of one path, by method.
@@ -74,8 +83,8 @@ pub(crate) struct Table {
     paths: Router<Methods>,
 }
 
-/// What a parameter matched: its name, and where in the path.
-pub(super) type Param = (String, std::ops::Range<usize>);
+/// Where in the path stands what a parameter matched.
+pub(super) type Param = std::ops::Range<usize>;
 
 /// What is at a path.
 pub(super) enum At<'t> {
@@ -129,15 +138,21 @@ impl Table {
             return At::Others(of_path.by_ref().map(|route| route.method).collect());
         };
         // A parameter's value is a part of the path: where it stands is kept, for the path goes to another thread.
-        let params = found.params.iter().map(|(name, value)| {
+        let params = found.params.iter().map(|(_, value)| {
             let start = value.as_ptr().addr() - path.as_ptr().addr();
-            (name.to_owned(), start..start + value.len())
+            start..start + value.len()
         });
         At::Route(route, params.collect())
     }
 
     pub(super) fn route(&self, number: u32) -> &Route {
         &self.routes[number as usize]
+    }
+
+    /// The routes whose handlers run.
+    pub(super) fn running(&self) -> Vec<String> {
+        let running = self.routes.iter().filter(|route| route.running.load(Ordering::Relaxed) > 0);
+        running.map(|route| format!("{} {}", route.method, route.path)).collect()
     }
 
     pub(super) fn views(&self, plugin: &str) -> Vec<RouteView> {
@@ -177,6 +192,7 @@ fn check(number: usize, spec: &RouteSpec, limits: RouteLimits) -> Result<Route, 
     Ok(Route {
         number: u32::try_from(number).unwrap_or(u32::MAX),
         method: known,
+        names: names(&path),
         path,
         permissions: spec.permissions.iter().map(ToString::to_string).collect(),
         public: spec.public,
@@ -184,7 +200,15 @@ fn check(number: usize, spec: &RouteSpec, limits: RouteLimits) -> Result<Route, 
         max_body_bytes,
         timeout,
         description: spec.description.to_string(),
+        running: AtomicU32::new(0),
     })
+}
+
+/// The names of a path's parameters. `{{` and `}}` stand for the braces themselves.
+fn names(path: &str) -> Vec<String> {
+    let path = path.replace("{{", "").replace("}}", "");
+    let parts = path.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    parts.map(|(name, _)| name.strip_prefix('*').unwrap_or(name).to_owned()).collect()
 }
 
 /// What no path of a route may have; the rest is checked where it is inserted.
@@ -210,24 +234,13 @@ fn wrong_path(path: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use streamspace_plugin::abi::RVec;
-
     use super::*;
 
     const LIMITS: RouteLimits =
         RouteLimits { max_body_bytes: 1000, timeout: Duration::from_secs(5), max_requests: 4 };
 
     fn spec(method: &str, path: &str) -> RouteSpec {
-        RouteSpec {
-            method: method.into(),
-            path: path.into(),
-            permissions: RVec::new(),
-            public: false,
-            inline: false,
-            max_body_bytes: 0,
-            timeout_ms: 0,
-            description: "".into(),
-        }
+        RouteSpec::at(method, path)
     }
 
     fn code(specs: &[RouteSpec]) -> &'static str {
@@ -268,7 +281,11 @@ mod tests {
             At::Nothing => "nothing".to_owned(),
             At::Others(methods) => methods.join(","),
             At::Route(route, params) => {
-                let params = params.iter().map(|(name, at)| format!(" {name}={}", &path[at.clone()]));
+                let params = route
+                    .names
+                    .iter()
+                    .zip(&params)
+                    .map(|(name, at)| format!(" {name}={}", &path[at.clone()]));
                 route.number.to_string() + &params.collect::<String>()
             }
         };
@@ -279,6 +296,12 @@ mod tests {
         assert_eq!(found("DELETE", "/a/7"), "GET,PUT");
         assert_eq!(found("GET", "/a"), "nothing");
         assert_eq!(found("GET", "/a/7/"), "nothing");
+    }
+
+    #[test]
+    fn names_of_parameters_are_those_between_single_braces() {
+        assert_eq!(names("/a/{id}/x{n}.json/{{b}}/{*rest}"), ["id", "n", "rest"]);
+        assert!(names("/a").is_empty());
     }
 
     #[test]

@@ -19,7 +19,8 @@ use streamspace_plugin::{
     routes::{IncomingView, OutgoingAnswer, RoutesRef},
     scheduler,
     scheduler::JobsRef,
-    storage,
+    storage, ui,
+    ui::ContributionsRef,
 };
 
 use super::{PluginSpec, Runtime, Services, jobs::Runner};
@@ -36,7 +37,12 @@ use crate::{
     scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
     storage::open_storage,
     store,
+    ui::{Assets, PluginUi, UiError},
 };
+
+/// What those who watch are told of dead letters, and of jobs. No topic has a colon.
+const DEAD_LETTER: &str = "streamspace:dead-letter";
+pub(super) const JOB: &str = "streamspace:job";
 
 /// Why a plugin did not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +73,9 @@ pub enum StartError {
     /// Its routes are not valid.
     #[error("{0} ({code})", code = .0.code())]
     Routes(#[from] RouteError),
+    /// What it contributes to the console is not valid.
+    #[error("{0} ({code})", code = .0.code())]
+    Ui(#[from] UiError),
     /// The plugin itself said no, or panicked.
     #[error("{0}")]
     Plugin(Fault),
@@ -100,6 +109,8 @@ pub(super) struct Instance {
     /// The routes that it asks for, until they are registered.
     wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
     routes: Option<Arc<PluginRoutes>>,
+    /// What it shows in the console.
+    ui: Option<Arc<PluginUi>>,
     /// Closes the plugin's handles when the instance is dropped.
     #[expect(dead_code, reason = "kept for its drop")]
     grants: Vec<Opened>,
@@ -131,12 +142,14 @@ impl Instance {
         let library =
             services.loader.load(admitted).map_err(|refusal| StartError::Library(Box::new(refusal)))?;
         let name: Arc<str> = spec.name.as_str().into();
+        let figures = services.figures.of(&name);
         let log = Arc::new(PluginLog::new(
             &name,
             services.logs.logger(),
             services.logs.level_of(&name),
             Redactor::new(&spec.secrets),
             services.lines_per_second,
+            Arc::clone(&figures),
         ));
         services.logs.add_plugin(&log);
         let plugin_config = Arc::new(PluginConfig::new(spec.config.clone()));
@@ -153,6 +166,7 @@ impl Instance {
             outbound: Arc::clone(&services.outbound),
             caller: services.outbound.caller(&*name, allowed),
             network: services.network.clone(),
+            figures,
         });
         let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
         let (storage_table, storage_handle) = open_storage(storage);
@@ -194,6 +208,7 @@ impl Instance {
             runner: None,
             wanted_routes: None,
             routes: None,
+            ui: None,
             grants: vec![
                 host,
                 log_handle,
@@ -206,7 +221,7 @@ impl Instance {
                 platform_handle,
             ],
         };
-        match instance.fill(plugin, &spec.jobs, services, runtime) {
+        match instance.fill(plugin, spec, services, runtime) {
             Ok(()) => Ok(instance),
             Err(why) => {
                 instance.release(services);
@@ -218,14 +233,15 @@ impl Instance {
     fn fill(
         &mut self,
         plugin: Peer,
-        jobs: &[(String, String)],
+        spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
-        self.fill_jobs(plugin, jobs, services, runtime)?;
+        self.fill_jobs(plugin, &spec.jobs, services, runtime)?;
         self.fill_routes(plugin, services, runtime)?;
+        self.fill_ui(plugin, spec, services)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -261,6 +277,22 @@ impl Instance {
         Ok(())
     }
 
+    fn fill_ui(&mut self, plugin: Peer, spec: &PluginSpec, services: &Services) -> Result<(), StartError> {
+        let registered = match optional::<ContributionsRef>(plugin, ui::ID)? {
+            Some(offered) => {
+                offered.table.list()(offered.handle).into_result().map_err(StartError::Plugin)?
+            }
+            // What its manifest declares is shown all the same.
+            None => RVec::new(),
+        };
+        for note in spec.declared.notes() {
+            warn!(services.logs.logger(), "The manifest's `ui` has a flaw."; "warning" => note, "plugin" => &*self.name);
+        }
+        let assets = Assets::of(spec.library.parent().unwrap_or(&spec.library))?;
+        self.ui = Some(Arc::new(PluginUi::new(&self.name, &registered, &spec.declared, assets)?));
+        Ok(())
+    }
+
     fn fill_jobs(
         &mut self,
         plugin: Peer,
@@ -285,7 +317,9 @@ impl Instance {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
         let routes = self.wanted_routes.take();
-        self.routes = routes.map(|(table, target)| services.routes.insert(&self.name, table, target));
+        self.routes = routes.map(|(table, target)| {
+            services.routes.insert(&self.name, table, target, services.figures.of(&self.name))
+        });
         Ok(())
     }
 
@@ -295,15 +329,18 @@ impl Instance {
         self.call(|table| table.enable())
     }
 
-    /// Lets no more requests in and waits for those that run. Answers whether none does.
-    pub(super) fn pause_routes(&self, deadline: Instant) -> bool {
-        let Some(routes) = &self.routes else { return true };
+    /// Lets no more requests in and waits for those that run. Answers the routes whose handlers have not ended.
+    pub(super) fn pause_routes(&self, deadline: Instant) -> Vec<String> {
+        let Some(routes) = &self.routes else { return Vec::new() };
         routes.close();
         routes.drain(deadline)
     }
 
-    /// Lets events and requests flow and jobs begin.
+    /// Lets events and requests flow and jobs begin, and shows what it contributes to the console.
     pub(super) fn resume(&self, services: &Services) {
+        if let Some(ui) = &self.ui {
+            services.ui.insert(&self.name, ui);
+        }
         if let Some(routes) = &self.routes {
             routes.open();
         }
@@ -390,8 +427,20 @@ impl Target for Deliverer {
         if self.log.admits() {
             self.tell(consumer, refused);
         }
+        let runtime = self.runtime.upgrade();
+        if refused.fate == Fate::DeadLetter
+            && let Some(runtime) = &runtime
+        {
+            runtime.bus().notice(DEAD_LETTER, || {
+                serde_json::json!({
+                    "plugin": **consumer.plugin(), "consumer": consumer.options().name,
+                    "event_id": refused.event.id, "topic": *refused.event.topic, "subject": *refused.event.subject,
+                    "attempts": refused.attempt, "reason": refused.reason,
+                })
+            });
+        }
         if refused.verdict == Verdict::PANICKED
-            && let Some(runtime) = self.runtime.upgrade()
+            && let Some(runtime) = runtime
         {
             runtime.note_panic(consumer.plugin(), refused.reason);
         }
@@ -463,6 +512,12 @@ impl RouteTarget for Server {
                 }
                 if let Some(runtime) = runtime.filter(|_| panicked) {
                     runtime.note_panic(&self.name, &said);
+                }
+            }
+            What::Unreadable(file, why) => {
+                if self.log.admits() {
+                    let file = self.log.redact(&file.to_string_lossy());
+                    error!(self.logger, "A file that a plugin answers with cannot be read."; "error" => %why, "file" => &file, fields);
                 }
             }
             What::Late(after) => {

@@ -8,7 +8,7 @@ use streamspace_plugin::{
     scheduler::{JobsRef, RunView},
 };
 
-use super::Runtime;
+use super::{Runtime, instance::JOB};
 use crate::{
     log::PluginLog,
     scheduler::{Job, Outcome, Target},
@@ -58,9 +58,13 @@ impl Target for Runner {
                 _ => warn!(self.logger, "A job failed."; fields),
             }
         }
-        if outcome == Outcome::Panicked
-            && let Some(runtime) = self.runtime.upgrade()
-        {
+        let Some(runtime) = self.runtime.upgrade() else { return };
+        runtime.bus().notice(JOB, || {
+            serde_json::json!({
+                "plugin": **job.plugin(), "job": name, "outcome": outcome.name(), "message": message,
+            })
+        });
+        if outcome == Outcome::Panicked {
             runtime.note_panic(job.plugin(), message);
         }
     }

@@ -31,6 +31,7 @@ use crate::{
     config,
     database::{Databases, PluginDatabase},
     events::{Bus, Consumer},
+    figures::Figures,
     loader::{Admitted, Identity, Loader},
     log::{Logs, Redactor},
     outbound::Outbound,
@@ -40,6 +41,7 @@ use crate::{
     storage::Storage,
     store::Store,
     thread_name::thread_name,
+    ui::{Contributions, Declared},
 };
 
 /// Everything the runtime needs to start one plugin.
@@ -59,6 +61,8 @@ pub struct PluginSpec {
     pub secrets: Vec<String>,
     /// The names and expressions of the manifest's jobs.
     pub jobs: Vec<(String, String)>,
+    /// What its manifest declares of contributions to the console.
+    pub declared: Declared,
 }
 
 impl std::fmt::Debug for PluginSpec {
@@ -92,12 +96,16 @@ pub struct Services {
     pub sessions: Arc<Sessions>,
     /// Users, as plugins are told of them.
     pub users: Arc<dyn Users>,
+    /// What plugins show in the console.
+    pub ui: Arc<Contributions>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
     pub store: Arc<Store>,
     /// Where outbound requests run.
     pub network: Network,
+    /// What is counted of plugins.
+    pub figures: Arc<Figures>,
     /// How many records a plugin may log in a second.
     pub lines_per_second: u32,
 }
@@ -200,6 +208,7 @@ impl Runtime {
 
     /// Makes a plugin known without starting it. One that is known stays as it is.
     pub fn add(&self, name: &str, version: &str, state: State) {
+        self.services.logs.keep(name);
         let slot = Slot { version: version.to_owned(), state, instance: None, panics: VecDeque::new() };
         self.slots().entry(name.to_owned()).or_insert(slot);
     }
@@ -208,6 +217,34 @@ impl Runtime {
     #[must_use]
     pub fn state(&self, plugin: &str) -> Option<State> {
         self.slots().get(plugin).map(|slot| slot.state.clone())
+    }
+
+    /// The state of each plugin that is known, by name.
+    #[must_use]
+    pub fn states(&self) -> Vec<(String, State)> {
+        self.slots().iter().map(|(plugin, slot)| (plugin.clone(), slot.state.clone())).collect()
+    }
+
+    /// How often a plugin's handlers panicked within `plugins.panic_window_secs`, and how often is too often.
+    #[must_use]
+    pub fn panics(&self, plugin: &str) -> (usize, u32) {
+        let window = Duration::from_secs(self.limits.panic_window_secs);
+        let slots = self.slots();
+        let panics = slots.get(plugin).map(|slot| &slot.panics);
+        let recent = panics.into_iter().flatten().filter(|panic| panic.elapsed() <= window).count();
+        (recent, self.limits.panic_limit)
+    }
+
+    /// What is counted of plugins.
+    #[must_use]
+    pub fn figures(&self) -> &Arc<Figures> {
+        &self.services.figures
+    }
+
+    /// Plugins' routes.
+    #[must_use]
+    pub fn routes(&self) -> &Arc<Routes> {
+        &self.services.routes
     }
 
     /// A plugin's consumers.
@@ -396,7 +433,7 @@ impl Runtime {
         let routes = instance.pause_routes(until);
         let events = self.services.bus.pause(&instance.consumers, until);
         let jobs = self.services.scheduler.drain(&instance.jobs, until);
-        if !(routes && events && jobs.is_empty()) {
+        if !(routes.is_empty() && events && jobs.is_empty()) {
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -460,12 +497,10 @@ impl Runtime {
     pub fn remove(&self, plugin: &str) -> Result<(), RuntimeError> {
         self.change(plugin, State::is_at_rest, State::Gone, "removing it")?;
         let version = self.slots().remove(plugin).map(|slot| slot.version).unwrap_or_default();
-        self.announce(
-            "plugin.uninstalled",
-            plugin,
-            json!({"name": plugin, "plugin_name": plugin, "version": version}),
-        );
+        self.announce_done("plugin.uninstalled", plugin, &version);
         self.services.bus.forget(plugin);
+        self.services.figures.forget(plugin);
+        self.services.logs.forget(plugin);
         Ok(())
     }
 
@@ -478,6 +513,7 @@ impl Runtime {
             let now = Instant::now();
             slot.panics.push_back(now);
             slot.panics.retain(|panic| now.duration_since(*panic) <= window);
+            self.services.figures.of(plugin).panics.fetch_add(1, Ordering::Relaxed);
             slot.panics.len()
         };
         if panics < self.limits.panic_limit as usize {
@@ -517,22 +553,21 @@ impl Runtime {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
         // All intakes are closed before any is waited for.
+        self.services.ui.remove(&instance.name);
         self.services.routes.remove(&instance.name);
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
         let consumers = self.services.bus.detach(&instance.consumers, until);
         let jobs = scheduler.drain(&instance.jobs, until);
         scheduler.remove(&instance.name);
+        let requests = instance.pause_routes(until);
         let names = consumers.iter().map(|consumer| consumer.options().name.as_str());
-        let hanging: Vec<_> = names.chain(jobs.iter().map(|job| job.options().name.as_str())).collect();
+        let names = names.chain(jobs.iter().map(|job| job.options().name.as_str()));
+        let hanging: Vec<_> = names.chain(requests.iter().map(String::as_str)).collect();
         if !hanging.is_empty() {
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
             return Err(hung(&format!("the handler of `{}`", hanging.join("`, `")), seconds).message.into());
-        }
-        if !instance.pause_routes(until) {
-            std::mem::forget(instance);
-            return Err(hung("a request", seconds).message.into());
         }
         let name = Arc::clone(&instance.name);
         let services = self.services.clone();
@@ -578,6 +613,7 @@ impl Runtime {
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
         self.services.scheduler.remove(plugin);
         self.services.routes.remove(plugin);
+        self.services.ui.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");
     }
@@ -619,21 +655,41 @@ impl Runtime {
             Some(reason) => error!(logger, "A plugin's state changed."; "reason" => reason, fields),
             None => info!(logger, "A plugin's state changed."; fields),
         }
+        let told = json!({
+            "name": plugin, "plugin_name": plugin, "version": version, "state": next.name(), "reason": next.reason(),
+        });
+        let ended = before.is_retiring() && next.is_at_rest() && !matches!(next, State::Failed(_));
+        // That all plugins end with the host is what `system.shutdown` says.
+        if ended && !self.stopping.load(Ordering::Relaxed) {
+            self.announce("plugin.unloaded", plugin, told.clone());
+        }
         if let Some(topic) = next.topic() {
-            self.announce(topic, plugin, json!({
-                "name": plugin, "plugin_name": plugin, "version": version, "state": next.name(), "reason": next.reason(),
-            }));
+            self.announce(topic, plugin, told);
+        }
+        if let Some(reason) = next.reason() {
+            // The platform's console knows both names.
+            self.announce(
+                "plugin.error",
+                plugin,
+                json!({
+                    "name": plugin, "plugin_name": plugin, "version": version, "state": next.name(),
+                    "error": reason, "error_message": reason,
+                }),
+            );
         }
         Ok(())
     }
 
-    /// Tells the platform that a plugin was installed.
-    pub(crate) fn announce_installed(&self, plugin: &str, version: &str) {
-        self.announce(
-            "plugin.installed",
-            plugin,
-            json!({"name": plugin, "plugin_name": plugin, "version": version}),
-        );
+    /// Tells the platform that something was done with a plugin: `plugin.installed`, `plugin.enabled`.
+    pub(crate) fn announce_done(&self, topic: &str, plugin: &str, version: &str) {
+        self.announce(topic, plugin, json!({"name": plugin, "plugin_name": plugin, "version": version}));
+    }
+
+    /// Tells the platform that a plugin has another configuration.
+    pub(crate) fn announce_updated(&self, plugin: &str, version: &str) {
+        self.announce("plugin.updated", plugin, json!({
+            "name": plugin, "plugin_name": plugin, "version": version, "new_version": version, "changed": "config",
+        }));
     }
 
     /// Emits an event of the host about a plugin.

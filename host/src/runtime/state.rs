@@ -91,8 +91,7 @@ impl State {
             Self::Disabled => Some("plugin.disabled"),
             Self::Failed(_) => Some("plugin.failed"),
             Self::Quarantined(_) => Some("plugin.quarantined"),
-            Self::Gone => Some("plugin.unloaded"),
-            Self::Installed | Self::Loading | Self::Retiring => None,
+            Self::Installed | Self::Loading | Self::Retiring | Self::Gone => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Looks after consumers and jobs: reports those that hang or lag, and asks long calls to make room.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Weak},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -22,6 +22,29 @@ const LONG_CALL: Duration = Duration::from_millis(100);
 struct Seen {
     dropped: u64,
     hanging: bool,
+    /// How many events were acknowledged, every few seconds of the last minute.
+    delivered: VecDeque<(Instant, u64)>,
+}
+
+/// How often acknowledged events are counted, and over what time their rate is taken.
+const SAMPLE: Duration = Duration::from_secs(5);
+const RATE_OVER: Duration = Duration::from_secs(60);
+
+impl Seen {
+    /// The rate over the last minute, in thousandths of an event a second, or over the time since it was first seen.
+    fn rate_milli(&mut self, now: Instant, delivered: u64) -> u64 {
+        if self.delivered.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLE) {
+            self.delivered.push_back((now, delivered));
+        }
+        while self.delivered.len() > 1 && self.delivered[1].0 + RATE_OVER <= now {
+            self.delivered.pop_front();
+        }
+        let Some((since, before)) = self.delivered.front() else { return 0 };
+        // A new consumer has no rate of its first moment.
+        let millis = now.duration_since(*since).max(Duration::from_secs(1)).as_millis();
+        let count = u128::from(delivered.saturating_sub(*before));
+        u64::try_from(count * 1_000_000 / millis).unwrap_or(u64::MAX)
+    }
 }
 
 /// Starts looking, until the runtime is gone.
@@ -76,6 +99,7 @@ fn check(runtime: &Runtime, consumer: &Consumer, seen: &mut Seen) {
     seen.hanging = hanging.is_some();
 
     let counts = consumer.counts();
+    consumer.set_rate_milli(seen.rate_milli(Instant::now(), counts.delivered));
     if counts.dropped > seen.dropped {
         warn!(
             logger, "A consumer lags: events were dropped.";
@@ -109,5 +133,23 @@ fn check_job(runtime: &Runtime, job: &Job) {
             plugin,
             json!({"name": plugin, "plugin_name": plugin, "job": name, "seconds": seconds}),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_the_last_minute() {
+        let (mut seen, start) = (Seen::default(), Instant::now());
+        let mut at = |secs: u64, delivered| seen.rate_milli(start + Duration::from_secs(secs), delivered);
+        assert_eq!(at(0, 100), 0, "what was before is not counted");
+        assert_eq!(at(10, 200), 10_000);
+        for secs in (15..=130).step_by(5) {
+            at(secs, 200);
+        }
+        assert_eq!(at(131, 200), 0);
+        assert_eq!(at(132, 260), 60 * 1_000_000 / 62_000);
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use streamspace_plugin::{abi::Fault, scheduler::RunView};
 
 use super::{Options, records::Outcome, when::When};
+use crate::figures::Counters;
 
 /// What runs jobs: a plugin.
 pub trait Target: Send + Sync {
@@ -35,6 +36,8 @@ pub struct Job {
     state: Mutex<State>,
     /// Signalled when a run ends.
     ended: Condvar,
+    /// What became of its runs since it was registered, in the order of [`Outcome::ALL`].
+    outcomes: Counters<6>,
 }
 
 pub(super) struct State {
@@ -76,13 +79,32 @@ impl Running {
 
 impl Job {
     pub(super) fn new(plugin: Arc<str>, number: u32, options: Options, state: State) -> Self {
-        Self { plugin, number, options, state: Mutex::new(state), ended: Condvar::new() }
+        Self {
+            plugin,
+            number,
+            options,
+            state: Mutex::new(state),
+            ended: Condvar::new(),
+            outcomes: Counters::default(),
+        }
     }
 
     /// The plugin.
     #[must_use]
     pub fn plugin(&self) -> &Arc<str> {
         &self.plugin
+    }
+
+    /// Counts what became of a run.
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.outcomes.note(outcome as usize);
+    }
+
+    /// How often what became of its runs, since it was registered.
+    #[must_use]
+    pub fn outcomes(&self) -> [(&'static str, u64); 6] {
+        let counts = self.outcomes.read();
+        std::array::from_fn(|kind| (Outcome::ALL[kind].name(), counts[kind]))
     }
 
     /// What it was registered with.

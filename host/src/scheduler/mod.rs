@@ -339,6 +339,7 @@ impl Scheduler {
         message: &str,
         since_us: u64,
     ) {
+        job.count(outcome);
         let began = !matches!(outcome, Outcome::Skipped | Outcome::Missed);
         let cause = match run.cause {
             Cause::BY_HAND => "by_hand",

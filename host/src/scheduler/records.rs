@@ -41,6 +41,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Ok, Self::Error, Self::Panicked, Self::Skipped, Self::Missed, Self::Hanging];
+
     /// As it is shown.
     #[must_use]
     pub fn name(self) -> &'static str {

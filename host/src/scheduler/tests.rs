@@ -69,14 +69,7 @@ impl Target for Plugin {
 }
 
 fn spec(name: &str, schedule: &str) -> JobSpec {
-    JobSpec {
-        name: name.into(),
-        schedule: schedule.into(),
-        time_zone: "".into(),
-        may_overlap: false,
-        missed: MissedRuns::SKIP,
-        deadline_ms: 0,
-    }
+    JobSpec::named(name, schedule)
 }
 
 fn read(specs: &[JobSpec]) -> Vec<Options> {

@@ -12,6 +12,7 @@
 //!   plugin-data/NAME/       what the plugin keeps (`database`, `storage`)
 //! ```
 
+mod assets;
 mod data_dir;
 mod database;
 mod migrations;
@@ -20,17 +21,18 @@ mod records;
 pub(crate) mod schema;
 mod secret_key;
 
+pub(crate) use self::{
+    assets::{ASSETS, asset_files, content_type},
+    data_dir::{make_private_dir, make_temporary_dir, write_private},
+    database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
+    migrations::{MAX_MIGRATION_BYTES, migration_files},
+    plugins::{open_without_waiting, read_bounded},
+    secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
+};
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     database::{Database, DatabaseError},
     plugins::{Installed, Listed, Store, StoreError},
     records::{Record, RecordError},
     secret_key::{SecretError, SecretKeys},
-};
-pub(crate) use self::{
-    data_dir::{make_private_dir, make_temporary_dir, write_private},
-    database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
-    migrations::{MAX_MIGRATION_BYTES, migration_files},
-    plugins::{open_without_waiting, read_bounded},
-    secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
 };

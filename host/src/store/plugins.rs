@@ -13,6 +13,7 @@ use streamspace_plugin::manifest::{Manifest, ManifestError};
 
 use super::{
     DataDir, Database, DatabaseError, Record, SecretError, SecretKeys,
+    assets::{ASSETS, MAX_ASSET_BYTES, asset_files},
     data_dir::make_private_dir,
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     records::{RecordError, Records},
@@ -224,6 +225,15 @@ impl Store {
         Ok(self.records.save(record)?)
     }
 
+    /// What a plugin was granted, and when, microseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn grants(&self, name: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(self.records.grants(name)?)
+    }
+
     /// Keeps a plugin from being started until it is enabled again.
     ///
     /// # Errors
@@ -311,14 +321,12 @@ fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Re
     )?;
     copy(&within(folder, library)?, &staging.path().join(library), MAX_LIBRARY_BYTES, &mut hash)?;
     for file in migration_files(folder)? {
-        let target = staging.path().join(&file);
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
-        }
         // Its name says when it is run.
-        hash.update(file.to_string_lossy().as_bytes());
-        hash.update([0]);
-        copy(&folder.join(&file), &target, MAX_MIGRATION_BYTES, &mut hash)?;
+        copy_named(folder, staging.path(), &file, MAX_MIGRATION_BYTES, &mut hash)?;
+    }
+    for file in asset_files(folder)? {
+        // Its name says where it is found.
+        copy_named(folder, staging.path(), &Path::new(ASSETS).join(file), MAX_ASSET_BYTES, &mut hash)?;
     }
     let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
     for extra in ["README.md"].into_iter().chain(icon) {
@@ -338,6 +346,23 @@ fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Re
         sync_folder(home)?;
     }
     Ok(content)
+}
+
+/// Copies a file by its path in the plugin's folder, which is a part of the hash.
+fn copy_named(
+    folder: &Path,
+    staging: &Path,
+    file: &Path,
+    limit: u64,
+    hash: &mut Sha256,
+) -> Result<(), StoreError> {
+    let target = staging.join(file);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
+    }
+    hash.update(file.to_string_lossy().as_bytes());
+    hash.update([0]);
+    copy(&folder.join(file), &target, limit, hash)
 }
 
 /// The file name of a plugin's library on this operating system.

@@ -136,6 +136,22 @@ impl Records {
         }))
     }
 
+    /// What a plugin was granted, and when, microseconds since 1970-01-01 UTC.
+    pub(super) fn grants(&self, name: &str) -> Result<Vec<(String, u64)>, DatabaseError> {
+        let rows: Vec<(String, i64)> =
+            self.database.with("read what a plugin was granted", |connection| {
+                on!(connection, |c| {
+                    grants::table
+                        .filter(grants::plugin.eq(name))
+                        .order(grants::permission)
+                        .select((grants::permission, grants::granted_us))
+                        .load(c)
+                })
+            })?;
+        let unsigned = |us| u64::try_from(us).unwrap_or(0);
+        Ok(rows.into_iter().map(|(permission, granted_us)| (permission, unsigned(granted_us))).collect())
+    }
+
     /// Writes a record, new or changed, whole.
     pub(super) fn save(&self, record: &Record) -> Result<(), RecordError> {
         let damaged = |why: serde_json::Error| RecordError::Config {

@@ -93,6 +93,75 @@ diesel::table! {
 }
 
 diesel::table! {
+    users (id) {
+        id -> Text,
+        name -> Text,
+        full_name -> Text,
+        email -> Text,
+        tier -> Text,
+        role -> Text,
+        password -> Nullable<Text>,
+        disabled -> Bool,
+        created_us -> BigInt,
+        updated_us -> BigInt,
+        last_login_us -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    user_groups (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        created_us -> BigInt,
+        updated_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    group_members (user_group, user_id) {
+        user_group -> Text,
+        user_id -> Text,
+    }
+}
+
+diesel::table! {
+    user_permissions (user_id, permission) {
+        user_id -> Text,
+        permission -> Text,
+    }
+}
+
+diesel::table! {
+    group_permissions (user_group, permission) {
+        user_group -> Text,
+        permission -> Text,
+    }
+}
+
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        hash -> Binary,
+        scopes -> Text,
+        created_us -> BigInt,
+        expires_us -> Nullable<BigInt>,
+        last_used_us -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sign_ins (hash) {
+        hash -> Binary,
+        user_id -> Text,
+        created_us -> BigInt,
+        seen_us -> BigInt,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Text,
         owner -> Text,
@@ -153,4 +222,6 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(plugins, grants);
 diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);
+diesel::allow_tables_to_appear_in_same_query!(user_groups, group_members, group_permissions, users);
+diesel::allow_tables_to_appear_in_same_query!(tokens, users);
 diesel::allow_tables_to_appear_in_same_query!(sessions, session_tags, session_shares);

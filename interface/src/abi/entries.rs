@@ -24,6 +24,8 @@ use crate::{
     routes::{IncomingView, OutgoingAnswer, Request, RouteSet, RouteSpec, Routes, RoutesRef},
     scheduler,
     scheduler::{Job, JobSpec, Jobs, JobsRef, Run, RunView},
+    ui,
+    ui::{ContributionSpec, Contributions, ContributionsRef},
 };
 
 /// The root of the library that exports `E`.
@@ -41,6 +43,7 @@ struct Instance<P> {
     consumers: OnceLock<Vec<Consumer<P>>>,
     jobs: OnceLock<Vec<Job<P>>>,
     routes: OnceLock<RouteSet<P>>,
+    contributions: OnceLock<Vec<ContributionSpec>>,
 }
 
 struct Tables<P>(P);
@@ -63,6 +66,9 @@ impl<P: Plugin> Tables<P> {
         list: list_routes::<P>,
         handle: handle::<P>,
     }));
+    staticref!(const CONTRIBUTIONS: WithMetadata<Contributions> = WithMetadata::new(Contributions {
+        list: list_contributions::<P>,
+    }));
 }
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
@@ -75,6 +81,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 consumers: OnceLock::new(),
                 jobs: OnceLock::new(),
                 routes: OnceLock::new(),
+                contributions: OnceLock::new(),
             }),
             lookup: lookup::<P>,
         })
@@ -95,6 +102,10 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
         }
         scheduler::ID => ROption::RSome(Capability::new(JobsRef(Tables::<P>::JOBS.as_prefix()), instance)),
         routes::ID => ROption::RSome(Capability::new(RoutesRef(Tables::<P>::ROUTES.as_prefix()), instance)),
+        ui::ID => ROption::RSome(Capability::new(
+            ContributionsRef(Tables::<P>::CONTRIBUTIONS.as_prefix()),
+            instance,
+        )),
         _ => ROption::RNone,
     }
 }
@@ -134,10 +145,11 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let (consumers, jobs, routes) = registrar.into_parts();
+        let Registrar { consumers, jobs, routes, contributions } = registrar;
         let again = instance.consumers.set(consumers).is_err()
             || instance.jobs.set(jobs).is_err()
             || instance.routes.set(routes).is_err()
+            || instance.contributions.set(contributions).is_err()
             || instance.plugin.set(plugin).is_err();
         if again {
             return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
@@ -175,7 +187,8 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     // SAFETY: as in `enter`; and the host calls nothing of this instance while and after it calls `release`.
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
-    let Instance { context, plugin, consumers, jobs, routes } = *instance;
+    // What it contributes to the console is plain data.
+    let Instance { context, plugin, consumers, jobs, routes, contributions: _ } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
     let jobs = guard("`drop` of a job's handler", || drop(jobs));
@@ -238,6 +251,12 @@ extern "C" fn list_routes<P: Plugin>(instance: Handle) -> Outcome<RVec<RouteSpec
     enter_loaded("the list of routes", instance, |_: &P, instance| {
         let routes = instance.routes.get().map(|set| set.routes.as_slice()).unwrap_or_default();
         Ok(routes.iter().map(|route| route.spec.clone()).collect())
+    })
+}
+
+extern "C" fn list_contributions<P: Plugin>(instance: Handle) -> Outcome<RVec<ContributionSpec>> {
+    enter_loaded("the list of contributions", instance, |_: &P, instance| {
+        Ok(instance.contributions.get().cloned().unwrap_or_default().into())
     })
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{
     AdminUi, Api, ApiEndpoint, Compatibility, ConfigFile, Database, Deprecation, Entrypoints, Fields, Job,
-    Lifecycle, LoginButton, Page, Requirements, Scheduler, Ui, Warning, Widget, told::Told,
+    Lifecycle, LoginButton, MenuItem, Page, Requirements, Scheduler, SettingsPage, Ui, Warning, Widget,
+    told::Told,
 };
 
 /// A warning for each key of `document` that its section does not have.
@@ -25,6 +26,9 @@ pub(super) fn unknown(document: &Map<String, Value>) -> Told<Warning> {
     walk.items::<Page>("ui.pages");
     walk.items::<Page>("ui.userPages");
     walk.items::<Widget>("ui.widgets");
+    walk.items::<Widget>("ui.adminWidgets");
+    walk.items::<MenuItem>("ui.menuItems");
+    walk.object::<SettingsPage>("ui.settingsPage");
     walk.object::<LoginButton>("ui.loginButton");
     walk.items::<LoginButton>("ui.loginButtons");
     walk.object::<AdminUi>("adminUI");

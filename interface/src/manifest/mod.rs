@@ -50,7 +50,7 @@ pub use network_host::NetworkHostError;
 pub use package::{Bugs, Compatibility, ConfigFile, Deprecation, Entrypoints, Requirements};
 pub use permission::{Permission, PermissionError};
 pub use plugin_type::{PluginType, PluginTypeError};
-pub use ui::{AdminUi, LoginButton, Page, Ui, Widget};
+pub use ui::{AdminUi, LoginButton, MenuItem, Page, SettingsPage, Ui, Widget};
 
 /// Largest manifest that is read, in bytes: 1 MiB. The platform's largest has 6 kB.
 pub const MAX_BYTES: usize = 1024 * 1024;

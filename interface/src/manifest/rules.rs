@@ -99,6 +99,8 @@ pub(super) fn of_fields(fields: &Fields) -> Told<Finding> {
         }
     }
     unique("ui.widgets", "id", fields.ui.widgets.iter().map(|w| w.id.as_str()), &mut rule);
+    unique("ui.adminWidgets", "id", fields.ui.admin_widgets.iter().map(|w| w.id.as_str()), &mut rule);
+    unique("ui.menuItems", "id", fields.ui.menu_items.iter().map(|item| item.id.as_str()), &mut rule);
     unique("adminUI.widgets", "id", fields.admin_ui.widgets.iter().map(|w| w.id.as_str()), &mut rule);
     unique("scheduler.jobs", "name", fields.scheduler.jobs.iter().map(|job| job.name.as_str()), &mut rule);
     found

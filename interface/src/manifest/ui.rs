@@ -1,6 +1,7 @@
 //! What the plugin shows: `ui` and `adminUI`.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Permission;
 
@@ -17,6 +18,12 @@ pub struct Ui {
     pub user_pages: Vec<Page>,
     /// `widgets`: tiles of the home dashboard.
     pub widgets: Vec<Widget>,
+    /// `adminWidgets`: tiles of the administration's dashboard.
+    pub admin_widgets: Vec<Widget>,
+    /// `menuItems`: entries of the main navigation.
+    pub menu_items: Vec<MenuItem>,
+    /// `settingsPage`: the page where operators set the plugin up.
+    pub settings_page: Option<SettingsPage>,
     /// `loginButton`: one more way to sign in.
     pub login_button: Option<LoginButton>,
     /// `loginButtons`: several more ways to sign in.
@@ -34,6 +41,54 @@ pub struct AdminUi {
     pub widgets: Vec<Widget>,
 }
 
+/// An entry of the main navigation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+#[non_exhaustive]
+pub struct MenuItem {
+    /// `id`, required: kebab-case, unique among the plugin's menu items.
+    pub id: String,
+    /// `label`, required: its text.
+    pub label: String,
+    /// `path`, required: where it leads, a path of the console or an https address.
+    pub path: String,
+    /// `description`: one line about it.
+    pub description: Option<String>,
+    /// `component`: name of the component that draws it. Default: as the others.
+    pub component: Option<String>,
+    /// `module`: file below `ui/` that defines the component.
+    pub module: Option<String>,
+    /// `icon`: name of a Material icon.
+    pub icon: Option<String>,
+    /// `order`: place in the menu, 1000 to 9999, lower first. Default: 1000.
+    pub order: Option<u16>,
+    /// `permissions`: what the viewer must hold, all of them. Default: none.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+}
+
+/// The page where operators set the plugin up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+#[non_exhaustive]
+pub struct SettingsPage {
+    /// `title`, required: heading of the page.
+    pub title: String,
+    /// `description`: one line under the title.
+    pub description: Option<String>,
+    /// `component`: name of the component that draws it. Default: the form of the `configSchema`.
+    pub component: Option<String>,
+    /// `module`: file below `ui/` that defines the component.
+    pub module: Option<String>,
+    /// `view`: what the host's console draws, instead of a component.
+    pub view: Option<Value>,
+    /// `icon`: name of a Material icon.
+    pub icon: Option<String>,
+    /// `permissions`: what the viewer must hold, all of them. Default: none but `admin`.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+}
+
 /// A page. `route` and `path` are two spellings of the same; see [`Page::location`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
@@ -49,6 +104,10 @@ pub struct Page {
     pub path: Option<String>,
     /// `component`: name of the component that draws the page, or address of its bundle.
     pub component: Option<String>,
+    /// `module`: file below `ui/` that defines the component.
+    pub module: Option<String>,
+    /// `view`: what the host's console draws, instead of a component.
+    pub view: Option<Value>,
     /// `icon`: name of a Material icon.
     pub icon: Option<String>,
     /// `description`: one line under the title.
@@ -81,6 +140,10 @@ pub struct Widget {
     pub title: String,
     /// `component`: name of the component that draws the tile, or address of its bundle.
     pub component: Option<String>,
+    /// `module`: file below `ui/` that defines the component.
+    pub module: Option<String>,
+    /// `view`: what the host's console draws, instead of a component.
+    pub view: Option<Value>,
     /// `icon`: name of a Material icon.
     pub icon: Option<String>,
     /// `description`: one line under the title.
@@ -89,6 +152,8 @@ pub struct Widget {
     pub position: Option<String>,
     /// `width`: `full`, `half` or `third`. Default: `full`.
     pub width: Option<String>,
+    /// `order`: place among other widgets, 0 to 1000, lower first. Default: 1000.
+    pub order: Option<u16>,
     /// `permissions`: what the viewer must hold, all of them. Default: none.
     #[serde(default)]
     pub permissions: Vec<Permission>,

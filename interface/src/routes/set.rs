@@ -21,17 +21,7 @@ pub(crate) struct Route<P> {
 
 impl<P> Route<P> {
     pub(crate) fn new(method: &str, path: &str, handler: Handler<P>) -> Self {
-        let spec = RouteSpec {
-            method: method.into(),
-            path: path.into(),
-            permissions: RVec::new(),
-            public: false,
-            inline: false,
-            max_body_bytes: 0,
-            timeout_ms: 0,
-            description: "".into(),
-        };
-        Self { spec, handler }
+        Self { spec: RouteSpec::at(method, path), handler }
     }
 }
 

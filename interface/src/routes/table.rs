@@ -36,6 +36,23 @@ pub struct RouteSpec {
     pub description: RString,
 }
 
+impl RouteSpec {
+    /// The route `method path`: for those who are signed in, on a thread that may block, with the host's limits.
+    #[must_use]
+    pub fn at(method: &str, path: &str) -> Self {
+        Self {
+            method: method.into(),
+            path: path.into(),
+            permissions: RVec::new(),
+            public: false,
+            inline: false,
+            max_body_bytes: 0,
+            timeout_ms: 0,
+            description: RString::new(),
+        }
+    }
+}
+
 /// What a parameter of the path matched.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, Debug)]

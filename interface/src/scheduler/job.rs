@@ -20,14 +20,7 @@ impl<P> Job<P> {
         handler: impl Fn(&P, &Run<'_>) -> R + Send + Sync + 'static,
     ) -> Self {
         Self {
-            spec: JobSpec {
-                name: name.into(),
-                schedule: schedule.into(),
-                time_zone: "".into(),
-                may_overlap: false,
-                missed: MissedRuns::SKIP,
-                deadline_ms: 0,
-            },
+            spec: JobSpec::named(name, schedule),
             handler: Box::new(move |plugin, run| handler(plugin, run).into_ran()),
         }
     }

@@ -28,6 +28,22 @@ pub struct JobSpec {
     pub deadline_ms: u64,
 }
 
+impl JobSpec {
+    /// A job called `name` with this expression: in UTC, without overlap, with the host's deadline, and runs that were
+    /// missed are noted alone.
+    #[must_use]
+    pub fn named(name: &str, schedule: &str) -> Self {
+        Self {
+            name: name.into(),
+            schedule: schedule.into(),
+            time_zone: RString::new(),
+            may_overlap: false,
+            missed: MissedRuns::SKIP,
+            deadline_ms: 0,
+        }
+    }
+}
+
 /// What is to become of runs that were due while the plugin did not run. A number and not an enum: a host treats a value
 /// it does not know as [`MissedRuns::SKIP`].
 #[repr(transparent)]

@@ -29,6 +29,7 @@ use streamspace_plugin::{
     routes::{self, RoutesRef},
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
+    ui::{self, ContributionsRef},
 };
 
 mod compare;
@@ -57,6 +58,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
     Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
+    Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
 ];
 
 struct Listed {

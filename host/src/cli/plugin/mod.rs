@@ -2,13 +2,18 @@
 
 mod blocked;
 mod config;
+mod consumers;
+mod contributions;
 mod disable;
 mod enable;
+mod grants;
+mod health;
 mod inspect;
 mod install;
 mod job;
 mod jobs;
 mod list;
+mod logs;
 mod routes;
 mod show;
 mod unblock;
@@ -28,8 +33,18 @@ pub(super) enum Verb {
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
     Show(show::Show),
+    /// Say in one word how a plugin is, and why
+    Health(health::ShowHealth),
+    /// Show the latest lines of a plugin's log
+    Logs(logs::Logs),
+    /// List a plugin's consumers and how they are doing
+    Consumers(consumers::Consumers),
+    /// List what a plugin is allowed
+    Grants(grants::Grants),
     /// List the HTTP routes of a plugin that runs
     Routes(routes::ListRoutes),
+    /// List what a plugin that runs shows in the console
+    Contributions(contributions::ListContributions),
     /// Have a plugin run
     Enable(enable::Enable),
     /// Have a plugin not run
@@ -60,7 +75,12 @@ impl Verb {
             Self::Install(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
+            Self::Health(verb) => verb.run(global, &target()?),
+            Self::Logs(verb) => verb.run(global, &target()?),
+            Self::Consumers(verb) => verb.run(global, &target()?),
+            Self::Grants(verb) => verb.run(global, &target()?),
             Self::Routes(verb) => verb.run(global, &target()?),
+            Self::Contributions(verb) => verb.run(global, &target()?),
             Self::Enable(verb) => verb.run(global, &target()?),
             Self::Disable(verb) => verb.run(global, &target()?),
             Self::Config(verb) => verb.run(global, &target()?),

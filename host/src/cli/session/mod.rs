@@ -34,7 +34,7 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
         let target = Target::find(&global.load(Overrides::default())?)?;
-        let client = target.running("`streamspace session`")?;
+        let client = target.running("sessions change while a host runs")?;
         match self {
             Self::List(verb) => verb.run(global, client),
             Self::Show(verb) => verb.run(global, client),

@@ -27,7 +27,7 @@ use self::{
     tail::Tail,
 };
 use super::{Event, EventLog};
-use crate::clock;
+use crate::{clock, figures::Histogram};
 
 /// The longest wait for a next try, so that a nonsense number does not park an event for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -85,7 +85,7 @@ pub enum Next {
 }
 
 /// Figures of a consumer. The counters of what was done start with the host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Counts {
     /// Events that wait, in memory or in the log, are being handled, or wait for their next try.
     pub pending: u64,
@@ -134,6 +134,28 @@ pub struct Consumer {
     dropped: AtomicU64,
     failed: AtomicU64,
     dead: AtomicU64,
+    /// Events that were given up since the host started.
+    dead_lettered: AtomicU64,
+    /// How long the calls of the handler took.
+    call_time: Histogram,
+    /// Thousandths of an event a second, over the last minute.
+    rate_milli: AtomicU64,
+}
+
+/// How a consumer is doing.
+#[derive(Debug, Clone, Copy)]
+pub struct Condition {
+    /// Of a durable consumer: how far it is behind the newest event of the log, counted in numbers of the log. What is
+    /// not for it counts until it was passed by.
+    pub lag: Option<u64>,
+    /// Events that its handler has now.
+    pub in_flight: u64,
+    /// Events that wait for their next try.
+    pub parked: u64,
+    /// Events a second that were acknowledged, over the last minute.
+    pub rate: f64,
+    /// `stopped`, `hanging`, `blocked`, `busy`, `behind` or `idle`.
+    pub state: &'static str,
 }
 
 /// What a worker reuses from batch to batch, so that delivering allocates nothing once it is warm.
@@ -177,6 +199,9 @@ impl Consumer {
             dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             dead: AtomicU64::new(0),
+            dead_lettered: AtomicU64::new(0),
+            call_time: Histogram::default(),
+            rate_milli: AtomicU64::new(0),
         }
     }
 
@@ -249,6 +274,53 @@ impl Consumer {
         }
     }
 
+    /// How it is doing now.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let hanging = self.running_for().is_some_and(|time| time > self.options.deadline);
+        let offered = self.log.as_ref().map(|logged| logged.log.offered());
+        let queue = self.queue();
+        let state = if hanging {
+            "hanging"
+        } else if !queue.is_open() {
+            "stopped"
+        } else if queue.running {
+            "busy"
+        } else if self.is_blocked(&queue) {
+            "blocked"
+        } else if queue.tail.waiting > 0 || !queue.pending.is_empty() {
+            "behind"
+        } else {
+            "idle"
+        };
+        Condition {
+            lag: self
+                .log
+                .as_ref()
+                .zip(offered)
+                .map(|(logged, offered)| logged.log.head().saturating_sub(queue.position(offered))),
+            in_flight: queue.in_flight as u64,
+            parked: queue.parked.len() as u64,
+            rate: self.rate_milli.load(Ordering::Relaxed) as f64 / 1000.0,
+            state,
+        }
+    }
+
+    /// Events that were given up since the host started.
+    pub(crate) fn dead_lettered(&self) -> u64 {
+        self.dead_lettered.load(Ordering::Relaxed)
+    }
+
+    /// How long the calls of the handler took.
+    pub(crate) fn call_time(&self) -> &Histogram {
+        &self.call_time
+    }
+
+    /// Says how many thousandths of an event a second were acknowledged.
+    pub(crate) fn set_rate_milli(&self, rate: u64) {
+        self.rate_milli.store(rate, Ordering::Relaxed);
+    }
+
     /// How long the call that is running has been running.
     #[must_use]
     pub fn running_for(&self) -> Option<Duration> {
@@ -280,9 +352,11 @@ impl Consumer {
             (&self.dropped, &before.dropped),
             (&self.failed, &before.failed),
             (&self.dead, &before.dead),
+            (&self.dead_lettered, &before.dead_lettered),
         ] {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
+        self.call_time.copy_from(&before.call_time);
     }
 
     /// Nothing of it is to be kept any more: its plugin is gone, or does not ask for it.
@@ -432,7 +506,8 @@ impl Consumer {
         let Some(target) = self.take(&mut scratch.batch) else {
             return self.next_when_idle();
         };
-        self.running_since_us.store(now_us(), Ordering::Relaxed);
+        let began_us = now_us();
+        self.running_since_us.store(began_us, Ordering::Relaxed);
         scratch.last_batch = scratch.batch.len();
 
         let mut views: Vec<EventView<'_>> = recycle(std::mem::take(&mut scratch.views));
@@ -476,6 +551,8 @@ impl Consumer {
         }
         scratch.views = recycle(views);
 
+        // For metrics, once a batch: a look at the clock and two additions to atomics of this consumer's own.
+        self.call_time.note_us(now_us().saturating_sub(began_us));
         self.running_since_us.store(0, Ordering::Relaxed);
         self.settle(&mut scratch.batch, at, resolved)
     }
@@ -586,6 +663,7 @@ impl Consumer {
             }
             Fate::DeadLetter => {
                 self.dead.fetch_add(1, Ordering::Relaxed);
+                self.dead_lettered.fetch_add(1, Ordering::Relaxed);
                 self.queue().tail.note(Change::Refused(stored));
                 true
             }

@@ -123,7 +123,7 @@ impl Queue {
     }
 
     /// Up to which number everything is settled or a refusal. `offered` is from before the lock was taken.
-    fn position(&self, offered: u64) -> u64 {
+    pub(super) fn position(&self, offered: u64) -> u64 {
         let first = self.first_in_flight.or_else(|| {
             // Those that were refused before are refusals already, and are elsewhere.
             self.pending.iter().find(|delivery| !delivery.refused).map(|delivery| delivery.seq)

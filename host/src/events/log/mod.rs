@@ -7,6 +7,7 @@
 
 mod dead_letters;
 mod reader;
+mod records;
 mod registry;
 mod retention;
 mod rows;
@@ -24,7 +25,10 @@ use std::{
 
 use diesel::QueryResult;
 
-pub use self::dead_letters::{DeadLetter, DeadLetters, Which};
+pub use self::{
+    dead_letters::{DeadLetter, DeadLetters, Which},
+    records::{EventRecords, Page, Place},
+};
 use self::{reader::Reads, retention::Keep, writer::Waiting};
 use super::{Bus, Consumer, Event};
 use crate::{
@@ -166,6 +170,18 @@ impl EventLog {
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
+    }
+
+    /// The number of the newest event that was offered to all who want it.
+    #[must_use]
+    pub fn offered(&self) -> u64 {
+        self.offered.load(Ordering::Acquire)
+    }
+
+    /// The events in it, to be looked at.
+    #[must_use]
+    pub fn records(&self) -> EventRecords {
+        EventRecords::new(Arc::clone(&self.database))
     }
 
     /// The bytes of data in the log.

@@ -177,6 +177,32 @@ pub(super) fn headers(connection: &mut Connection, after: u64, limit: i64) -> Qu
     Ok(rows.into_iter().map(header).collect())
 }
 
+/// As [`headers`], of what is before number `before`, the newest first.
+pub(super) fn headers_before(
+    connection: &mut Connection,
+    before: u64,
+    limit: i64,
+) -> QueryResult<Vec<(u64, String, u64)>> {
+    let rows: Vec<(i64, String, i32)> = on!(connection, |c| {
+        events::table
+            .filter(events::seq.lt(signed(before)))
+            .order(events::seq.desc())
+            .limit(limit)
+            .select((events::seq, events::topic, length(events::data)))
+            .load(c)
+    })?;
+    let header =
+        |(seq, topic, bytes): (i64, String, i32)| (unsigned(seq), topic, u64::try_from(bytes).unwrap_or(0));
+    Ok(rows.into_iter().map(header).collect())
+}
+
+/// The number of the oldest event; `None` if there is none.
+pub(super) fn oldest(connection: &mut Connection) -> QueryResult<Option<u64>> {
+    let oldest: Option<i64> =
+        on!(connection, |c| events::table.select(diesel::dsl::min(events::seq)).first(c))?;
+    Ok(oldest.map(unsigned))
+}
+
 /// The events with these numbers, in order.
 pub(super) fn load(connection: &mut Connection, numbers: &[u64]) -> QueryResult<Vec<(u64, Arc<Event>)>> {
     let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();

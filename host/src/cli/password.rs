@@ -1,0 +1,79 @@
+//! Reading a password: from the terminal without showing it, or a line of the standard input. Never from the command line,
+//! which other users of the machine can see.
+
+use std::io::{self, BufRead, Read, Write};
+
+use anyhow::{Context, ensure};
+
+/// The longest line that is read, in bytes.
+const LONGEST: u64 = 4096;
+
+/// Reads a new password.
+pub(super) fn read_new() -> anyhow::Result<String> {
+    let terminal = terminal::Quiet::new();
+    if terminal.is_none() {
+        return line();
+    }
+    let first = asked("Password: ")?;
+    let second = asked("Again: ")?;
+    ensure!(first == second, "the two are not the same");
+    Ok(first)
+}
+
+fn asked(question: &str) -> anyhow::Result<String> {
+    let mut terminal = io::stderr().lock();
+    write!(terminal, "{question}")?;
+    terminal.flush()?;
+    let line = line();
+    // The end of the line was not shown either.
+    writeln!(terminal)?;
+    line
+}
+
+fn line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST).read_line(&mut line).context("cannot read the password")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    ensure!(!password.is_empty(), "expected the password on the standard input, in one line");
+    Ok(password.to_owned())
+}
+
+#[cfg(unix)]
+mod terminal {
+    use std::io;
+
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    /// Does not show what is typed, for as long as it is there.
+    pub(super) struct Quiet(Termios);
+
+    impl Quiet {
+        /// `None`: the standard input is no terminal.
+        pub(super) fn new() -> Option<Self> {
+            let before = tcgetattr(io::stdin()).ok()?;
+            let mut quiet = before.clone();
+            quiet.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(io::stdin(), OptionalActions::Flush, &quiet).ok()?;
+            Some(Self(before))
+        }
+    }
+
+    impl Drop for Quiet {
+        fn drop(&mut self) {
+            // There is nobody to tell.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod terminal {
+    pub(super) struct Quiet;
+
+    impl Quiet {
+        /// Only lines of the standard input are read here.
+        pub(super) fn new() -> Option<Self> {
+            None
+        }
+    }
+}

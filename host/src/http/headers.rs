@@ -1,0 +1,36 @@
+//! Headers of every answer.
+
+use actix_web::{
+    body::MessageBody,
+    dev::ServiceResponse,
+    http::header::{self, HeaderName, HeaderValue},
+};
+use slog::{Logger, error};
+
+use super::problem::Hidden;
+
+/// Nothing that the host answers is a page; a plugin that answers one says what may be in it.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Adds what keeps a browser from taking an answer for what it is not. What a handler has said itself stays.
+pub(super) fn complete<B: MessageBody>(response: &mut ServiceResponse<B>, logger: &Logger) {
+    let of_the_host = response.request().uri().path().starts_with("/api/v1/");
+    if response.status().is_server_error()
+        && let Some(Hidden(reason)) = response.response().extensions().get::<Hidden>()
+    {
+        error!(logger, "A request failed."; "error" => reason, "path" => response.request().uri().path());
+    }
+    let headers = response.headers_mut();
+    let mut add = |name: HeaderName, value: HeaderValue| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    };
+    add(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    add(header::CONTENT_SECURITY_POLICY, POLICY);
+    add(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    add(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    if of_the_host {
+        add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

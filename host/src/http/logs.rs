@@ -1,0 +1,74 @@
+//! The latest lines of the log: `/api/v1/logs`, `/api/v1/plugins/{name}/logs`.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::{
+    Edge, Problem,
+    auth::May,
+    plugins::blocking,
+    query::{Query, understood},
+};
+use crate::{
+    config::Level,
+    log::{Wanted, Whose},
+    platform::access::rights::HostObserve,
+};
+
+/// How many are answered if nothing else is asked for, and at most.
+const LISTED: usize = 100;
+const MOST_LISTED: usize = 1000;
+
+/// Which lines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// The least severe level.
+    level: Option<Level>,
+    /// Those after this number; without it the newest.
+    after: Option<u64>,
+    /// The most.
+    limit: Option<usize>,
+}
+
+impl From<Asked> for Wanted {
+    fn from(asked: Asked) -> Self {
+        Self {
+            level: asked.level.unwrap_or(Level::Trace).into(),
+            after: asked.after,
+            limit: asked.limit.unwrap_or(LISTED).clamp(1, MOST_LISTED),
+        }
+    }
+}
+
+/// `GET /api/v1/logs?level=info&after=0&limit=100`: the host's own lines.
+pub(super) async fn host(
+    _: May<HostObserve>,
+    query: Query<Asked>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let wanted = understood(query)?.into();
+    let page = blocking(&edge, {
+        let edge = edge.clone();
+        move |_| Ok(edge.runtime.logs().page(Whose::Host, wanted))
+    });
+    Ok(HttpResponse::Ok().json(page.await?))
+}
+
+/// `GET /api/v1/plugins/{name}/logs?level=info&after=0&limit=100`: a plugin's lines, and the host's about it.
+pub(super) async fn plugin(
+    _: May<HostObserve>,
+    name: web::Path<String>,
+    query: Query<Asked>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let wanted = understood(query)?.into();
+    let page = blocking(&edge, {
+        let edge = edge.clone();
+        move |plugins| {
+            plugins.exists(&name)?;
+            Ok(edge.runtime.logs().page(Whose::Plugin(&name), wanted))
+        }
+    });
+    Ok(HttpResponse::Ok().json(page.await?))
+}

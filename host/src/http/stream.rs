@@ -1,0 +1,255 @@
+//! `GET /api/v1/stream`: live changes as server-sent events (WHATWG HTML, 9.2).
+//!
+//! Whoever watches has a tap on the bus, which is looked at ten times a second. What a client missed is read from the
+//! event log first, after the tap was opened, so that there is nothing between the two.
+
+use std::{
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderName},
+    rt::time::sleep,
+    web::{self, Bytes},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Edge, Problem,
+    auth::{self, SignedIn},
+    observe::EventView,
+    query::{Query, understood},
+};
+use crate::{
+    events::{Bus, Event, EventRecords, Item, Page, Place, Tap, check_filter},
+    platform::access::rights::{HostObserve, Right, SessionsRead, UsersRead},
+    routes::Caller,
+};
+
+/// How often a tap is looked at: an emit wakes nobody.
+const LOOK: Duration = Duration::from_millis(100);
+/// After how much silence a comment is sent, so that neither side takes the other for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What is watched unless something else is asked for.
+const DEFAULT_TOPICS: [&str; 2] = ["plugin.*", "system.*"];
+const MAX_TOPICS: usize = 16;
+/// The most that is read from the log, or taken from the tap, at once.
+const PIECE: usize = 256;
+
+/// What is to be watched.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// Filters of topics, with commas between them.
+    topics: Option<String>,
+    /// The number of the last event that the client has; `Last-Event-ID` comes first.
+    after: Option<u64>,
+}
+
+/// Whether a caller may see what is emitted under a topic, and news about dead letters and jobs.
+fn may_see(caller: &Caller, topic: &str) -> bool {
+    let right = match topic.split('.').next() {
+        Some("session") => SessionsRead::NAME,
+        Some("user" | "group") => UsersRead::NAME,
+        _ => HostObserve::NAME,
+    };
+    caller.is_permitted(right)
+}
+
+/// `GET /api/v1/stream?topics=plugin.*,session.*`: server-sent events.
+pub(super) async fn stream(
+    SignedIn(identity): SignedIn,
+    request: HttpRequest,
+    query: Query<Asked>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let may_see_any = ["session", "user"].iter().any(|topic| may_see(&identity.caller, topic));
+    if !may_see_any {
+        auth::must_be_permitted(&identity.caller, HostObserve::NAME)?;
+    }
+    let Asked { topics, after } = understood(query)?;
+    let filters: Vec<String> = match topics.as_deref() {
+        Some(topics) => topics.split(',').map(|topic| topic.trim().to_owned()).collect(),
+        None => DEFAULT_TOPICS.map(str::to_owned).to_vec(),
+    };
+    if filters.len() > MAX_TOPICS {
+        return Err(Problem::bad_request(
+            "SSP-API-003",
+            format_args!("`topics`: expected at most {MAX_TOPICS} filters"),
+        ));
+    }
+    for filter in &filters {
+        check_filter(filter).map_err(|why| Problem::bad_request("SSP-EVT-001", why))?;
+    }
+    let after = match request.headers().get("Last-Event-ID") {
+        None => after,
+        Some(id) => {
+            let number = id.to_str().ok().and_then(|id| id.trim().parse().ok());
+            Some(number.ok_or_else(|| {
+                Problem::bad_request("SSP-API-003", "`Last-Event-ID`: expected the number of an event")
+            })?)
+        }
+    };
+    let tap = edge.bus.tap(filters, true, edge.max_streams)?;
+    let log = edge.bus.log();
+    // After the tap was opened: what is up to here is the past.
+    let head = log.map_or(0, |log| log.offered());
+    let watch = Watch {
+        caller: identity.caller,
+        records: log.map(|log| log.records()),
+        open: Open { bus: Arc::clone(&edge.bus), tap },
+        past: after.filter(|after| *after < head),
+        seen: head,
+        said_at: Instant::now(),
+        greeting: Some(format!(
+            "retry: 2000\nid: {0}\nevent: streamspace:open\ndata: {{\"number\":{0}}}\n\n",
+            after.map_or(head, |after| after.min(head))
+        )),
+        ended: false,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Proxies of nginx's kind hold back what they do not know to be a stream.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
+        .streaming(stream::unfold(watch, |mut watch| async move {
+            let piece = watch.next().await?;
+            Some((Ok::<Bytes, std::convert::Infallible>(piece), watch))
+        })))
+}
+
+/// A tap that is closed when it is dropped.
+struct Open {
+    bus: Arc<Bus>,
+    tap: Arc<Tap>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.bus.untap(&self.tap);
+    }
+}
+
+/// One who watches.
+struct Watch {
+    caller: Arc<Caller>,
+    records: Option<EventRecords>,
+    open: Open,
+    /// After which number of the log there is something to be read still.
+    past: Option<u64>,
+    /// Up to which number of the log nothing is sent any more.
+    seen: u64,
+    said_at: Instant,
+    greeting: Option<String>,
+    ended: bool,
+}
+
+impl Watch {
+    /// What is to be sent next; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(greeting) = self.greeting.take() {
+            return self.say(greeting);
+        }
+        loop {
+            if self.ended || self.open.tap.is_closed() {
+                return None;
+            }
+            let text = match self.past {
+                Some(after) => self.read(after).await,
+                None => self.look(),
+            };
+            if !text.is_empty() {
+                return self.say(text);
+            }
+            if self.past.is_some() {
+                continue;
+            }
+            if self.said_at.elapsed() >= HEARTBEAT {
+                return self.say(": still here\n\n".to_owned());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn say(&mut self, text: String) -> Option<Bytes> {
+        self.said_at = Instant::now();
+        Some(text.into())
+    }
+
+    /// A piece of the log. What comes after its end is in the tap.
+    async fn read(&mut self, after: u64) -> String {
+        let Some(records) = self.records.clone() else {
+            self.past = None;
+            return String::new();
+        };
+        let filters = self.open.tap.filters().to_vec();
+        let page = web::block(move || records.page(&filters, Place::After(after), PIECE)).await;
+        let Ok(Ok(page)) = page else {
+            // It comes again, with the number that it has.
+            self.ended = true;
+            return String::new();
+        };
+        let Page { events, looked_at, more, oldest } = page;
+        let mut text = String::new();
+        let oldest = oldest.unwrap_or(self.seen + 1);
+        if oldest > after + 1 {
+            // Numbers have no gaps but those that retention makes.
+            tell(&mut text, None, "streamspace:removed", &json!({"after": after, "oldest": oldest}));
+        }
+        let read_to = looked_at.map_or(after, |(_, last)| last);
+        for (number, event) in &events {
+            self.tell(&mut text, *number, event);
+        }
+        self.past = more.then_some(read_to);
+        if !more {
+            self.seen = self.seen.max(read_to);
+        }
+        text
+    }
+
+    /// What went by.
+    fn look(&mut self) -> String {
+        let mut text = String::new();
+        let items = self.open.tap.take(PIECE);
+        let rest = items.len() == PIECE;
+        for item in items {
+            match item {
+                Item::Event(number, _) if number > 0 && number <= self.seen => {}
+                Item::Event(number, event) => self.tell(&mut text, number, &event),
+                Item::Notice(kind, data) => {
+                    if may_see(&self.caller, kind) {
+                        // JSON in one line.
+                        let _ = write!(text, "event: {kind}\ndata: {data}\n\n");
+                    }
+                }
+            }
+        }
+        let lost = if rest { 0 } else { self.open.tap.lost() };
+        if lost > 0 {
+            // Cut: a client that comes back with the last number it has gets from the log what is there.
+            tell(&mut text, None, "streamspace:lagged", &json!({"lost": lost}));
+            self.ended = true;
+        }
+        text
+    }
+
+    fn tell(&self, text: &mut String, number: u64, event: &Event) {
+        if may_see(&self.caller, &event.topic) {
+            let view = serde_json::to_value(EventView::new(number, event)).unwrap_or_default();
+            tell(text, Some(number).filter(|number| *number > 0), &event.topic, &view);
+        }
+    }
+}
+
+/// Writes one event of the stream. Neither a topic nor JSON has a line break in it.
+fn tell(text: &mut String, id: Option<u64>, name: &str, data: &Value) {
+    if let Some(id) = id {
+        let _ = writeln!(text, "id: {id}");
+    }
+    let _ = write!(text, "event: {name}\ndata: {data}\n\n");
+}
