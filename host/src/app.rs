@@ -23,7 +23,6 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     platform::{
-        NoUsers,
         sessions::Sessions,
         users::{Accounts, UserError},
     },
@@ -112,7 +111,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
             sessions: Arc::clone(&sessions),
-            users: Arc::new(NoUsers),
+            users: Arc::clone(&accounts) as _,
             ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),

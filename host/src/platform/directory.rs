@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::DatabaseError;
+use super::{
+    access::Role,
+    sessions::{MAX_PAGE, PAGE},
+    users::{self, Accounts, UserError, UserView},
+};
 
 /// A user, as plugins are told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +34,10 @@ pub struct UserRecord {
 #[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
     /// With which role.
-    pub role: Option<String>,
-    /// In which group.
+    pub role: Option<Role>,
+    /// In which group. A page may have fewer users for it than it could, or none, and go on all the same.
     pub group: Option<String>,
-    /// What the names or the e-mail address contain.
+    /// What the name to sign in with contains.
     pub text: Option<String>,
     /// Where the page begins: `next` of the one before.
     pub after: Option<String>,
@@ -57,27 +61,63 @@ pub trait Users: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     ///
-    /// When the database cannot be used.
-    fn list(&self, filter: &UserFilter) -> Result<UserPage, DatabaseError>;
+    /// [`UserError`].
+    fn list(&self, filter: &UserFilter) -> Result<UserPage, UserError>;
 
     /// One user, by name or id. Blocks.
     ///
     /// # Errors
     ///
-    /// When the database cannot be used.
-    fn get(&self, user: &str) -> Result<Option<UserRecord>, DatabaseError>;
+    /// [`UserError`].
+    fn get(&self, user: &str) -> Result<Option<UserRecord>, UserError>;
 }
 
-/// A host without users.
-#[derive(Debug, Clone, Copy)]
-pub struct NoUsers;
-
-impl Users for NoUsers {
-    fn list(&self, _: &UserFilter) -> Result<UserPage, DatabaseError> {
-        Ok(UserPage::default())
+impl Users for Accounts {
+    fn list(&self, filter: &UserFilter) -> Result<UserPage, UserError> {
+        let wrong = |field, expected| UserError::Field { field, expected };
+        let limit = filter.limit.unwrap_or(PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(wrong("limit", "1 to 500"));
+        }
+        let skip = match &filter.after {
+            Some(after) => after.parse().map_err(|_| wrong("after", "`next` of another page"))?,
+            None => 0,
+        };
+        let asked = users::UserFilter {
+            name: filter.text.clone().unwrap_or_default(),
+            role: filter.role,
+            skip,
+            limit: Some(limit),
+        };
+        let (mut found, total) = self.users(&asked)?;
+        let read = skip.saturating_add(limit);
+        let next = (i64::from(read) < total).then(|| read.to_string());
+        if let Some(group) = &filter.group {
+            found.retain(|user| user.groups.contains(group));
+        }
+        Ok(UserPage { users: found.into_iter().map(UserRecord::from).collect(), next })
     }
 
-    fn get(&self, _: &str) -> Result<Option<UserRecord>, DatabaseError> {
-        Ok(None)
+    fn get(&self, user: &str) -> Result<Option<UserRecord>, UserError> {
+        match self.user(user) {
+            Ok(user) => Ok(Some(user.into())),
+            Err(UserError::NoUser { .. }) => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+}
+
+impl From<UserView> for UserRecord {
+    fn from(user: UserView) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            full_name: user.full_name,
+            email: user.email,
+            role: user.role.name().to_owned(),
+            groups: user.groups,
+            disabled: user.disabled,
+            created_at: user.created,
+        }
     }
 }

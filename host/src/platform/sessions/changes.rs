@@ -64,7 +64,7 @@ impl Sessions {
         if let Some(key) = &key {
             input::check_key(key)?;
         }
-        if let Viewer::User(user) = &caller.sees
+        if let Viewer::User(user) | Viewer::All(user) = &caller.sees
             && *user != new.owner
         {
             return Err(SessionError::Forbidden { id: new.owner, what: "create, for this user," });
@@ -364,7 +364,7 @@ impl Sessions {
         input::check_name("user", user)?;
         let (id, user, viewer) = (id.to_owned(), user.to_owned(), caller.sees.clone());
         self.change(caller, move |connection, emitted| {
-            let leaves = matches!(&viewer, Viewer::User(leaving) if *leaving == user);
+            let leaves = matches!(&viewer, Viewer::User(name) | Viewer::All(name) if *name == user);
             let needed = if leaves { Right::Shared } else { Right::Own };
             let row = allowed(connection, &viewer, &id, needed, "take away shares of")?;
             if !rows::remove_share(connection, &id, &user)? {
