@@ -8,7 +8,7 @@ use streamspace_tests::{Answer, Api, Backend, Host, Installation, on_both_backen
 on_both_backends!(
     users_have_what_is_theirs_and_what_is_shared_with_them,
     permissions_open_what_is_others,
-    a_token_with_scopes_has_nothing_of_its_own,
+    a_token_may_what_its_scopes_say,
 );
 
 /// An account, and a token of it.
@@ -148,7 +148,7 @@ fn permissions_open_what_is_others(backend: &Backend) {
     host.stop();
 }
 
-fn a_token_with_scopes_has_nothing_of_its_own(backend: &Backend) {
+fn a_token_may_what_its_scopes_say(backend: &Backend) {
     let host = Installation::on(backend).start();
     let operator = account(&host, "olga", "operator", &[], &["*"]);
     let token = |name: &str, scopes: &[&str]| {
@@ -167,6 +167,11 @@ fn a_token_with_scopes_has_nothing_of_its_own(backend: &Backend) {
     {
         assert_eq!(answer.problem(&[403])["code"], "SSP-AUT-004");
     }
+    let own = token("own", &["sessions.own"]);
+    let _ = create(host.api(), "a1", "ada").expect(201);
+    assert_eq!(ids(&own, ""), ["o1"]);
+    let _ = own.patch(&at("/o1"), &json!({"tags": ["mine"]})).expect(200);
+    forbidden(&step(&own, "o1", "creating"));
     let manages = token("manages", &["sessions.manage"]);
     let _ = step(&manages, "o1", "creating").expect(200);
     host.stop();

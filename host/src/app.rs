@@ -23,6 +23,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     platform::{
+        Users,
         sessions::Sessions,
         users::{Accounts, UserError},
     },
@@ -111,7 +112,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
             sessions: Arc::clone(&sessions),
-            users: Arc::clone(&accounts) as _,
+            users: Arc::clone(&accounts) as Arc<dyn Users>,
             ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),

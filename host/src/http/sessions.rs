@@ -13,7 +13,7 @@ use super::{
 use crate::platform::{
     access::{
         Identity, Means,
-        rights::{Right, SessionsManage, SessionsRead},
+        rights::{Right, SessionsManage, SessionsOwn, SessionsRead},
     },
     sessions::{
         Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions,
@@ -33,25 +33,21 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// What somebody may see of sessions, and do with them: who manages them all of it; who reads them look at all; everybody
-/// what is their own or shared with them.
+/// What somebody may see of sessions, and do with them: who manages them all of it; who reads them look at all; who has own
+/// ones what is the account's own or shared with it. A token takes the permission among its scopes.
 fn caller(identity: &Identity) -> Result<Caller, Problem> {
     let account = &identity.caller;
     if identity.means == Means::AdminToken {
         return Ok(Caller::administrator());
     }
-    // A token with scopes stands for nobody: it may what its scopes say, and has nothing of its own.
-    let is_scoped = identity.means == Means::Token && account.roles().is_empty();
-    let name = if is_scoped { String::new() } else { account.name().to_owned() };
     let sees = if account.is_permitted(SessionsManage::NAME) {
         Viewer::Everything
     } else if account.is_permitted(SessionsRead::NAME) {
-        Viewer::All(name)
+        let has_own = account.is_permitted(SessionsOwn::NAME);
+        Viewer::All(has_own.then(|| account.name().to_owned()))
     } else {
-        if is_scoped {
-            must_be_permitted(account, SessionsRead::NAME)?;
-        }
-        Viewer::User(name)
+        must_be_permitted(account, SessionsOwn::NAME)?;
+        Viewer::User(account.name().to_owned())
     };
     Ok(Caller::account(account.name(), sees))
 }
@@ -238,9 +234,14 @@ impl From<SessionError> for Problem {
             | SessionError::Full { .. } => StatusCode::CONFLICT,
             SessionError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             SessionError::Forbidden { .. } => StatusCode::FORBIDDEN,
-            SessionError::Database(_) | SessionError::Refused { .. } | SessionError::Log(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
+            SessionError::Database(_) | SessionError::Refused { .. } => {
+                return Self::of_database(error.code(), error.to_string());
             }
+            SessionError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error = match error {
+            SessionError::Log(why) => return why.into(),
+            error => error,
         };
         let transition = match &error {
             SessionError::Transition { from, .. } => {

@@ -10,13 +10,15 @@ use streamspace_plugin::{
 
 use super::{
     UserFilter, Users,
-    sessions::{Caller, Filter, NewSession, SessionError, SessionPage, SessionView, Sessions, Step, Viewer},
-    users::UserError,
+    sessions::{
+        Caller, Filter, MAX_PAGE, NewSession, SessionError, SessionPage, SessionView, Sessions, Step, Viewer,
+    },
 };
 use crate::{
     blocking,
     events::LogError,
     handles::{Handles, Opened},
+    store::DatabaseError,
 };
 
 /// What one plugin may do with sessions and users.
@@ -144,13 +146,20 @@ extern "C" fn transition_session(handle: Handle, id: RStr<'_>, step: RSlice<'_, 
 extern "C" fn list_users(handle: Handle, filter: RSlice<'_, u8>) -> Outcome<RVec<u8>> {
     call("the host's `list_users`", READ_USERS, handle, |platform| {
         let filter: UserFilter = read("the filter", &filter)?;
-        written(&platform.users.list(&filter).map_err(of_users)?)
+        if !(1..=MAX_PAGE).contains(&filter.limit.unwrap_or(1)) {
+            return Err(Fault::new(FaultKind::INVALID, format_args!("`limit`: expected 1 to {MAX_PAGE}")));
+        }
+        written(&platform.users.list(&filter).map_err(of_database)?)
     })
 }
 
 extern "C" fn get_user(handle: Handle, user: RStr<'_>) -> Outcome<ROption<RVec<u8>>> {
     call("the host's `get_user`", READ_USERS, handle, |platform| {
-        let found = platform.users.get(user.as_str()).map_err(of_users)?;
+        if user.contains('\0') {
+            // Nobody is called so, and one of the databases takes no such text.
+            return Ok(ROption::RNone);
+        }
+        let found = platform.users.get(user.as_str()).map_err(of_database)?;
         Ok(found.map(|user| written(&user)).transpose()?.into())
     })
 }
@@ -175,13 +184,8 @@ fn written(value: &impl Serialize) -> Result<RVec<u8>, Fault> {
     serde_json::to_vec(value).map(RVec::from).map_err(|why| Fault::new(FaultKind::FAILED, why))
 }
 
-fn of_users(why: UserError) -> Fault {
-    let kind = match &why {
-        UserError::Field { .. } => FaultKind::INVALID,
-        UserError::Database(_) => FaultKind::UNREACHABLE,
-        _ => FaultKind::FAILED,
-    };
-    Fault::new(kind, format_args!("{why} ({})", why.code()))
+fn of_database(why: DatabaseError) -> Fault {
+    fault(why.into())
 }
 
 fn fault(why: SessionError) -> Fault {

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    access::Role,
-    sessions::{MAX_PAGE, PAGE},
-    users::{self, Accounts, UserError, UserView},
-};
+use crate::store::DatabaseError;
 
 /// A user, as plugins are told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +30,10 @@ pub struct UserRecord {
 #[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
     /// With which role.
-    pub role: Option<Role>,
-    /// In which group. A page may have fewer users for it than it could, or none, and go on all the same.
+    pub role: Option<String>,
+    /// In which group.
     pub group: Option<String>,
-    /// What the name to sign in with contains.
+    /// What the names or the e-mail address contain.
     pub text: Option<String>,
     /// Where the page begins: `next` of the one before.
     pub after: Option<String>,
@@ -61,63 +57,13 @@ pub trait Users: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`UserError`].
-    fn list(&self, filter: &UserFilter) -> Result<UserPage, UserError>;
+    /// When the database cannot be used.
+    fn list(&self, filter: &UserFilter) -> Result<UserPage, DatabaseError>;
 
     /// One user, by name or id. Blocks.
     ///
     /// # Errors
     ///
-    /// [`UserError`].
-    fn get(&self, user: &str) -> Result<Option<UserRecord>, UserError>;
-}
-
-impl Users for Accounts {
-    fn list(&self, filter: &UserFilter) -> Result<UserPage, UserError> {
-        let wrong = |field, expected| UserError::Field { field, expected };
-        let limit = filter.limit.unwrap_or(PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(wrong("limit", "1 to 500"));
-        }
-        let skip = match &filter.after {
-            Some(after) => after.parse().map_err(|_| wrong("after", "`next` of another page"))?,
-            None => 0,
-        };
-        let asked = users::UserFilter {
-            name: filter.text.clone().unwrap_or_default(),
-            role: filter.role,
-            skip,
-            limit: Some(limit),
-        };
-        let (mut found, total) = self.users(&asked)?;
-        let read = skip.saturating_add(limit);
-        let next = (i64::from(read) < total).then(|| read.to_string());
-        if let Some(group) = &filter.group {
-            found.retain(|user| user.groups.contains(group));
-        }
-        Ok(UserPage { users: found.into_iter().map(UserRecord::from).collect(), next })
-    }
-
-    fn get(&self, user: &str) -> Result<Option<UserRecord>, UserError> {
-        match self.user(user) {
-            Ok(user) => Ok(Some(user.into())),
-            Err(UserError::NoUser { .. }) => Ok(None),
-            Err(why) => Err(why),
-        }
-    }
-}
-
-impl From<UserView> for UserRecord {
-    fn from(user: UserView) -> Self {
-        Self {
-            id: user.id,
-            username: user.username,
-            full_name: user.full_name,
-            email: user.email,
-            role: user.role.name().to_owned(),
-            groups: user.groups,
-            disabled: user.disabled,
-            created_at: user.created,
-        }
-    }
+    /// When the database cannot be used.
+    fn get(&self, user: &str) -> Result<Option<UserRecord>, DatabaseError>;
 }

@@ -38,10 +38,10 @@ pub struct UserFilter {
     /// With which role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// In which group. A page may have fewer users for it than it could, or none, and go on all the same.
+    /// In which group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// What the name to sign in with contains.
+    /// What the names or the e-mail address contain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Where to begin: [`UserPage::next`] of the page before.

@@ -50,8 +50,8 @@ const FORGOTTEN_TOGETHER: i64 = 200;
 pub enum Viewer {
     /// Somebody who manages sessions: all of them, and all that is known of them.
     Everything,
-    /// A user, by name, who may look at all of them; beyond that as any user.
-    All(String),
+    /// Somebody who may look at all of them; beyond that as any user, by name, if there is one.
+    All(Option<String>),
     /// A user, by name: own sessions and those that are shared with the user.
     User(String),
 }
@@ -236,7 +236,7 @@ impl Right {
     fn of(connection: &mut Connection, viewer: &Viewer, row: &Row) -> diesel::QueryResult<Self> {
         match viewer {
             Viewer::Everything => Ok(Self::Manage),
-            Viewer::All(user) | Viewer::User(user) if *user == row.owner => Ok(Self::Own),
+            Viewer::All(Some(user)) | Viewer::User(user) if *user == row.owner => Ok(Self::Own),
             Viewer::All(_) => Ok(Self::Shared),
             Viewer::User(user) => {
                 let shared = rows::share(connection, &row.id, user)?.is_some();
