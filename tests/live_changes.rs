@@ -198,3 +198,38 @@ fn one_who_does_not_read_holds_up_nobody_and_is_told_what_is_missing() {
     drop(next);
     host.stop();
 }
+
+/// What a caller may see is looked at while it watches, not only when it begins.
+#[test]
+fn who_watches_sees_what_it_may_and_is_cut_when_it_may_no_more() {
+    let host = Installation::new().set("events.durable", vec!["session.*", "test.kept"]).start();
+    host.add_user("ada", "user");
+    let refused = host.api().with_token(Some(&host.add_token("ada", &["*"]).0)).get(STREAM);
+    assert_eq!(refused.problem(&[403])["code"], "SSP-AUT-004");
+
+    host.add_user("opal", "operator");
+    let (token, made) = host.add_token("opal", &["sessions.read"]);
+    let sessions = Watch::open(&host.api().with_token(Some(&token)), &format!("{STREAM}?topics=>"), None);
+    let operator = Watch::open(
+        &host.api().with_token(Some(&host.add_token("opal", &["*"]).0)),
+        &format!("{STREAM}?topics=>"),
+        None,
+    );
+    emit(&host, 0..1);
+    let session = json!({"template": "desktop", "owner": "ada"});
+    let _ = host.api().post_json("/api/v1/sessions", &session).expect(201);
+    sessions.wait_for("session.created");
+    operator.wait_for("session.created");
+    let kept = |watch: &Watch| numbers(&watch.so_far());
+    assert_eq!((kept(&sessions), kept(&operator)), (vec![], vec![0]), "events of others take `host.observe`");
+
+    let _ =
+        host.api().delete(&format!("/api/v1/tokens/{}", made["id"].as_str().unwrap_or_default())).expect(204);
+    let _ = sessions.end(DEADLINE);
+    // Whoever else watches goes on, with less if it is less.
+    emit(&host, 1..2);
+    operator.wait("the next event", |change| change.data["data"]["n"] == 1);
+    let _ = host.api().patch("/api/v1/users/opal", &json!({"role": "user"})).expect(200);
+    let _ = operator.end(DEADLINE);
+    host.stop();
+}

@@ -61,6 +61,14 @@ fn may_see(caller: &Caller, topic: &str) -> bool {
     caller.is_permitted(right)
 }
 
+/// Refuses who would see nothing.
+fn must_see_any(caller: &Caller) -> Result<(), Problem> {
+    if ["session", "user"].iter().any(|topic| may_see(caller, topic)) {
+        return Ok(());
+    }
+    auth::must_be_permitted(caller, HostObserve::NAME)
+}
+
 /// `GET /api/v1/stream?topics=plugin.*,session.*`: server-sent events.
 pub(super) async fn stream(
     SignedIn(identity): SignedIn,
@@ -68,10 +76,7 @@ pub(super) async fn stream(
     query: Query<Asked>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let may_see_any = ["session", "user"].iter().any(|topic| may_see(&identity.caller, topic));
-    if !may_see_any {
-        auth::must_be_permitted(&identity.caller, HostObserve::NAME)?;
-    }
+    must_see_any(&identity.caller)?;
     let Asked { topics, after } = understood(query)?;
     let filters: Vec<String> = match topics.as_deref() {
         Some(topics) => topics.split(',').map(|topic| topic.trim().to_owned()).collect(),
@@ -100,6 +105,12 @@ pub(super) async fn stream(
     // After the tap was opened: what is up to here is the past.
     let head = log.map_or(0, |log| log.offered());
     let watch = Watch {
+        proof: Some(Proof {
+            changes: edge.accounts.changes(),
+            looked_at: Instant::now(),
+            edge: edge.clone(),
+            request,
+        }),
         caller: identity.caller,
         records: log.map(|log| log.records()),
         open: Open { bus: Arc::clone(&edge.bus), tap },
@@ -135,8 +146,31 @@ impl Drop for Open {
     }
 }
 
+/// What one who watches proved with who it is.
+struct Proof {
+    request: HttpRequest,
+    edge: web::Data<Edge>,
+    /// How often rights had changed when this was looked at last, and when that was.
+    changes: u64,
+    looked_at: Instant,
+}
+
+impl Proof {
+    /// Whether it is to be looked at again: a sign-in ends, a token is revoked, an account has less than before.
+    fn is_old(&mut self) -> bool {
+        let changes = self.edge.accounts.changes();
+        let is_old = changes != self.changes || self.looked_at.elapsed() >= HEARTBEAT;
+        if is_old {
+            (self.changes, self.looked_at) = (changes, Instant::now());
+        }
+        is_old
+    }
+}
+
 /// One who watches.
 struct Watch {
+    /// `None`: whoever it is stays so.
+    proof: Option<Proof>,
     caller: Arc<Caller>,
     records: Option<EventRecords>,
     open: Open,
@@ -156,7 +190,7 @@ impl Watch {
             return self.say(greeting);
         }
         loop {
-            if self.ended || self.open.tap.is_closed() {
+            if self.ended || self.open.tap.is_closed() || !self.is_known_still().await {
                 return None;
             }
             let text = match self.past {
@@ -173,6 +207,21 @@ impl Watch {
                 return self.say(": still here\n\n".to_owned());
             }
             sleep(LOOK).await;
+        }
+    }
+
+    /// Whether this is still somebody who may watch.
+    async fn is_known_still(&mut self) -> bool {
+        let Some(proof) = self.proof.as_mut() else { return true };
+        if !proof.is_old() {
+            return true;
+        }
+        match auth::identify(&proof.request).await {
+            Ok(Some(identity)) => {
+                self.caller = identity.caller;
+                must_see_any(&self.caller).is_ok()
+            }
+            Ok(None) | Err(_) => false,
         }
     }
 
@@ -264,6 +313,7 @@ mod tests {
     fn watch(bus: &Arc<Bus>, said_at: Instant) -> Watch {
         let tap = bus.tap(vec!["t".to_owned()], true, 1).expect("a tap");
         Watch {
+            proof: None,
             caller: Caller::admin(),
             records: None,
             open: Open { bus: Arc::clone(bus), tap },

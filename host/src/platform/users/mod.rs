@@ -61,6 +61,12 @@ impl Accounts {
         self.lifetimes
     }
 
+    /// Counts what may change who somebody is, or what they may.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.known.epoch()
+    }
+
     /// Waits for a turn to hash a password. To be kept until it is hashed.
     ///
     /// # Errors
