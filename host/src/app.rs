@@ -23,7 +23,7 @@ use crate::{
     log::{Format, Logs},
     outbound::Outbound,
     platform::{
-        NoUsers,
+        Users,
         sessions::Sessions,
         users::{Accounts, UserError},
     },
@@ -112,7 +112,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             scheduler: Arc::clone(&jobs),
             routes: Arc::clone(&routes),
             sessions: Arc::clone(&sessions),
-            users: Arc::new(NoUsers),
+            users: Arc::clone(&accounts) as Arc<dyn Users>,
             ui: Arc::clone(&ui),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),

@@ -1,6 +1,7 @@
 //! The host's HTTP interface.
 
 use std::{
+    io::Read,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -25,6 +26,8 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`, or nothing.
     pub content_type: String,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
@@ -38,6 +41,12 @@ impl Answer {
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
+    /// A header, if it is there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The answer itself, after a look at its status.
@@ -141,6 +150,24 @@ impl Api {
         Some(answer)
     }
 
+    /// Opens a stream over a connection of its own: its body, as it comes.
+    ///
+    /// # Panics
+    ///
+    /// When it is not opened.
+    pub(crate) fn open(&self, path: &str, headers: &[(&str, &str)]) -> impl Read + Send + 'static {
+        let mut request = http::Request::builder().uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = agent().run(request.body(()).unwrap()).expect("an answer");
+        assert_eq!(response.status(), 200, "{path}");
+        response.into_body().into_reader()
+    }
+
     /// Sends a request.
     ///
     /// # Panics
@@ -209,7 +236,10 @@ fn agent() -> Agent {
 
 fn read(mut response: http::Response<Body>) -> Option<Answer> {
     let content_type = response.headers().get("Content-Type").and_then(|value| value.to_str().ok());
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
     Some(Answer {
+        headers: headers.collect(),
         status: response.status().as_u16(),
         content_type: content_type.unwrap_or_default().to_owned(),
         body: response.body_mut().read_to_string().ok()?,

@@ -7,6 +7,7 @@
 
 mod api;
 mod backend;
+mod browser;
 mod builds;
 mod cargo;
 mod events;
@@ -20,10 +21,12 @@ mod postgres;
 mod process;
 mod provider;
 mod wait;
+mod watch;
 
 pub use self::{
     api::{Answer, Api},
     backend::Backend,
+    browser::{Browser, password_of},
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     events::{Emitter, cloud_event},
@@ -37,4 +40,5 @@ pub use self::{
     process::Process,
     provider::{Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
+    watch::{Change, Watch},
 };

@@ -116,7 +116,7 @@ impl Problem {
     }
 
     /// A problem with a database: its own words are for the host's log.
-    fn of_database(code: &str, said: String) -> Self {
+    pub(super) fn of_database(code: &str, said: String) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             code,
@@ -233,12 +233,12 @@ impl From<InstallError> for Problem {
             InstallError::AlreadyInstalled { .. }
             | InstallError::NotRun { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
-            InstallError::Runtime(RuntimeError::Stopping { .. })
-            | InstallError::Database(_)
+            InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            InstallError::Database(_)
             | InstallError::Storage(_)
             | InstallError::Tables(_)
             | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
-                StatusCode::SERVICE_UNAVAILABLE
+                return Self::of_database(error.code(), error.to_string());
             }
             InstallError::Config { .. }
             | InstallError::NotAnObject { .. }

@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use super::{
     Edge, Problem,
-    auth::Admin,
+    auth::May,
     body,
     problem::TransitionMembers,
     query::{Query, understood},
 };
+use crate::platform::access::rights::{Right, SessionsManage, SessionsOwn, SessionsRead};
 use crate::platform::sessions::{
     Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions, Step,
     Usage, Viewer,
@@ -27,6 +28,19 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// What the caller may see: everything with this permission, else what is the account's own.
+fn viewer(may: &May<SessionsOwn>, everything: &str) -> Viewer {
+    let caller = &may.identity.caller;
+    if caller.is_permitted(everything) {
+        return Viewer::Everything;
+    }
+    Viewer::User(caller.name().to_owned())
+}
+
+fn caller(may: &May<SessionsOwn>) -> Caller {
+    Caller { sees: viewer(may, SessionsManage::NAME), ..Caller::administrator() }
+}
+
 async fn json<T: serde::de::DeserializeOwned>(
     payload: web::Payload,
     edge: &web::Data<Edge>,
@@ -36,27 +50,28 @@ async fn json<T: serde::de::DeserializeOwned>(
 
 /// `GET /api/v1/sessions`
 pub(super) async fn list(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     query: Query<Filter>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let viewer = viewer(&may, SessionsRead::NAME);
     let filter = understood(query)?;
-    let page = blocking(&edge, move |sessions| sessions.list(&Viewer::Everything, &filter)).await?;
+    let page = blocking(&edge, move |sessions| sessions.list(&viewer, &filter)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
 /// `POST /api/v1/sessions`
 pub(super) async fn create(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     request: HttpRequest,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let new: NewSession = json(payload, &edge).await?;
     // What is no text is no key: it is refused as one that is empty.
     let key = request.headers().get("Idempotency-Key").map(|key| key.to_str().unwrap_or_default().to_owned());
-    let created =
-        blocking(&edge, move |sessions| sessions.create(&Caller::administrator(), new, key)).await?;
+    let created = blocking(&edge, move |sessions| sessions.create(&by, new, key)).await?;
     let (session, is_new) = created;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     answer.insert_header(("Location", format!("/api/v1/sessions/{}", session.id)));
@@ -65,85 +80,88 @@ pub(super) async fn create(
 
 /// `GET /api/v1/sessions/{id}`
 pub(super) async fn show(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let session = blocking(&edge, move |sessions| sessions.get(&Viewer::Everything, &id)).await?;
+    let viewer = viewer(&may, SessionsRead::NAME);
+    let session = blocking(&edge, move |sessions| sessions.get(&viewer, &id)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `PATCH /api/v1/sessions/{id}`: what is not there stays, what is `null` goes.
 pub(super) async fn change(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let patch: SessionPatch = json(payload, &edge).await?;
-    let session =
-        blocking(&edge, move |sessions| sessions.patch(&Caller::administrator(), &id, patch)).await?;
+    let session = blocking(&edge, move |sessions| sessions.patch(&by, &id, patch)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `DELETE /api/v1/sessions/{id}`: it is `deleting` then, until a controller says that it is gone.
 pub(super) async fn delete(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let session = blocking(&edge, move |sessions| sessions.delete(&Caller::administrator(), &id)).await?;
+    let by = caller(&may);
+    let session = blocking(&edge, move |sessions| sessions.delete(&by, &id)).await?;
     Ok(HttpResponse::Accepted().json(session))
 }
 
 /// `POST /api/v1/sessions/{id}/transition`
 pub(super) async fn transition(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let step: Step = json(payload, &edge).await?;
-    let session =
-        blocking(&edge, move |sessions| sessions.transition(&Caller::administrator(), &id, step)).await?;
+    let session = blocking(&edge, move |sessions| sessions.transition(&by, &id, step)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `POST /api/v1/sessions/{id}/heartbeat`
 pub(super) async fn heartbeat(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let usage: Usage = json(payload, &edge).await?;
-    blocking(&edge, move |sessions| sessions.heartbeat(&Caller::administrator(), &id, usage)).await?;
+    blocking(&edge, move |sessions| sessions.heartbeat(&by, &id, usage)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /api/v1/sessions/{id}/activity`
 pub(super) async fn activity(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let now: Activity = json(payload, &edge).await?;
-    let session =
-        blocking(&edge, move |sessions| sessions.activity(&Caller::administrator(), &id, now)).await?;
+    let session = blocking(&edge, move |sessions| sessions.activity(&by, &id, now)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `POST /api/v1/sessions/{id}/connections`
 pub(super) async fn connect(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let new: NewConnection = json(payload, &edge).await?;
-    let connected =
-        blocking(&edge, move |sessions| sessions.connect(&Caller::administrator(), &id, new)).await?;
+    let connected = blocking(&edge, move |sessions| sessions.connect(&by, &id, new)).await?;
     let (connection, is_new) = connected;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(connection))
@@ -151,12 +169,13 @@ pub(super) async fn connect(
 
 /// `DELETE /api/v1/sessions/{id}/connections/{connection}`
 pub(super) async fn disconnect(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let (id, connection) = path.into_inner();
-    blocking(&edge, move |sessions| sessions.disconnect(&Caller::administrator(), &id, &connection)).await?;
+    blocking(&edge, move |sessions| sessions.disconnect(&by, &id, &connection)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -170,26 +189,27 @@ pub(super) struct NewShare {
 
 /// `PUT /api/v1/sessions/{id}/shares/{user}`
 pub(super) async fn share(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let NewShare { access } = json(payload, &edge).await?;
     let (id, user) = path.into_inner();
-    let session =
-        blocking(&edge, move |sessions| sessions.share(&Caller::administrator(), &id, &user, access)).await?;
+    let session = blocking(&edge, move |sessions| sessions.share(&by, &id, &user, access)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `DELETE /api/v1/sessions/{id}/shares/{user}`
 pub(super) async fn unshare(
-    _admin: Admin,
+    may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
+    let by = caller(&may);
     let (id, user) = path.into_inner();
-    blocking(&edge, move |sessions| sessions.unshare(&Caller::administrator(), &id, &user)).await?;
+    blocking(&edge, move |sessions| sessions.unshare(&by, &id, &user)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -203,9 +223,14 @@ impl From<SessionError> for Problem {
             | SessionError::Full { .. } => StatusCode::CONFLICT,
             SessionError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             SessionError::Forbidden { .. } => StatusCode::FORBIDDEN,
-            SessionError::Database(_) | SessionError::Refused { .. } | SessionError::Log(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
+            SessionError::Database(_) | SessionError::Refused { .. } => {
+                return Self::of_database(error.code(), error.to_string());
             }
+            SessionError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error = match error {
+            SessionError::Log(why) => return why.into(),
+            error => error,
         };
         let transition = match &error {
             SessionError::Transition { from, .. } => {

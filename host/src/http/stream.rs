@@ -280,3 +280,83 @@ fn tell(text: &mut String, id: Option<u64>, name: &str, data: &Value) {
     }
     let _ = write!(text, "event: {name}\ndata: {data}\n\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::events::{Limits, NewEvent};
+
+    fn watch(bus: &Arc<Bus>, said_at: Instant) -> Watch {
+        let tap = bus.tap(vec!["t".to_owned()], true, 1).expect("a tap");
+        Watch {
+            caller: Admin,
+            records: None,
+            open: Open { bus: Arc::clone(bus), tap },
+            past: None,
+            seen: 0,
+            said_at,
+            greeting: None,
+            ended: false,
+        }
+    }
+
+    fn bus() -> Arc<Bus> {
+        let handler_deadline = Duration::from_secs(60);
+        Arc::new(Bus::new(Limits { max_data_bytes: 100, max_pending: 10, handler_deadline }))
+    }
+
+    fn emit(bus: &Bus) {
+        let event = NewEvent {
+            topic: "t",
+            source: "test".into(),
+            subject: "",
+            time_us: None,
+            data: Bytes::from_static(b"{\"a\":\"two\\nlines\"}"),
+            attributes: Bytes::new(),
+        };
+        bus.emit(event).expect("accepted");
+    }
+
+    async fn next(watch: &mut Watch) -> Option<String> {
+        watch.next().await.map(|piece| String::from_utf8_lossy(&piece).into_owned())
+    }
+
+    #[actix_web::test]
+    async fn silence_is_broken_by_a_comment() {
+        let bus = bus();
+        let before = Instant::now().checked_sub(HEARTBEAT).expect("the machine has been running for longer");
+        let mut watch = watch(&bus, before);
+        assert_eq!(next(&mut watch).await.as_deref(), Some(": still here\n\n"));
+        emit(&bus);
+        let text = next(&mut watch).await.unwrap_or_default();
+        assert!(text.starts_with("event: t\ndata: {") && text.ends_with("}\n\n"), "{text}");
+        assert_eq!(text.lines().count(), 3, "data is one line: {text}");
+    }
+
+    #[actix_web::test]
+    async fn one_that_lagged_gets_what_it_has_is_told_and_ends() {
+        let bus = bus();
+        let mut watch = watch(&bus, Instant::now());
+        while watch.open.tap.lost() < 3 {
+            emit(&bus);
+        }
+        let mut all = String::new();
+        while let Some(text) = next(&mut watch).await {
+            all.push_str(&text);
+        }
+        assert_eq!(all.matches("event: t\n").count(), 1024);
+        assert!(all.ends_with("event: streamspace:lagged\ndata: {\"lost\":3}\n\n"), "{all:.200}");
+        drop(watch);
+        assert_eq!(bus.taps(), (0, 1));
+    }
+
+    #[actix_web::test]
+    async fn it_ends_with_the_host() {
+        let bus = bus();
+        let mut watch = watch(&bus, Instant::now());
+        bus.close_taps();
+        assert_eq!(next(&mut watch).await, None);
+    }
+}

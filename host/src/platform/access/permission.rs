@@ -11,8 +11,8 @@ pub struct Permission {
     pub name: &'static str,
     /// What it is for.
     pub description: &'static str,
-    /// Whether the role `operator` has it.
-    pub operator: bool,
+    /// The least role that has it.
+    pub role: Role,
 }
 
 /// What a handler needs, as a type.
@@ -22,10 +22,10 @@ pub trait Right {
 }
 
 macro_rules! permissions {
-    ($($type:ident = $name:literal, $operator:literal, $description:literal;)+) => {
+    ($($type:ident = $name:literal, $role:ident, $description:literal;)+) => {
         /// The host's own permissions. The role `admin` has all of them, and every other one.
         pub const PERMISSIONS: &[Permission] =
-            &[$(Permission { name: $name, description: $description, operator: $operator }),+];
+            &[$(Permission { name: $name, description: $description, role: Role::$role }),+];
 
         /// The host's own permissions, as types: a handler names the one that it needs.
         pub mod rights {
@@ -43,23 +43,25 @@ macro_rules! permissions {
 }
 
 permissions! {
-    PluginsRead = "plugins.read", true,
+    PluginsRead = "plugins.read", Operator,
         "See the installed plugins, their configuration without its secrets, jobs, routes and dead letters.";
-    PluginsOperate = "plugins.operate", true,
+    PluginsOperate = "plugins.operate", Operator,
         "Enable and disable plugins, run and pause their jobs, read, replay and drop dead letters, set log levels.";
-    PluginsManage = "plugins.manage", false,
+    PluginsManage = "plugins.manage", Admin,
         "Install, configure and uninstall plugins, which run with the host's rights.";
-    EventsEmit = "events.emit", false,
+    EventsEmit = "events.emit", Admin,
         "Emit events, also those that the platform emits.";
-    UsersRead = "users.read", true,
+    UsersRead = "users.read", Operator,
         "See accounts, groups and the names of their tokens.";
-    UsersManage = "users.manage", false,
+    UsersManage = "users.manage", Admin,
         "Create, change, disable and delete accounts and groups, and revoke tokens. Nobody gives what they do not have.";
-    SessionsRead = "sessions.read", true,
+    SessionsOwn = "sessions.own", User,
+        "Create, see, change, share and end one's own sessions, and use those that others share.";
+    SessionsRead = "sessions.read", Operator,
         "See everybody's sessions.";
-    SessionsManage = "sessions.manage", true,
+    SessionsManage = "sessions.manage", Operator,
         "Create, change and end everybody's sessions.";
-    HostObserve = "host.observe", true,
+    HostObserve = "host.observe", Operator,
         "See the host's metrics, logs and live changes.";
 }
 
@@ -100,8 +102,8 @@ impl Role {
     pub(in crate::platform) fn permissions(self) -> impl Iterator<Item = &'static str> {
         let has = move |permission: &&Permission| match self {
             Self::Admin => true,
-            Self::Operator => permission.operator,
-            Self::User => false,
+            Self::Operator => permission.role != Self::Admin,
+            Self::User => permission.role == Self::User,
         };
         PERMISSIONS.iter().filter(has).map(|permission| permission.name)
     }
@@ -137,7 +139,7 @@ mod tests {
         for forbidden in ["plugins.manage", "users.manage", "events.emit"] {
             assert!(!may.contains(&forbidden), "{forbidden}");
         }
-        assert_eq!(Role::User.permissions().count(), 0);
+        assert_eq!(Role::User.permissions().collect::<Vec<_>>(), ["sessions.own"]);
     }
 
     #[test]

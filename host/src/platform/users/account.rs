@@ -229,9 +229,9 @@ impl Accounts {
             return Err(UserError::Field { field: "limit", expected: "1 to 1000" });
         }
         check_text("name", &filter.name)?;
-        let name = name_of(&filter.name).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let name = rows::containing(&name_of(&filter.name));
         let role = filter.role.map_or("%", Role::name);
-        let (name, skip, limit) = (format!("%{name}%"), i64::from(filter.skip), i64::from(limit));
+        let (name, skip, limit) = (name, i64::from(filter.skip), i64::from(limit));
         Ok(self.database.with("list accounts", |c| rows::list(c, &name, role, skip, limit))?)
     }
 

@@ -3,6 +3,7 @@
 mod account;
 mod error;
 mod group;
+mod listed;
 pub(in crate::platform) mod rows;
 mod view;
 

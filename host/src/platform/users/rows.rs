@@ -159,6 +159,11 @@ pub(in crate::platform) fn standing(c: &mut Connection, key: &str) -> QueryResul
     Ok(Some(Standing { row, groups, granted, inherited }))
 }
 
+/// What is like every text that has this in it, with `\\` before what stands for itself.
+pub(super) fn containing(text: &str) -> String {
+    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+}
+
 /// Accounts whose names are like `name` and whose roles are like `role`, by name; and how many there are in all.
 pub(super) fn list(
     c: &mut Connection,
