@@ -158,43 +158,9 @@ fn routes(app: &mut web::ServiceConfig) {
             .default_service(web::to(gateway::serve)),
     );
     operations::mount(app);
-    of_sessions(app);
 }
 
 /// Whether `path` is `folder`, or below it.
 fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// A path that takes these methods.
-fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
-    web::resource(path)
-        .default_service(web::to(move || std::future::ready(problem::method_not_allowed(methods))))
-}
-
-fn of_sessions(app: &mut web::ServiceConfig) {
-    app.service(
-        resource("/api/v1/sessions", "GET, POST")
-            .route(web::get().to(sessions::list))
-            .route(web::post().to(sessions::create)),
-    )
-    .service(
-        resource("/api/v1/sessions/{id}", "GET, PATCH, DELETE")
-            .route(web::get().to(sessions::show))
-            .route(web::patch().to(sessions::change))
-            .route(web::delete().to(sessions::delete)),
-    )
-    .service(resource("/api/v1/sessions/{id}/transition", "POST").route(web::post().to(sessions::transition)))
-    .service(resource("/api/v1/sessions/{id}/heartbeat", "POST").route(web::post().to(sessions::heartbeat)))
-    .service(resource("/api/v1/sessions/{id}/activity", "POST").route(web::post().to(sessions::activity)))
-    .service(resource("/api/v1/sessions/{id}/connections", "POST").route(web::post().to(sessions::connect)))
-    .service(
-        resource("/api/v1/sessions/{id}/connections/{connection}", "DELETE")
-            .route(web::delete().to(sessions::disconnect)),
-    )
-    .service(
-        resource("/api/v1/sessions/{id}/shares/{user}", "PUT, DELETE")
-            .route(web::put().to(sessions::share))
-            .route(web::delete().to(sessions::unshare)),
-    );
 }

@@ -21,8 +21,8 @@ use super::{
     Problem, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
     needs::{self, Needs},
     observe, openapi, origin, plugins,
-    problem::{RefusalMembers, method_not_allowed},
-    sign_in, stream, tokens, ui, users,
+    problem::{RefusalMembers, TransitionMembers, method_not_allowed},
+    sessions, sign_in, stream, tokens, ui, users,
 };
 
 /// One method of one path.
@@ -56,7 +56,7 @@ macro_rules! operations {
                     document.",
             ),
             paths($($file::$handler),*),
-            components(schemas(Problem, RefusalMembers)),
+            components(schemas(Problem, RefusalMembers, TransitionMembers)),
             security(("token" = []), ("cookie" = [])),
             modifiers(&Schemes),
         )]
@@ -117,6 +117,18 @@ operations![
     jobs::pause,
     jobs::resume,
     gateway::list,
+    sessions::list,
+    sessions::create,
+    sessions::show,
+    sessions::change,
+    sessions::delete,
+    sessions::transition,
+    sessions::heartbeat,
+    sessions::activity,
+    sessions::connect,
+    sessions::disconnect,
+    sessions::share,
+    sessions::unshare,
     users::list,
     users::create,
     users::show,

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::platform::access::rights::{Right, SessionsManage, SessionsOwn, SessionsRead};
 use crate::platform::sessions::{
-    Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions, Step,
-    Usage, Viewer,
+    Access, Activity, Caller, ConnectionView, Filter, NewConnection, NewSession, SessionError, SessionPage,
+    SessionPatch, SessionView, Sessions, Step, Usage, Viewer,
 };
 
 /// Runs an operation on the threads for blocking ones: it waits for the database.
@@ -49,6 +49,21 @@ async fn json<T: serde::de::DeserializeOwned>(
 }
 
 /// `GET /api/v1/sessions`
+///
+/// Sessions, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    params(
+        Filter,
+    ),
+    responses(
+        (status = 200, description = "Some of them", body = SessionPage),
+        (status = 400, description = "The query is not understood"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 422, description = "What the query asks for is out of bounds"),
+    ),
+)]
 pub(super) async fn list(
     may: May<SessionsOwn>,
     query: Query<Filter>,
@@ -61,6 +76,25 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/sessions`
+///
+/// Makes a session.
+///
+/// It is `pending`, until a controller makes its desktop.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "With the same key and the same body it is the same session"),
+    ),
+    request_body = NewSession,
+    responses(
+        (status = 200, description = "The session, which there is", body = SessionView, headers(("Location" = String, description = "The session's path"))),
+        (status = 201, description = "The session", body = SessionView, headers(("Location" = String, description = "The session's path"))),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 409, description = "Another request has made a session with this id or key, or there are too many"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn create(
     may: May<SessionsOwn>,
     request: HttpRequest,
@@ -79,6 +113,20 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/sessions/{id}`
+///
+/// One session, with who is connected.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+    ),
+)]
 pub(super) async fn show(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -89,7 +137,24 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(session))
 }
 
-/// `PATCH /api/v1/sessions/{id}`: what is not there stays, what is `null` goes.
+/// `PATCH /api/v1/sessions/{id}`
+///
+/// Changes a session. What is not there stays, what is `null` goes.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = SessionPatch,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn change(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -102,7 +167,22 @@ pub(super) async fn change(
     Ok(HttpResponse::Ok().json(session))
 }
 
-/// `DELETE /api/v1/sessions/{id}`: it is `deleting` then, until a controller says that it is gone.
+/// `DELETE /api/v1/sessions/{id}`
+///
+/// Has a session go. It is `deleting` then, until a controller says that it is gone.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    responses(
+        (status = 202, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+    ),
+)]
 pub(super) async fn delete(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -114,6 +194,23 @@ pub(super) async fn delete(
 }
 
 /// `POST /api/v1/sessions/{id}/transition`
+///
+/// Takes a session to another state.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/transition",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Step,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "This does not follow the state that it has; with the members of `TransitionMembers`"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn transition(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -127,6 +224,23 @@ pub(super) async fn transition(
 }
 
 /// `POST /api/v1/sessions/{id}/heartbeat`
+///
+/// Says that a desktop lives, and what it uses.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/heartbeat",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Usage,
+    responses(
+        (status = 204, description = "It is kept"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn heartbeat(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -140,6 +254,23 @@ pub(super) async fn heartbeat(
 }
 
 /// `POST /api/v1/sessions/{id}/activity`
+///
+/// Says whether a session's user does something.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/activity",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Activity,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn activity(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -153,6 +284,24 @@ pub(super) async fn activity(
 }
 
 /// `POST /api/v1/sessions/{id}/connections`
+///
+/// Says that somebody connected.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/connections",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = NewConnection,
+    responses(
+        (status = 200, description = "The connection, which there is", body = ConnectionView),
+        (status = 201, description = "The connection", body = ConnectionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session does not run, or has too many connections"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn connect(
     may: May<SessionsOwn>,
     id: web::Path<String>,
@@ -168,6 +317,21 @@ pub(super) async fn connect(
 }
 
 /// `DELETE /api/v1/sessions/{id}/connections/{connection}`
+///
+/// Says that somebody is not connected any more.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}/connections/{connection}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("connection" = String, Path, description = "The connection's id"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, or no such connection"),
+    ),
+)]
 pub(super) async fn disconnect(
     may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
@@ -180,7 +344,7 @@ pub(super) async fn disconnect(
 }
 
 /// How a session is shared.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewShare {
     /// How much the other user may.
@@ -188,6 +352,24 @@ pub(super) struct NewShare {
 }
 
 /// `PUT /api/v1/sessions/{id}/shares/{user}`
+///
+/// Shares a session with another user.
+#[utoipa::path(
+    put,
+    path = "/api/v1/sessions/{id}/shares/{user}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("user" = String, Path, description = "The other user"),
+    ),
+    request_body = NewShare,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done, or has too many shares"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn share(
     may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
@@ -202,6 +384,21 @@ pub(super) async fn share(
 }
 
 /// `DELETE /api/v1/sessions/{id}/shares/{user}`
+///
+/// Ends that a session is shared with a user.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}/shares/{user}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("user" = String, Path, description = "The other user"),
+    ),
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, or it is not shared with this user"),
+    ),
+)]
 pub(super) async fn unshare(
     may: May<SessionsOwn>,
     path: web::Path<(String, String)>,
