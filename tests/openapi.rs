@@ -16,7 +16,8 @@ fn start() -> Host {
 
 fn plugin_paths(document: &Value) -> usize {
     let paths = document["paths"].as_object().unwrap();
-    let of_plugins = |path: &&String| path.starts_with("/api/plugins/") && !path.starts_with("/api/plugins/ui");
+    let of_plugins =
+        |path: &&String| path.starts_with("/api/plugins/") && !path.starts_with("/api/plugins/ui");
     paths.keys().filter(of_plugins).count()
 }
 

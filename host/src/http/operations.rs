@@ -269,4 +269,15 @@ mod tests {
         assert_eq!(mounted, described);
         assert_eq!(mounted.len(), operations().len(), "a method of a path is there twice");
     }
+
+    #[test]
+    fn who_asks_nothing_of_the_caller_says_so() {
+        let document = openapi::host_document();
+        for Operation { path, method, needs, .. } in operations() {
+            let operation = &document["paths"][documented(&path)][method.as_str().to_lowercase()];
+            let security = operation.get("security").and_then(|security| security.as_array());
+            let is_open = security.is_some_and(|ways| ways.contains(&serde_json::json!({})));
+            assert_eq!(is_open, needs == Needs::Nothing, "{method} {path}");
+        }
+    }
 }
