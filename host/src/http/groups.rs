@@ -2,53 +2,53 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Edge, Problem,
     auth::{May, on_accounts},
-    body, resource,
+    body,
 };
 use crate::platform::{
     access::rights::{UsersManage, UsersRead},
     users::{GroupPatch, GroupView, NewGroup},
 };
 
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(
-        resource("/api/v1/groups", "GET, POST").route(web::get().to(list)).route(web::post().to(create)),
-    )
-    .service(
-        resource("/api/v1/groups/{group}", "GET, PATCH, DELETE")
-            .route(web::get().to(show))
-            .route(web::patch().to(update))
-            .route(web::delete().to(remove)),
-    )
-    .service(
-        resource("/api/v1/groups/{group}/members/{user}", "PUT, DELETE")
-            .route(web::put().to(add))
-            .route(web::delete().to(take_out)),
-    )
-    .service(
-        resource("/api/v1/groups/{group}/permissions/{permission:.*}", "PUT, DELETE")
-            .route(web::put().to(grant))
-            .route(web::delete().to(revoke)),
-    );
-}
-
 /// Groups.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct GroupList {
     /// All, by name.
     groups: Vec<GroupView>,
 }
 
 /// `GET /api/v1/groups`
+///
+/// All groups, by name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/groups",
+    responses(
+        (status = 200, description = "The groups", body = GroupList),
+    ),
+)]
 pub(super) async fn list(_: May<UsersRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let groups = on_accounts(&edge, |accounts| accounts.groups()).await?;
     Ok(HttpResponse::Ok().json(GroupList { groups }))
 }
 
 /// `POST /api/v1/groups`
+///
+/// Makes a group.
+#[utoipa::path(
+    post,
+    path = "/api/v1/groups",
+    request_body = NewGroup,
+    responses(
+        (status = 201, description = "The group", body = GroupView),
+        (status = 409, description = "A group has the name, or there are too many"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn create(
     _: May<UsersManage>,
     payload: web::Payload,
@@ -60,6 +60,19 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/groups/{group}`
+///
+/// One group.
+#[utoipa::path(
+    get,
+    path = "/api/v1/groups/{group}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 404, description = "There is no such group"),
+    ),
+)]
 pub(super) async fn show(
     _: May<UsersRead>,
     group: web::Path<String>,
@@ -69,6 +82,22 @@ pub(super) async fn show(
 }
 
 /// `PATCH /api/v1/groups/{group}`
+///
+/// Changes what a group is for.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/groups/{group}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+    ),
+    request_body = GroupPatch,
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 403, description = "This takes `users.manage`, and whatever the group's members are permitted"),
+        (status = 404, description = "There is no such group"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn update(
     may: May<UsersManage>,
     group: web::Path<String>,
@@ -82,6 +111,20 @@ pub(super) async fn update(
 }
 
 /// `DELETE /api/v1/groups/{group}`
+///
+/// Deletes a group. Its members stay.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/groups/{group}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "This takes `users.manage`, and whatever the group's members are permitted"),
+        (status = 404, description = "There is no such group"),
+    ),
+)]
 pub(super) async fn remove(
     may: May<UsersManage>,
     group: web::Path<String>,
@@ -93,6 +136,22 @@ pub(super) async fn remove(
 }
 
 /// `PUT /api/v1/groups/{group}/members/{user}`
+///
+/// Takes an account into a group.
+#[utoipa::path(
+    put,
+    path = "/api/v1/groups/{group}/members/{user}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 403, description = "This takes `users.manage`, and whatever the group's members and the account are permitted"),
+        (status = 404, description = "There is no such group, or no such account"),
+        (status = 409, description = "The group has too many members"),
+    ),
+)]
 pub(super) async fn add(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,
@@ -102,6 +161,21 @@ pub(super) async fn add(
 }
 
 /// `DELETE /api/v1/groups/{group}/members/{user}`
+///
+/// Takes an account out of a group.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/groups/{group}/members/{user}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 403, description = "This takes `users.manage`, and whatever the group's members and the account are permitted"),
+        (status = 404, description = "There is no such group, or no such account"),
+    ),
+)]
 pub(super) async fn take_out(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,
@@ -122,6 +196,23 @@ async fn set_member(
 }
 
 /// `PUT /api/v1/groups/{group}/permissions/{permission}`
+///
+/// Permits something to all members of a group.
+#[utoipa::path(
+    put,
+    path = "/api/v1/groups/{group}/permissions/{permission:.*}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+        ("permission" = String, Path, description = "The permission, such as `slack.preview`"),
+    ),
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 403, description = "This takes `users.manage`, what the group's members are permitted, and the permission itself"),
+        (status = 404, description = "There is no such group"),
+        (status = 409, description = "The group has too many permissions"),
+        (status = 422, description = "This is no permission"),
+    ),
+)]
 pub(super) async fn grant(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,
@@ -131,6 +222,22 @@ pub(super) async fn grant(
 }
 
 /// `DELETE /api/v1/groups/{group}/permissions/{permission}`
+///
+/// Takes a permission from a group.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/groups/{group}/permissions/{permission:.*}",
+    params(
+        ("group" = String, Path, description = "The group's name or id"),
+        ("permission" = String, Path, description = "The permission, such as `slack.preview`"),
+    ),
+    responses(
+        (status = 200, description = "The group", body = GroupView),
+        (status = 403, description = "This takes `users.manage`, and whatever the group's members are permitted"),
+        (status = 404, description = "There is no such group"),
+        (status = 422, description = "This is no permission"),
+    ),
+)]
 pub(super) async fn revoke(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     Edge, Problem,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Level,
-    log::{Wanted, Whose},
+    log::{LogPage, Wanted, Whose},
     platform::access::rights::HostObserve,
 };
 
@@ -20,7 +21,8 @@ const LISTED: usize = 100;
 const MOST_LISTED: usize = 1000;
 
 /// Which lines.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// The least severe level.
@@ -41,7 +43,20 @@ impl From<Asked> for Wanted {
     }
 }
 
-/// `GET /api/v1/logs?level=info&after=0&limit=100`: the host's own lines.
+/// `GET /api/v1/logs`
+///
+/// The latest lines of the host's log, its own.
+#[utoipa::path(
+    get,
+    path = "/api/v1/logs",
+    params(
+        Asked,
+    ),
+    responses(
+        (status = 200, description = "The lines", body = LogPage),
+        (status = 400, description = "The query is not understood"),
+    ),
+)]
 pub(super) async fn host(
     _: May<HostObserve>,
     query: Query<Asked>,
@@ -55,7 +70,22 @@ pub(super) async fn host(
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
-/// `GET /api/v1/plugins/{name}/logs?level=info&after=0&limit=100`: a plugin's lines, and the host's about it.
+/// `GET /api/v1/plugins/{name}/logs`
+///
+/// The latest lines of a plugin's log, and the host's about it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/logs",
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+        Asked,
+    ),
+    responses(
+        (status = 200, description = "The lines", body = LogPage),
+        (status = 400, description = "The query is not understood"),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn plugin(
     _: May<HostObserve>,
     name: web::Path<String>,

@@ -13,7 +13,24 @@ use crate::{
     platform::access::rights::{HostObserve, Right},
 };
 
-/// `GET /metrics`: the text format of Prometheus, or that of OpenMetrics if it is asked for.
+/// `GET /metrics`
+///
+/// The metrics, in the text format of Prometheus, or in that of OpenMetrics if it is asked for.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    security((), ("token" = []), ("cookie" = [])),
+    responses(
+        (
+            status = 200,
+            description = "The metrics",
+            content((String = "text/plain"), (String = "application/openmetrics-text")),
+        ),
+        (status = 401, description = "Nobody is signed in, where `server.metrics` is `token`"),
+        (status = 403, description = "The caller does not have the permission `host.observe`"),
+        (status = 500, description = "The host cannot do it"),
+    ),
+)]
 pub(super) async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     if edge.metrics == config::Metrics::Token {
         let identity = auth::required(auth::identify(&request).await?)?;

@@ -13,6 +13,7 @@ mod jobs;
 mod json_parts;
 mod logs;
 mod metrics;
+mod needs;
 mod observe;
 mod openapi;
 mod operations;
@@ -148,12 +149,6 @@ pub fn listen(
     Ok((server.listen(listener)?.run(), bound))
 }
 
-/// A path that takes these methods.
-fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
-    web::resource(path)
-        .default_service(web::to(move || std::future::ready(problem::method_not_allowed(methods))))
-}
-
 fn routes(app: &mut web::ServiceConfig) {
     // First, since the others are gone through one after the other. Not in the list: plugins say which routes there
     // are, and each is described while its plugin runs.
@@ -163,62 +158,9 @@ fn routes(app: &mut web::ServiceConfig) {
             .default_service(web::to(gateway::serve)),
     );
     operations::mount(app);
-    app.configure(sign_in::routes)
-        .configure(users::routes)
-        .configure(groups::routes)
-        .configure(tokens::routes)
-        .configure(of_sessions)
-        .configure(observing)
-        .service(resource("/api/v1/plugins/{name}/contributions", "GET").route(web::get().to(ui::of_plugin)))
-        .service(resource("/api/v1/schemas/ui.json", "GET").route(web::get().to(ui::schema)))
-        .configure(ui::routes);
 }
 
 /// Whether `path` is `folder`, or below it.
 fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn of_sessions(app: &mut web::ServiceConfig) {
-    app.service(
-        resource("/api/v1/sessions", "GET, POST")
-            .route(web::get().to(sessions::list))
-            .route(web::post().to(sessions::create)),
-    )
-    .service(
-        resource("/api/v1/sessions/{id}", "GET, PATCH, DELETE")
-            .route(web::get().to(sessions::show))
-            .route(web::patch().to(sessions::change))
-            .route(web::delete().to(sessions::delete)),
-    )
-    .service(resource("/api/v1/sessions/{id}/transition", "POST").route(web::post().to(sessions::transition)))
-    .service(resource("/api/v1/sessions/{id}/heartbeat", "POST").route(web::post().to(sessions::heartbeat)))
-    .service(resource("/api/v1/sessions/{id}/activity", "POST").route(web::post().to(sessions::activity)))
-    .service(resource("/api/v1/sessions/{id}/connections", "POST").route(web::post().to(sessions::connect)))
-    .service(
-        resource("/api/v1/sessions/{id}/connections/{connection}", "DELETE")
-            .route(web::delete().to(sessions::disconnect)),
-    )
-    .service(
-        resource("/api/v1/sessions/{id}/shares/{user}", "PUT, DELETE")
-            .route(web::put().to(sessions::share))
-            .route(web::delete().to(sessions::unshare)),
-    );
-}
-
-/// What is only looked at.
-fn observing(app: &mut web::ServiceConfig) {
-    let get = |path: &str| {
-        web::resource(path)
-            .default_service(web::to(|| std::future::ready(problem::method_not_allowed("GET"))))
-    };
-    app.service(get("/metrics").route(web::get().to(metrics::metrics)))
-        .service(get("/api/v1/status").route(web::get().to(observe::status)))
-        .service(get("/api/v1/logs").route(web::get().to(logs::host)))
-        .service(get("/api/v1/consumers").route(web::get().to(observe::consumers)))
-        .service(get("/api/v1/stream").route(web::get().to(stream::stream)))
-        .service(get("/api/v1/plugins/{name}/logs").route(web::get().to(logs::plugin)))
-        .service(get("/api/v1/plugins/{name}/consumers").route(web::get().to(observe::consumers_of)))
-        .service(get("/api/v1/plugins/{name}/health").route(web::get().to(observe::health)))
-        .service(get("/api/v1/plugins/{name}/grants").route(web::get().to(observe::grants)));
 }

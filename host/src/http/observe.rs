@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
 use crate::{
     clock,
     events::{Event, Place, check_filter},
-    install::InstallError,
+    install::{ConsumerState, GrantView, Health, InstallError},
     platform::access::rights::{HostObserve, PluginsRead},
 };
 
@@ -27,7 +26,7 @@ const MOST_LISTED: usize = 500;
 const SHOWN_BYTES: usize = 64 * 1024;
 
 /// How the host is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Status {
     /// Its version.
     pub(crate) version: String,
@@ -50,7 +49,7 @@ pub(crate) struct Status {
 }
 
 /// How the event log is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct EventLogStatus {
     /// The number of the newest event.
     pub(crate) head: u64,
@@ -59,6 +58,15 @@ pub(crate) struct EventLogStatus {
 }
 
 /// `GET /api/v1/status`
+///
+/// How the host is.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    responses(
+        (status = 200, description = "The status", body = Status),
+    ),
+)]
 pub(super) async fn status(_: May<HostObserve>, edge: web::Data<Edge>) -> HttpResponse {
     let mut plugins = BTreeMap::new();
     for (_, state) in edge.runtime.states() {
@@ -81,23 +89,65 @@ pub(super) async fn status(_: May<HostObserve>, edge: web::Data<Edge>) -> HttpRe
     })
 }
 
+/// Consumers.
+#[derive(Debug, Serialize, ToSchema)]
+struct Consumers {
+    /// By plugin and name.
+    consumers: Vec<ConsumerState>,
+}
+
 /// `GET /api/v1/consumers`
+///
+/// The consumers of all plugins, and how they are doing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/consumers",
+    responses(
+        (status = 200, description = "The consumers", body = Consumers),
+    ),
+)]
 pub(super) async fn consumers(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let consumers = blocking(&edge, |plugins| plugins.consumers(None)).await?;
-    Ok(HttpResponse::Ok().json(json!({"consumers": consumers})))
+    Ok(HttpResponse::Ok().json(Consumers { consumers }))
 }
 
 /// `GET /api/v1/plugins/{name}/consumers`
+///
+/// The consumers of a plugin, and how they are doing.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/consumers",
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+    ),
+    responses(
+        (status = 200, description = "The consumers", body = Consumers),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn consumers_of(
     _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
     let consumers = blocking(&edge, move |plugins| plugins.consumers(Some(&name))).await?;
-    Ok(HttpResponse::Ok().json(json!({"consumers": consumers})))
+    Ok(HttpResponse::Ok().json(Consumers { consumers }))
 }
 
 /// `GET /api/v1/plugins/{name}/health`
+///
+/// How a plugin is, in one word, and why.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/health",
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+    ),
+    responses(
+        (status = 200, description = "How it is", body = Health),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn health(
     _: May<PluginsRead>,
     name: web::Path<String>,
@@ -106,14 +156,34 @@ pub(super) async fn health(
     Ok(HttpResponse::Ok().json(blocking(&edge, move |plugins| plugins.health(&name)).await?))
 }
 
+/// What a plugin is allowed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Grants {
+    /// By permission.
+    grants: Vec<GrantView>,
+}
+
 /// `GET /api/v1/plugins/{name}/grants`
+///
+/// What a plugin was granted.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/grants",
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+    ),
+    responses(
+        (status = 200, description = "The permissions", body = Grants),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn grants(
     _: May<PluginsRead>,
     name: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
     let grants = blocking(&edge, move |plugins| plugins.grants(&name)).await?;
-    Ok(HttpResponse::Ok().json(json!({"grants": grants})))
+    Ok(HttpResponse::Ok().json(Grants { grants }))
 }
 
 /// Which events.

@@ -5,11 +5,15 @@
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::{Edge, auth, operations::Described};
+use super::{
+    Edge, auth,
+    needs::Needs,
+    operations::{Described, Operation, documented, operations},
+};
 use crate::routes::RouteView;
 
 /// The media type of problem documents.
@@ -47,18 +51,24 @@ pub(super) async fn show(request: HttpRequest, edge: web::Data<Edge>) -> HttpRes
 pub fn host_document() -> Value {
     // What is serialized are maps, texts and numbers.
     let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
-    let paths = document["paths"].as_object_mut();
-    for (path, item) in paths.into_iter().flatten() {
-        let operations = item.as_object_mut().into_iter().flatten();
-        for (_, operation) in operations.filter(|(name, _)| *name != "parameters") {
-            complete(path, operation);
-        }
+    if let Value::Object(paths) = document["paths"].take() {
+        let paths = paths.into_iter().map(|(path, item)| (documented(&path), item));
+        document["paths"] = Value::Object(paths.collect());
+    }
+    for operation in operations() {
+        let method = operation.method.as_str().to_lowercase();
+        complete(&operation, &mut document["paths"][documented(&operation.path)][method]);
     }
     document
 }
 
+/// How calls that change something are signed in: with the cookie they take more.
+fn to_change() -> Value {
+    json!([{"token": []}, {"cookie": [], "csrf": []}])
+}
+
 /// Adds to an operation what is not said of each one by itself.
-fn complete(path: &str, operation: &mut Value) {
+fn complete(Operation { path, method, needs, .. }: &Operation, operation: &mut Value) {
     // Functions have their names from their file's subject.
     let id = format!("{}.{}", text(&operation["tags"][0]), text(&operation["operationId"]));
     operation["operationId"] = id.into();
@@ -67,7 +77,14 @@ fn complete(path: &str, operation: &mut Value) {
     let (summary, rest) = description.split_once("\n\n").unwrap_or((&description, ""));
     operation["summary"] = summary.replace('\n', " ").into();
     operation["description"] = rest.into();
+    let changes = *method != Method::GET;
     let signed_in = operation.get("security").is_none();
+    if signed_in && changes {
+        operation["security"] = to_change();
+    }
+    if let Needs::Permission(permission) = needs {
+        operation["x-permissions"] = json!([permission]);
+    }
     let takes_body = operation.get("requestBody").is_some();
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     let mut also = |status: &str, description: &str| {
@@ -75,6 +92,19 @@ fn complete(path: &str, operation: &mut Value) {
     };
     if signed_in {
         also("401", "Nobody is signed in");
+    }
+    let refused = match needs {
+        Needs::Permission(permission) => {
+            Some(format!("The caller does not have the permission `{permission}`"))
+        }
+        Needs::Everything => Some("The caller does not have the role `admin`".to_owned()),
+        Needs::SignIn if changes => {
+            Some("The call has a cookie, and comes from another site's page".to_owned())
+        }
+        Needs::SignIn | Needs::Nothing => None,
+    };
+    if let Some(refused) = refused {
+        also("403", &refused);
     }
     if takes_body {
         also("400", "The body is not what is expected");
@@ -88,6 +118,12 @@ fn complete(path: &str, operation: &mut Value) {
     for (status, response) in responses {
         if status.starts_with(['4', '5']) && response.get("content").is_none() {
             response["content"] = problem();
+        }
+        if matches!(status.as_str(), "429" | "503") {
+            response["headers"]["Retry-After"] = json!({
+                "description": "After how many seconds to try again, if that is known",
+                "schema": {"type": "integer", "minimum": 1},
+            });
         }
     }
 }
@@ -144,6 +180,8 @@ fn operation_of(plugin: &str, route: &RouteView) -> Value {
     });
     if route.public {
         operation["security"] = json!([]);
+    } else if route.method != "GET" {
+        operation["security"] = to_change();
     }
     if route.method != "GET" {
         operation["requestBody"] = json!({

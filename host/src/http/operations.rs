@@ -1,7 +1,8 @@
 //! The list of all that the host answers: what is in it is mounted and described, and nothing else is.
 //!
-//! A handler has its path, method, parameters and answers in `#[utoipa::path]` beside it. The names of what is answered,
-//! which are those of the types, share one space: two types of one name would be one in the document.
+//! A handler has its path, method, parameters and answers in `#[utoipa::path]` beside it. The path is as the web server
+//! has it: `{rest:.*}` matches several segments, and is `{rest}` in the document. The names of what is answered, which are
+//! those of the types, share one space: two types of one name would be one in the document.
 
 use actix_web::{
     Route, guard,
@@ -12,27 +13,33 @@ use utoipa::{
     Modify, OpenApi, Path,
     openapi::{
         path::HttpMethod,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 use super::{
-    Problem, dead_letters, events, gateway, health, jobs, observe, openapi, plugins,
-    problem::{RefusalMembers, method_not_allowed},
+    Problem, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
+    needs::{self, Needs},
+    observe, openapi, origin, plugins,
+    problem::{RefusalMembers, TransitionMembers, method_not_allowed},
+    sessions, sign_in, stream, tokens, ui, users,
 };
 
 /// One method of one path.
-struct Operation {
-    path: String,
-    method: Method,
+pub(super) struct Operation {
+    /// As the web server has it.
+    pub(super) path: String,
+    pub(super) method: Method,
+    /// What it asks of the caller.
+    pub(super) needs: Needs,
     route: fn() -> Route,
 }
 
 impl Operation {
     /// As `#[utoipa::path]` has it.
-    fn of<P: Path>(route: fn() -> Route) -> Self {
+    fn of<P: Path>(needs: Needs, route: fn() -> Route) -> Self {
         let method = P::methods().into_iter().next().map_or(Method::GET, method);
-        Self { path: P::path(), method, route }
+        Self { path: P::path(), method, needs, route }
     }
 }
 
@@ -49,14 +56,17 @@ macro_rules! operations {
                     document.",
             ),
             paths($($file::$handler),*),
-            components(schemas(Problem, RefusalMembers)),
-            security(("token" = [])),
-            modifiers(&Token),
+            components(schemas(Problem, RefusalMembers, TransitionMembers)),
+            security(("token" = []), ("cookie" = [])),
+            modifiers(&Schemes),
         )]
         pub(super) struct Described;
 
-        fn operations() -> Vec<Operation> {
-            vec![$(Operation::of::<$file::[<__path_ $handler>]>(|| web::to($file::$handler))),*]
+        pub(super) fn operations() -> Vec<Operation> {
+            vec![$(Operation::of::<$file::[<__path_ $handler>]>(
+                needs::of($file::$handler),
+                || web::to($file::$handler),
+            )),*]
         }
     }};
 }
@@ -64,9 +74,20 @@ macro_rules! operations {
 operations![
     health::healthz,
     health::readyz,
+    metrics::metrics,
     openapi::show,
+    sign_in::sign_in,
+    sign_in::sign_out,
+    sign_in::me,
+    sign_in::change_me,
+    sign_in::change_password,
+    sign_in::permissions,
+    observe::status,
+    observe::consumers,
     observe::events,
     events::post,
+    stream::stream,
+    logs::host,
     plugins::list,
     plugins::install,
     plugins::show,
@@ -77,6 +98,10 @@ operations![
     plugins::set_config,
     plugins::set_log_level,
     plugins::rotate_secret_key,
+    observe::consumers_of,
+    observe::health,
+    observe::grants,
+    logs::plugin,
     plugins::blocked,
     plugins::unblock,
     dead_letters::list,
@@ -92,19 +117,80 @@ operations![
     jobs::pause,
     jobs::resume,
     gateway::list,
+    sessions::list,
+    sessions::create,
+    sessions::show,
+    sessions::change,
+    sessions::delete,
+    sessions::transition,
+    sessions::heartbeat,
+    sessions::activity,
+    sessions::connect,
+    sessions::disconnect,
+    sessions::share,
+    sessions::unshare,
+    users::list,
+    users::create,
+    users::show,
+    users::update,
+    users::remove,
+    users::enable,
+    users::disable,
+    users::set_password,
+    users::grant,
+    users::revoke,
+    groups::list,
+    groups::create,
+    groups::show,
+    groups::update,
+    groups::remove,
+    groups::add,
+    groups::take_out,
+    groups::grant,
+    groups::revoke,
+    tokens::list,
+    tokens::create,
+    tokens::revoke,
+    ui::all,
+    ui::components,
+    ui::widgets,
+    ui::admin_widgets,
+    ui::pages,
+    ui::admin_pages,
+    ui::menu_items,
+    ui::settings_pages,
+    ui::asset,
+    ui::of_plugin,
+    ui::schema,
 ];
 
 /// How one signs in.
-struct Token;
+struct Schemes;
 
-impl Modify for Token {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let token = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The administrator's token, which is in `admin.token` in the data folder"));
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "A token of an account (`POST /api/v1/tokens`), or the administrator's, which is in `admin.token` in the \
+             data folder",
+        ));
+        let cookie = ApiKeyValue::with_description(
+            origin::PLAIN,
+            "The cookie of `POST /api/v1/sign-in`. Over HTTPS its name begins with `__Host-`",
+        );
+        let csrf = ApiKeyValue::with_description(
+            "X-CSRF-Token",
+            "The `csrf_token` that signing in and `GET /api/v1/me` answer: for calls with the cookie that change something",
+        );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        components.add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(csrf)));
     }
+}
+
+/// A path as OpenAPI has it: which text a parameter matches is not in it.
+pub(super) fn documented(path: &str) -> String {
+    path.replace(":.*}", "}")
 }
 
 /// Paths with what is mounted at each, in the order of the list.
@@ -178,9 +264,20 @@ mod tests {
         }
         let mounted: BTreeSet<_> = operations()
             .into_iter()
-            .map(|operation| (operation.path, operation.method.to_string()))
+            .map(|operation| (documented(&operation.path), operation.method.to_string()))
             .collect();
         assert_eq!(mounted, described);
         assert_eq!(mounted.len(), operations().len(), "a method of a path is there twice");
+    }
+
+    #[test]
+    fn who_asks_nothing_of_the_caller_says_so() {
+        let document = openapi::host_document();
+        for Operation { path, method, needs, .. } in operations() {
+            let operation = &document["paths"][documented(&path)][method.as_str().to_lowercase()];
+            let security = operation.get("security").and_then(|security| security.as_array());
+            let is_open = security.is_some_and(|ways| ways.contains(&serde_json::json!({})));
+            assert_eq!(is_open, needs == Needs::Nothing, "{method} {path}");
+        }
     }
 }

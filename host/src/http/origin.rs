@@ -17,7 +17,7 @@ use super::{Edge, Problem};
 use crate::{config::SecureCookie, platform::access::csrf_token};
 
 /// The cookie's name over plain HTTP.
-const PLAIN: &str = "streamspace";
+pub(super) const PLAIN: &str = "streamspace";
 /// Its name over HTTPS: a browser takes this one from the host itself alone, for all of its paths (RFC 6265bis, 4.1.3.2).
 const SECURE: &str = "__Host-streamspace";
 /// Where a page says what it proves itself with.

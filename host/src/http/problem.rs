@@ -20,7 +20,8 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too.
+/// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too,
+/// and one of a step of a session those of `TransitionMembers`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:streamspace:problem:` and the code.
@@ -48,7 +49,7 @@ pub struct Problem {
 }
 
 /// What a problem document says besides, of a step of a session that its state does not allow.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TransitionMembers {
     /// The session's state.
     pub state: State,

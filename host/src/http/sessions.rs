@@ -16,8 +16,8 @@ use crate::platform::{
         rights::{Right, SessionsManage, SessionsOwn, SessionsRead},
     },
     sessions::{
-        Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions,
-        Step, Usage, Viewer,
+        Access, Activity, Caller, ConnectionView, Filter, NewConnection, NewSession, SessionError,
+        SessionPage, SessionPatch, SessionView, Sessions, Step, Usage, Viewer,
     },
 };
 
@@ -60,6 +60,21 @@ async fn json<T: serde::de::DeserializeOwned>(
 }
 
 /// `GET /api/v1/sessions`
+///
+/// Sessions, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    params(
+        Filter,
+    ),
+    responses(
+        (status = 200, description = "Some of them", body = SessionPage),
+        (status = 400, description = "The query is not understood"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 422, description = "What the query asks for is out of bounds"),
+    ),
+)]
 pub(super) async fn list(
     SignedIn(identity): SignedIn,
     query: Query<Filter>,
@@ -72,6 +87,25 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/sessions`
+///
+/// Makes a session.
+///
+/// It is `pending`, until a controller makes its desktop.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "With the same key and the same body it is the same session"),
+    ),
+    request_body = NewSession,
+    responses(
+        (status = 200, description = "The session, which there is", body = SessionView, headers(("Location" = String, description = "The session's path"))),
+        (status = 201, description = "The session", body = SessionView, headers(("Location" = String, description = "The session's path"))),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 409, description = "Another request has made a session with this id or key, or there are too many"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn create(
     SignedIn(identity): SignedIn,
     request: HttpRequest,
@@ -90,6 +124,20 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/sessions/{id}`
+///
+/// One session, with who is connected.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+    ),
+)]
 pub(super) async fn show(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -100,7 +148,24 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(session))
 }
 
-/// `PATCH /api/v1/sessions/{id}`: what is not there stays, what is `null` goes.
+/// `PATCH /api/v1/sessions/{id}`
+///
+/// Changes a session. What is not there stays, what is `null` goes.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = SessionPatch,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn change(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -113,7 +178,22 @@ pub(super) async fn change(
     Ok(HttpResponse::Ok().json(session))
 }
 
-/// `DELETE /api/v1/sessions/{id}`: it is `deleting` then, until a controller says that it is gone.
+/// `DELETE /api/v1/sessions/{id}`
+///
+/// Has a session go. It is `deleting` then, until a controller says that it is gone.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    responses(
+        (status = 202, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+    ),
+)]
 pub(super) async fn delete(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -125,6 +205,23 @@ pub(super) async fn delete(
 }
 
 /// `POST /api/v1/sessions/{id}/transition`
+///
+/// Takes a session to another state.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/transition",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Step,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "This does not follow the state that it has; with the members of `TransitionMembers`"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn transition(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -138,6 +235,23 @@ pub(super) async fn transition(
 }
 
 /// `POST /api/v1/sessions/{id}/heartbeat`
+///
+/// Says that a desktop lives, and what it uses.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/heartbeat",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Usage,
+    responses(
+        (status = 204, description = "It is kept"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn heartbeat(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -151,6 +265,23 @@ pub(super) async fn heartbeat(
 }
 
 /// `POST /api/v1/sessions/{id}/activity`
+///
+/// Says whether a session's user does something.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/activity",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = Activity,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn activity(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -164,6 +295,24 @@ pub(super) async fn activity(
 }
 
 /// `POST /api/v1/sessions/{id}/connections`
+///
+/// Says that somebody connected.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/connections",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+    ),
+    request_body = NewConnection,
+    responses(
+        (status = 200, description = "The connection, which there is", body = ConnectionView),
+        (status = 201, description = "The connection", body = ConnectionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session does not run, or has too many connections"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn connect(
     SignedIn(identity): SignedIn,
     id: web::Path<String>,
@@ -179,6 +328,21 @@ pub(super) async fn connect(
 }
 
 /// `DELETE /api/v1/sessions/{id}/connections/{connection}`
+///
+/// Says that somebody is not connected any more.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}/connections/{connection}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("connection" = String, Path, description = "The connection's id"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, or no such connection"),
+    ),
+)]
 pub(super) async fn disconnect(
     SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,
@@ -191,7 +355,7 @@ pub(super) async fn disconnect(
 }
 
 /// How a session is shared.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewShare {
     /// How much the other user may.
@@ -199,6 +363,24 @@ pub(super) struct NewShare {
 }
 
 /// `PUT /api/v1/sessions/{id}/shares/{user}`
+///
+/// Shares a session with another user.
+#[utoipa::path(
+    put,
+    path = "/api/v1/sessions/{id}/shares/{user}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("user" = String, Path, description = "The other user"),
+    ),
+    request_body = NewShare,
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 409, description = "The session is in a state in which this cannot be done, or has too many shares"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn share(
     SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,
@@ -213,6 +395,21 @@ pub(super) async fn share(
 }
 
 /// `DELETE /api/v1/sessions/{id}/shares/{user}`
+///
+/// Ends that a session is shared with a user.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}/shares/{user}",
+    params(
+        ("id" = String, Path, description = "The session's id"),
+        ("user" = String, Path, description = "The other user"),
+    ),
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 403, description = "The caller may not do this with the session, or with any"),
+        (status = 404, description = "There is no such session, or it is not shared with this user"),
+    ),
+)]
 pub(super) async fn unshare(
     SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,

@@ -2,11 +2,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Edge, Problem,
     auth::{self, SignedIn, on_accounts, on_accounts_in_turn},
-    body, origin, resource,
+    body, origin,
 };
 use crate::platform::{
     access::{Means, PERMISSIONS, Permission, csrf_token},
@@ -16,18 +17,8 @@ use crate::platform::{
 /// Signing in takes little, and comes from anybody.
 const MAX_BODY_BYTES: usize = 8 * 1024;
 
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(resource("/api/v1/sign-in", "POST").route(web::post().to(sign_in)))
-        .service(resource("/api/v1/sign-out", "POST").route(web::post().to(sign_out)))
-        .service(
-            resource("/api/v1/me", "GET, PATCH").route(web::get().to(me)).route(web::patch().to(change_me)),
-        )
-        .service(resource("/api/v1/me/password", "PUT").route(web::put().to(change_password)))
-        .service(resource("/api/v1/permissions", "GET").route(web::get().to(permissions)));
-}
-
 /// A name and a password.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
     /// The account's name.
@@ -37,7 +28,7 @@ pub(super) struct Credentials {
 }
 
 /// Who signed in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SignedInView {
     /// The account.
     user: UserView,
@@ -50,6 +41,21 @@ pub(super) struct SignedInView {
 }
 
 /// `POST /api/v1/sign-in`
+///
+/// Signs in with a name and a password.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sign-in",
+    security(()),
+    request_body = Credentials,
+    responses(
+        (status = 200, description = "Who signed in", body = SignedInView, headers(("Set-Cookie" = String, description = "What later calls are known by"))),
+        (status = 401, description = "The name or the password is wrong, or the account is disabled"),
+        (status = 403, description = "The call comes from another site's page"),
+        (status = 415, description = "The body is not `application/json`"),
+        (status = 429, description = "Too many attempts failed"),
+    ),
+)]
 pub(super) async fn sign_in(
     request: HttpRequest,
     payload: web::Payload,
@@ -87,6 +93,15 @@ pub(super) async fn sign_in(
 }
 
 /// `POST /api/v1/sign-out`
+///
+/// Ends the sign-in of the cookie that the call has.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sign-out",
+    responses(
+        (status = 204, description = "It is over", headers(("Set-Cookie" = String, description = "Has the browser forget the cookie"))),
+    ),
+)]
 pub(super) async fn sign_out(
     SignedIn(identity): SignedIn,
     request: HttpRequest,
@@ -101,7 +116,7 @@ pub(super) async fn sign_out(
 }
 
 /// Who calls.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Me {
     /// The account's id.
     id: String,
@@ -122,6 +137,15 @@ pub(super) struct Me {
 }
 
 /// `GET /api/v1/me`
+///
+/// Who calls, and what they are permitted.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me",
+    responses(
+        (status = 200, description = "Who calls", body = Me),
+    ),
+)]
 pub(super) async fn me(SignedIn(identity): SignedIn, request: HttpRequest) -> HttpResponse {
     let caller = identity.caller;
     let (signed_in_by, csrf_token) = match identity.means {
@@ -142,7 +166,7 @@ pub(super) async fn me(SignedIn(identity): SignedIn, request: HttpRequest) -> Ht
 }
 
 /// What an account may change of itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnPatch {
     /// The name to show.
@@ -152,6 +176,19 @@ pub(super) struct OwnPatch {
 }
 
 /// `PATCH /api/v1/me`
+///
+/// Changes the caller's own account.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/me",
+    request_body = OwnPatch,
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "The caller signed in with a token, or the call comes from another site's page"),
+        (status = 404, description = "The caller has no account: the administrator's token has none"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn change_me(
     SignedIn(identity): SignedIn,
     payload: web::Payload,
@@ -166,7 +203,7 @@ pub(super) async fn change_me(
 }
 
 /// The present password and the next.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Passwords {
     /// The present one.
@@ -176,6 +213,19 @@ pub(super) struct Passwords {
 }
 
 /// `PUT /api/v1/me/password`
+///
+/// Changes the caller's own password, and ends their other sign-ins.
+#[utoipa::path(
+    put,
+    path = "/api/v1/me/password",
+    request_body = Passwords,
+    responses(
+        (status = 204, description = "It is changed"),
+        (status = 403, description = "The present password is wrong, the caller signed in with a token, or the call comes from another site's page"),
+        (status = 404, description = "The caller has no account: the administrator's token has none"),
+        (status = 422, description = "The next password is not good enough"),
+    ),
+)]
 pub(super) async fn change_password(
     SignedIn(identity): SignedIn,
     request: HttpRequest,
@@ -193,13 +243,22 @@ pub(super) async fn change_password(
 }
 
 /// The host's own permissions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Permissions {
     /// Each with what it is for.
     permissions: &'static [Permission],
 }
 
 /// `GET /api/v1/permissions`
+///
+/// The host's own permissions.
+#[utoipa::path(
+    get,
+    path = "/api/v1/permissions",
+    responses(
+        (status = 200, description = "The permissions", body = Permissions),
+    ),
+)]
 pub(super) async fn permissions(_: SignedIn) -> HttpResponse {
     HttpResponse::Ok().json(Permissions { permissions: PERMISSIONS })
 }

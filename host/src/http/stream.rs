@@ -11,13 +11,17 @@ use std::{
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, HeaderName},
+    http::{
+        Method,
+        header::{self, HeaderName},
+    },
     rt::time::sleep,
     web::{self, Bytes},
 };
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::{
     Edge, Problem,
@@ -42,7 +46,8 @@ const MAX_TOPICS: usize = 16;
 const PIECE: usize = 256;
 
 /// What is to be watched.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// Filters of topics, with commas between them.
@@ -69,7 +74,26 @@ fn must_see_any(caller: &Caller) -> Result<(), Problem> {
     auth::must_be_permitted(caller, HostObserve::NAME)
 }
 
-/// `GET /api/v1/stream?topics=plugin.*,session.*`: server-sent events.
+/// `GET /api/v1/stream`
+///
+/// Live changes, as server-sent events (WHATWG HTML, 9.2). It ends when the host stops, the client goes, or the caller may
+/// watch no more.
+///
+/// What the caller may not see is left out: `session.*` takes `sessions.read`, `user.*` and `group.*` take `users.read`, and
+/// everything else `host.observe`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stream",
+    params(
+        Asked,
+        ("Last-Event-ID" = Option<u64>, Header, description = "As `after`; comes first"),
+    ),
+    responses(
+        (status = 200, description = "The events, each with an `EventView`", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "The query, a filter of topics or `Last-Event-ID` is not understood"),
+        (status = 403, description = "The caller may see none of them: this takes `host.observe`, `sessions.read` or `users.read`"),
+    ),
+)]
 pub(super) async fn stream(
     SignedIn(identity): SignedIn,
     request: HttpRequest,
@@ -100,17 +124,22 @@ pub(super) async fn stream(
             })?)
         }
     };
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Proxies of nginx's kind hold back what they do not know to be a stream.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"));
+    if request.method() == Method::HEAD {
+        return Ok(answer.finish());
+    }
     let tap = edge.bus.tap(filters, true, edge.max_streams)?;
     let log = edge.bus.log();
     // After the tap was opened: what is up to here is the past.
     let head = log.map_or(0, |log| log.offered());
     let watch = Watch {
-        proof: Some(Proof {
-            changes: edge.accounts.changes(),
-            looked_at: Instant::now(),
-            edge: edge.clone(),
-            request,
-        }),
+        // Looked at again at once: something may have changed since.
+        proof: Some(Proof { changes: None, looked_at: Instant::now(), edge: edge.clone(), request }),
         caller: identity.caller,
         records: log.map(|log| log.records()),
         open: Open { bus: Arc::clone(&edge.bus), tap },
@@ -123,15 +152,10 @@ pub(super) async fn stream(
         )),
         ended: false,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // Proxies of nginx's kind hold back what they do not know to be a stream.
-        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
-        .streaming(stream::unfold(watch, |mut watch| async move {
-            let piece = watch.next().await?;
-            Some((Ok::<Bytes, std::convert::Infallible>(piece), watch))
-        })))
+    Ok(answer.streaming(stream::unfold(watch, |mut watch| async move {
+        let piece = watch.next().await?;
+        Some((Ok::<Bytes, std::convert::Infallible>(piece), watch))
+    })))
 }
 
 /// A tap that is closed when it is dropped.
@@ -151,14 +175,14 @@ struct Proof {
     request: HttpRequest,
     edge: web::Data<Edge>,
     /// How often rights had changed when this was looked at last, and when that was.
-    changes: u64,
+    changes: Option<u64>,
     looked_at: Instant,
 }
 
 impl Proof {
     /// Whether it is to be looked at again: a sign-in ends, a token is revoked, an account has less than before.
     fn is_old(&mut self) -> bool {
-        let changes = self.edge.accounts.changes();
+        let changes = Some(self.edge.accounts.changes());
         let is_old = changes != self.changes || self.looked_at.elapsed() >= HEARTBEAT;
         if is_old {
             (self.changes, self.looked_at) = (changes, Instant::now());

@@ -11,12 +11,12 @@ use actix_web::{
 };
 use serde::Serialize;
 use streamspace_plugin::ui::SCHEMA;
+use utoipa::ToSchema;
 
 use super::{
     Edge, Problem,
     auth::{May, SignedIn},
     plugins::blocking,
-    problem,
 };
 use crate::{
     platform::access::rights::PluginsRead,
@@ -29,26 +29,6 @@ use crate::{
 const POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; font-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'; sandbox";
 
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str, methods: &'static str| {
-        web::resource(path)
-            .default_service(web::to(move || std::future::ready(problem::method_not_allowed(methods))))
-    };
-    app.service(resource("/api/plugins/ui", "GET").route(web::get().to(all)))
-        .service(resource("/api/plugins/ui/components", "GET").route(web::get().to(all)))
-        .service(resource("/api/plugins/ui/widgets", "GET").route(web::get().to(widgets)))
-        .service(resource("/api/plugins/ui/admin-widgets", "GET").route(web::get().to(admin_widgets)))
-        .service(resource("/api/plugins/ui/pages", "GET").route(web::get().to(pages)))
-        .service(resource("/api/plugins/ui/admin-pages", "GET").route(web::get().to(admin_pages)))
-        .service(resource("/api/plugins/ui/menu-items", "GET").route(web::get().to(menu_items)))
-        .service(resource("/api/plugins/ui/settings-pages", "GET").route(web::get().to(settings_pages)))
-        .service(
-            resource("/api/plugins/ui/assets/{tail:.*}", "GET, HEAD")
-                .route(web::get().to(asset))
-                .route(web::head().to(asset)),
-        );
-}
-
 fn shown(signed_in: &SignedIn, edge: &Edge) -> ContributionsView {
     edge.ui.shown_to(&signed_in.0.caller)
 }
@@ -59,89 +39,179 @@ fn personal(answer: &impl Serialize) -> HttpResponse {
 }
 
 /// A list of widgets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Widgets {
     /// Sorted by order.
     widgets: Vec<WidgetView>,
 }
 
 /// A list of widgets of the administration's dashboard.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AdminWidgets {
     /// Sorted by order.
     admin_widgets: Vec<WidgetView>,
 }
 
 /// A list of pages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pages {
     /// Sorted by order.
     pages: Vec<PageView>,
 }
 
 /// A list of pages of the administration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AdminPages {
     /// Sorted by order.
     admin_pages: Vec<PageView>,
 }
 
 /// A list of menu items.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct MenuItems {
     /// Sorted by order.
     menu_items: Vec<MenuItemView>,
 }
 
 /// A list of settings pages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct SettingsPages {
     /// Sorted by order.
     settings_pages: Vec<PageView>,
 }
 
-/// `GET /api/plugins/ui` and `GET /api/plugins/ui/components`: contributions of every kind.
-async fn all(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+/// `GET /api/plugins/ui`
+///
+/// What plugins show in the console, of every kind, as far as the caller may see it.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui",
+    responses(
+        (status = 200, description = "The contributions", body = ContributionsView),
+    ),
+)]
+pub(super) async fn all(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+    personal(&shown(&caller, &edge))
+}
+
+/// `GET /api/plugins/ui/components`
+///
+/// The same.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/components",
+    responses(
+        (status = 200, description = "The contributions", body = ContributionsView),
+    ),
+)]
+pub(super) async fn components(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     personal(&shown(&caller, &edge))
 }
 
 /// `GET /api/plugins/ui/widgets`
-async fn widgets(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The widgets of the home dashboard.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/widgets",
+    responses(
+        (status = 200, description = "The widgets of the home dashboard", body = Widgets),
+    ),
+)]
+pub(super) async fn widgets(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { widgets, .. } = shown(&caller, &edge);
     personal(&Widgets { widgets })
 }
 
 /// `GET /api/plugins/ui/admin-widgets`
-async fn admin_widgets(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The widgets of the administration's dashboard.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/admin-widgets",
+    responses(
+        (status = 200, description = "The widgets of the administration's dashboard", body = AdminWidgets),
+    ),
+)]
+pub(super) async fn admin_widgets(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { admin_widgets, .. } = shown(&caller, &edge);
     personal(&AdminWidgets { admin_widgets })
 }
 
 /// `GET /api/plugins/ui/pages`
-async fn pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The pages for users.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/pages",
+    responses(
+        (status = 200, description = "The pages for users", body = Pages),
+    ),
+)]
+pub(super) async fn pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { pages, .. } = shown(&caller, &edge);
     personal(&Pages { pages })
 }
 
 /// `GET /api/plugins/ui/admin-pages`
-async fn admin_pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The pages of the administration.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/admin-pages",
+    responses(
+        (status = 200, description = "The pages of the administration", body = AdminPages),
+    ),
+)]
+pub(super) async fn admin_pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { admin_pages, .. } = shown(&caller, &edge);
     personal(&AdminPages { admin_pages })
 }
 
 /// `GET /api/plugins/ui/menu-items`
-async fn menu_items(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The entries of the main navigation.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/menu-items",
+    responses(
+        (status = 200, description = "The entries of the main navigation", body = MenuItems),
+    ),
+)]
+pub(super) async fn menu_items(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { menu_items, .. } = shown(&caller, &edge);
     personal(&MenuItems { menu_items })
 }
 
 /// `GET /api/plugins/ui/settings-pages`
-async fn settings_pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
+///
+/// The pages where operators set plugins up.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/settings-pages",
+    responses(
+        (status = 200, description = "The pages where operators set plugins up", body = SettingsPages),
+    ),
+)]
+pub(super) async fn settings_pages(caller: SignedIn, edge: web::Data<Edge>) -> HttpResponse {
     let ContributionsView { settings_pages, .. } = shown(&caller, &edge);
     personal(&SettingsPages { settings_pages })
 }
 
-/// `GET /api/v1/plugins/{name}/contributions`: all of one plugin, whoever may see them.
+/// `GET /api/v1/plugins/{name}/contributions`
+///
+/// All that a plugin shows in the console, whoever may see it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/contributions",
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+    ),
+    responses(
+        (status = 200, description = "The contributions", body = ContributionsView),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
 pub(super) async fn of_plugin(
     _: May<PluginsRead>,
     name: web::Path<String>,
@@ -152,13 +222,52 @@ pub(super) async fn of_plugin(
     Ok(HttpResponse::Ok().json(edge.ui.views(&name)))
 }
 
-/// `GET /api/v1/schemas/ui.json`: the JSON Schema of declarative views. For everybody: it is the same for all hosts.
+/// `GET /api/v1/schemas/ui.json`
+///
+/// The JSON Schema of declarative views. It is the same for all hosts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/schemas/ui.json",
+    security(()),
+    responses(
+        (status = 200, description = "The schema", body = Object, content_type = "application/schema+json"),
+    ),
+)]
 pub(super) async fn schema() -> HttpResponse {
     HttpResponse::Ok().content_type("application/schema+json").body(SCHEMA)
 }
 
-/// `GET /api/plugins/ui/assets/{name}/{hash}/{path}`: a file below `ui/` of a plugin that runs.
-async fn asset(_: SignedIn, request: HttpRequest, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+/// `GET /api/plugins/ui/assets/{path}`
+///
+/// A file below `ui/` of a plugin that runs.
+#[utoipa::path(
+    get,
+    path = "/api/plugins/ui/assets/{path:.*}",
+    params(
+        ("path" = String, Path, description = "The plugin's name, the hash of its files, and the file's path: `NAME/HASH/PATH`"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has"),
+        ("Range" = Option<String>, Header, description = "Which bytes"),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The file, by its name's ending",
+            content_type = "*/*",
+            body = Vec<u8>,
+            headers(("ETag" = String, description = "For `If-None-Match`")),
+        ),
+        (status = 206, description = "The bytes that were asked for", content_type = "*/*", body = Vec<u8>),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "No plugin that runs has such a file"),
+        (status = 412, description = "The file is not as `If-Match` or `If-Unmodified-Since` has it"),
+        (status = 416, description = "The file does not have these bytes"),
+    ),
+)]
+pub(super) async fn asset(
+    _: SignedIn,
+    request: HttpRequest,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
     let none = || {
         let detail =
             "no plugin that runs has an asset at this path; `GET /api/plugins/ui` names those that are used";
@@ -175,6 +284,17 @@ async fn asset(_: SignedIn, request: HttpRequest, edge: web::Data<Edge>) -> Resu
     let file = NamedFile::from_file(file, path).map_err(|_| none())?;
     let mut response =
         file.prefer_utf8(false).disable_content_disposition().respond_to(&request).map_into_boxed_body();
+    match response.status() {
+        StatusCode::PRECONDITION_FAILED => {
+            let detail = "the file is not as `If-Match` or `If-Unmodified-Since` has it";
+            return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "SSP-API-412", detail));
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            let detail = "the file does not have the bytes that `Range` asks for";
+            return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "SSP-API-416", detail));
+        }
+        _ => {}
+    }
     let headers = response.headers_mut();
     set(headers, header::CONTENT_TYPE, content_type);
     set(headers, header::CONTENT_SECURITY_POLICY, POLICY);

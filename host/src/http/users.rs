@@ -2,41 +2,21 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Edge, Problem,
     auth::{May, on_accounts, on_accounts_in_turn},
     body,
     query::{Query, understood},
-    resource,
 };
 use crate::platform::{
     access::rights::{UsersManage, UsersRead},
     users::{NewUser, UserFilter, UserPatch, UserView},
 };
 
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(
-        resource("/api/v1/users", "GET, POST").route(web::get().to(list)).route(web::post().to(create)),
-    )
-    .service(
-        resource("/api/v1/users/{user}", "GET, PATCH, DELETE")
-            .route(web::get().to(show))
-            .route(web::patch().to(update))
-            .route(web::delete().to(remove)),
-    )
-    .service(resource("/api/v1/users/{user}/enable", "POST").route(web::post().to(enable)))
-    .service(resource("/api/v1/users/{user}/disable", "POST").route(web::post().to(disable)))
-    .service(resource("/api/v1/users/{user}/password", "PUT").route(web::put().to(set_password)))
-    .service(
-        resource("/api/v1/users/{user}/permissions/{permission:.*}", "PUT, DELETE")
-            .route(web::put().to(grant))
-            .route(web::delete().to(revoke)),
-    );
-}
-
 /// Accounts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct UserList {
     /// Those of this page, by name.
     users: Vec<UserView>,
@@ -44,7 +24,21 @@ struct UserList {
     total: i64,
 }
 
-/// `GET /api/v1/users?name=&role=&skip=0&limit=100`
+/// `GET /api/v1/users`
+///
+/// Accounts, by name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    params(
+        UserFilter,
+    ),
+    responses(
+        (status = 200, description = "Those of this page", body = UserList),
+        (status = 400, description = "The query is not understood"),
+        (status = 422, description = "What the query asks for is out of bounds"),
+    ),
+)]
 pub(super) async fn list(
     _: May<UsersRead>,
     query: Query<UserFilter>,
@@ -56,6 +50,19 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/users`
+///
+/// Makes an account.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    request_body = NewUser,
+    responses(
+        (status = 201, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is to be permitted"),
+        (status = 409, description = "Somebody has the name, or the permissions are too many"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn create(
     may: May<UsersManage>,
     payload: web::Payload,
@@ -68,6 +75,19 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/users/{user}`
+///
+/// One account.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 404, description = "There is no such account"),
+    ),
+)]
 pub(super) async fn show(
     _: May<UsersRead>,
     user: web::Path<String>,
@@ -77,6 +97,23 @@ pub(super) async fn show(
 }
 
 /// `PATCH /api/v1/users/{user}`
+///
+/// Changes an account.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/{user}",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    request_body = UserPatch,
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 409, description = "Nobody would be left with the role `admin`"),
+        (status = 422, description = "A field is not as it has to be"),
+    ),
+)]
 pub(super) async fn update(
     may: May<UsersManage>,
     user: web::Path<String>,
@@ -88,6 +125,21 @@ pub(super) async fn update(
 }
 
 /// `POST /api/v1/users/{user}/enable`
+///
+/// Lets an account sign in and use its tokens again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{user}/enable",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 409, description = "Nobody would be left with the role `admin`"),
+    ),
+)]
 pub(super) async fn enable(
     may: May<UsersManage>,
     user: web::Path<String>,
@@ -98,6 +150,21 @@ pub(super) async fn enable(
 }
 
 /// `POST /api/v1/users/{user}/disable`
+///
+/// Keeps an account from signing in and from using its tokens.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{user}/disable",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 409, description = "Nobody would be left with the role `admin`"),
+    ),
+)]
 pub(super) async fn disable(
     may: May<UsersManage>,
     user: web::Path<String>,
@@ -119,6 +186,21 @@ async fn patched(
 }
 
 /// `DELETE /api/v1/users/{user}`
+///
+/// Deletes an account, with its sign-ins and tokens.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user}",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 409, description = "Nobody would be left with the role `admin`"),
+    ),
+)]
 pub(super) async fn remove(
     may: May<UsersManage>,
     user: web::Path<String>,
@@ -130,7 +212,7 @@ pub(super) async fn remove(
 }
 
 /// A password.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     /// 12 characters or more.
@@ -138,6 +220,22 @@ struct NewPassword {
 }
 
 /// `PUT /api/v1/users/{user}/password`
+///
+/// Sets the password of an account, and ends its sign-ins.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user}/password",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+    ),
+    request_body = NewPassword,
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 422, description = "The password is not good enough"),
+    ),
+)]
 pub(super) async fn set_password(
     may: May<UsersManage>,
     user: web::Path<String>,
@@ -152,6 +250,23 @@ pub(super) async fn set_password(
 }
 
 /// `PUT /api/v1/users/{user}/permissions/{permission}`
+///
+/// Permits an account something beyond its role and its groups.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user}/permissions/{permission:.*}",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+        ("permission" = String, Path, description = "The permission, such as `slack.preview`"),
+    ),
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, what the account is permitted, and the permission itself"),
+        (status = 404, description = "There is no such account"),
+        (status = 409, description = "The account has too many permissions"),
+        (status = 422, description = "This is no permission"),
+    ),
+)]
 pub(super) async fn grant(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,
@@ -163,6 +278,22 @@ pub(super) async fn grant(
 }
 
 /// `DELETE /api/v1/users/{user}/permissions/{permission}`
+///
+/// Takes a permission from an account.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{user}/permissions/{permission:.*}",
+    params(
+        ("user" = String, Path, description = "The account's name or id"),
+        ("permission" = String, Path, description = "The permission, such as `slack.preview`"),
+    ),
+    responses(
+        (status = 200, description = "The account", body = UserView),
+        (status = 403, description = "This takes `users.manage`, and whatever the account is permitted"),
+        (status = 404, description = "There is no such account"),
+        (status = 422, description = "This is no permission"),
+    ),
+)]
 pub(super) async fn revoke(
     may: May<UsersManage>,
     path: web::Path<(String, String)>,

@@ -6,7 +6,7 @@ use super::{ConsumerView, InstallError, Plugins};
 use crate::events::Consumer;
 
 /// A consumer, and how it is doing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConsumerState {
     /// Its plugin.
     pub plugin: String,

@@ -7,7 +7,7 @@ use super::{InstallError, Plugins};
 use crate::clock;
 
 /// A permission that a plugin was granted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GrantView {
     /// As the manifest writes it.
     pub permission: String,

@@ -16,7 +16,7 @@ use crate::{
 const BEHIND: u64 = 1000;
 
 /// The word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthWord {
     /// It runs, and nothing is wrong.
@@ -30,7 +30,8 @@ pub enum HealthWord {
 }
 
 /// How a plugin is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PluginHealth)]
 pub struct Health {
     /// Its name.
     pub plugin: String,
@@ -57,7 +58,7 @@ pub struct Health {
 }
 
 /// Something that hangs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Hanging {
     /// `consumer` or `job`.
     pub kind: String,
@@ -68,7 +69,7 @@ pub struct Hanging {
 }
 
 /// A consumer that is behind.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Behind {
     /// Its name.
     pub consumer: String,
@@ -79,7 +80,7 @@ pub struct Behind {
 }
 
 /// The last run of a job.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LastRun {
     /// The job's name.
     pub job: String,

@@ -65,7 +65,7 @@ pub struct Wanted {
 }
 
 /// Lines of the log.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogPage {
     /// In their order.
     pub lines: Vec<LogLine>,
@@ -78,7 +78,7 @@ pub struct LogPage {
 }
 
 /// A line of the log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogLine {
     /// Counts the lines of this log, since the host started.
     pub number: u64,
@@ -91,6 +91,7 @@ pub struct LogLine {
     /// The plugin that says it, or that it is about.
     pub plugin: Option<String>,
     /// Everything else.
+    #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
 }
 

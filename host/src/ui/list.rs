@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use streamspace_plugin::ui::{Position, View, Width};
 
 /// What every contribution has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ContributionCommon)]
 pub struct Common {
     /// The plugin that it is of.
     pub plugin: String,
@@ -25,7 +26,7 @@ pub struct Common {
 }
 
 /// A web component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ComponentView {
     /// The name of the custom element, or whatever name the manifest has.
     pub name: String,
@@ -34,7 +35,7 @@ pub struct ComponentView {
 }
 
 /// A widget of a dashboard.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WidgetView {
     /// What every contribution has.
     #[serde(flatten)]
@@ -42,15 +43,18 @@ pub struct WidgetView {
     /// The heading.
     pub title: String,
     /// Where it stands.
+    #[schema(value_type = String, pattern = "^(top|sidebar|bottom)$")]
     pub position: Position,
     /// How much of the width it takes.
+    #[schema(value_type = String, pattern = "^(full|half|third)$")]
     pub width: Width,
-    /// What the console draws.
+    /// What the console draws, as `GET /api/v1/schemas/ui.json` has it.
+    #[schema(value_type = Option<Object>)]
     pub view: Option<View>,
 }
 
 /// A page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PageView {
     /// What every contribution has.
     #[serde(flatten)]
@@ -61,12 +65,13 @@ pub struct PageView {
     pub path: String,
     /// Its text in the menu. Without one it is reached by its path only.
     pub menu_label: Option<String>,
-    /// What the console draws. With neither a view nor a component, a settings page is the form of the `configSchema`.
+    /// What the console draws, as `GET /api/v1/schemas/ui.json` has it. With neither a view nor a component, a settings page is the form of the `configSchema`.
+    #[schema(value_type = Option<Object>)]
     pub view: Option<View>,
 }
 
 /// An entry of the main navigation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MenuItemView {
     /// What every contribution has.
     #[serde(flatten)]
@@ -80,7 +85,7 @@ pub struct MenuItemView {
 }
 
 /// Contributions of every kind, each list sorted by order, then by plugin and id.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ContributionsView {
     /// Widgets of the home dashboard.
     pub widgets: Vec<WidgetView>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::platform::users::UserError;
 
 /// One of the host's own permissions.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 pub struct Permission {
     /// Its name.
     pub name: &'static str,
@@ -66,7 +66,7 @@ permissions! {
 }
 
 /// A role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May do everything.

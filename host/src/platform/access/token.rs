@@ -25,7 +25,7 @@ const MAX_SCOPES: usize = 100;
 const MAX_LIFE_SECS: u64 = 315_360_000;
 
 /// A token that is asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What it is for: 1 to 64 characters.
@@ -38,7 +38,7 @@ pub struct NewToken {
 }
 
 /// A token, without itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TokenView {
     /// Its id.
     pub id: String,

@@ -18,8 +18,9 @@ use crate::{
 type Changed<T> = Result<T, Stop<SessionError>>;
 
 /// A step to another state.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionStep)]
 pub struct Step {
     /// The state.
     pub state: State,
@@ -32,8 +33,9 @@ pub struct Step {
 }
 
 /// Whether a session's user does something.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase", deny_unknown_fields)]
+#[schema(as = SessionActivity)]
 pub enum Activity {
     /// Nothing.
     Idle {

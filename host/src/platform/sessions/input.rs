@@ -24,7 +24,7 @@ const MAX_IDLE_SECS: u64 = 365 * 24 * 3600;
 const MAX_ADDRESS_BYTES: usize = 253 + 6;
 
 /// Resources, as Kubernetes writes quantities (`500m`, `2Gi`). An empty text stands for none given.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionResources {
     /// Processor, e.g. `1000m`.
@@ -36,7 +36,7 @@ pub struct SessionResources {
 }
 
 /// A session to be made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
     /// Its id: 1 to 64 letters, digits, `-`, `_` and `.`, the first a letter or digit. Without one, the host makes a UUID.
@@ -61,43 +61,47 @@ pub struct NewSession {
 }
 
 /// What is to be changed of a session. What is not there stays.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SessionPatch {
-    /// As in [`NewSession`].
+    /// As in `NewSession`.
     pub template: Option<String>,
-    /// As in [`NewSession`]; each of them by itself.
+    /// As in `NewSession`; each of them by itself.
     pub resources: Option<ResourcesPatch>,
-    /// As in [`NewSession`]: all of them.
+    /// As in `NewSession`: all of them.
     pub tags: Option<Vec<String>>,
     /// Where the desktop speaks RFB (RFC 6143): `host:port`. `null` takes it away.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     pub rfb_address: Option<Option<String>>,
     /// Where a browser opens the session, `http` or `https`. `null` takes it away.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     pub url: Option<Option<String>>,
-    /// As in [`NewSession`]. `null` takes it away.
-    #[serde(deserialize_with = "given")]
+    /// As in `NewSession`. `null` takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
     pub idle_timeout_secs: Option<Option<u64>>,
-    /// As in [`NewSession`].
+    /// As in `NewSession`.
     pub persistent_home: Option<bool>,
 }
 
 /// Resources that are to be others.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ResourcesPatch {
-    /// As in [`SessionResources`].
+    /// As in `SessionResources`.
     pub cpu: Option<String>,
-    /// As in [`SessionResources`].
+    /// As in `SessionResources`.
     pub memory: Option<String>,
-    /// As in [`SessionResources`].
+    /// As in `SessionResources`.
     pub storage: Option<String>,
 }
 
 /// What a session uses.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionUsage)]
 pub struct Usage {
     /// Processor, in cores.
     pub cpu: f64,
@@ -109,7 +113,7 @@ pub struct Usage {
 }
 
 /// Somebody connects.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewConnection {
     /// Its id, as a session's. Without one, the host makes a UUID.
@@ -117,6 +121,7 @@ pub struct NewConnection {
     pub id: Option<String>,
     /// Where from: an IP address. May be missing.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub client_address: Option<std::net::IpAddr>,
     /// With what, at most 512 bytes. May be missing.
     #[serde(default)]
@@ -124,8 +129,9 @@ pub struct NewConnection {
 }
 
 /// How much another user may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ShareAccess)]
 pub enum Access {
     /// To look.
     View,

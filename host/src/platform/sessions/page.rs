@@ -11,8 +11,9 @@ pub const PAGE: u32 = 100;
 pub const MAX_PAGE: u32 = 500;
 
 /// Which sessions. All that is given must hold.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Whose.
     pub owner: Option<String>,

@@ -9,7 +9,7 @@ use super::{
 use crate::clock;
 
 /// A session, as the API, the command line and plugins are shown it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SessionView {
     /// Its id.
     pub id: String,
@@ -56,7 +56,7 @@ pub struct SessionView {
 }
 
 /// Somebody else who may use a session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ShareView {
     /// The user.
     pub user: String,
@@ -67,7 +67,7 @@ pub struct ShareView {
 }
 
 /// Somebody who is connected.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConnectionView {
     /// The connection's id, unique within the session.
     pub id: String,
@@ -80,7 +80,7 @@ pub struct ConnectionView {
 }
 
 /// Sessions, the newest first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SessionPage {
     /// Some of them.
     pub sessions: Vec<SessionView>,

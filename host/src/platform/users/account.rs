@@ -21,7 +21,7 @@ use crate::{
 pub(super) const MAX_PERMISSIONS: i64 = 200;
 
 /// An account that is asked for.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// The name to sign in with: 1 to 64 lower-case letters, digits, `.`, `_`, `-` and `@`.
@@ -54,7 +54,7 @@ impl std::fmt::Debug for NewUser {
 }
 
 /// A change of an account. What is not given stays.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {
     /// The name to show.
@@ -75,8 +75,9 @@ pub struct UserPatch {
 }
 
 /// Which accounts are listed.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct UserFilter {
     /// Part of the name.
     #[serde(default)]

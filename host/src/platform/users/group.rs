@@ -25,7 +25,7 @@ const MAX_GROUPS: i64 = 1000;
 const MAX_MEMBERS: i64 = 100_000;
 
 /// A group that is asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
     /// Its name: 1 to 64 lower-case letters, digits, `.`, `_`, `-` and `@`.
@@ -36,7 +36,7 @@ pub struct NewGroup {
 }
 
 /// A change of a group.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupPatch {
     /// What it is for.

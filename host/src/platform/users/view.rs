@@ -6,7 +6,7 @@ use streamspace_plugin::events::payload;
 use crate::platform::access::Role;
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UserView {
     /// Its id.
     pub id: String,
@@ -37,7 +37,7 @@ pub struct UserView {
 }
 
 /// A group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GroupView {
     /// Its id.
     pub id: String,
