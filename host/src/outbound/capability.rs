@@ -113,3 +113,27 @@ fn kind(error: &OutboundError) -> FaultKind {
         OutboundError::Internal { .. } => FaultKind::FAILED,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{figures::OUTBOUND_OUTCOMES, outbound::Deadline};
+
+    #[test]
+    fn outcomes_are_counted_under_their_names() {
+        let host = || "example.com".to_owned();
+        for (error, name) in [
+            (OutboundError::InvalidRequest { reason: String::new() }, "invalid"),
+            (OutboundError::UnknownHost { host: host(), reason: String::new() }, "unknown_host"),
+            (
+                OutboundError::Timeout { host: host(), which: Deadline::Total, limit: Duration::ZERO },
+                "timed_out",
+            ),
+            (OutboundError::TooManyRedirects { host: host(), limit: 1 }, "redirect_refused"),
+            (OutboundError::Internal { reason: "" }, "failed"),
+        ] {
+            assert_eq!(OUTBOUND_OUTCOMES[outcome(&error)], name);
+        }
+        assert_eq!(OUTBOUND_OUTCOMES[0], "answered");
+    }
+}
