@@ -447,5 +447,5 @@ fn the_command_line_does_what_the_interface_does() {
     host.cli(&["session", "transition", "s1", "asleep"]).expect(2);
     let stopped = host.stop().installation;
     let refused = stopped.cli(&["session", "list"]).expect(1);
-    assert!(refused.stderr.contains("start it first"), "{refused:?}");
+    assert!(refused.stderr.contains("`streamspace serve`"), "{refused:?}");
 }
