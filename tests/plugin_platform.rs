@@ -110,8 +110,12 @@ fn a_plugin_lists_gets_makes_and_changes_sessions(backend: &Backend) {
     let expected = ["session.created", "session.state.changed", "session.state.changed", "session.started"];
     assert_eq!(by_plugin, expected);
 
-    assert_eq!(get(&host, "/users").expect(200).json(), json!([]));
     assert_eq!(get(&host, "/users/ada").expect(200).json(), Value::Null);
+    let ada = json!({"username": "ada", "email": "ada@example.org"});
+    let _ = host.api().post_json("/api/v1/users", &ada).expect(201);
+    assert_eq!(get(&host, "/users/ada").expect(200).json(), "ada@example.org");
+    // The other is the administrator of the first start.
+    assert_eq!(get(&host, "/users").expect(200).json(), json!(["ada", "admin"]));
     host.stop();
 }
 

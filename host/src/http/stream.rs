@@ -27,7 +27,10 @@ use super::{
 };
 use crate::{
     events::{Bus, Event, EventRecords, Item, Page, Place, Tap, check_filter},
-    platform::access::rights::{HostObserve, Right, SessionsRead, UsersRead},
+    platform::{
+        access::rights::{HostObserve, Right, SessionsRead, UsersRead},
+        users::Accounts,
+    },
     routes::Caller,
 };
 
@@ -101,6 +104,11 @@ pub(super) async fn stream(
     let head = log.map_or(0, |log| log.offered());
     let watch = Watch {
         caller: identity.caller,
+        // None: it is asked once more, since something may have changed since.
+        epoch: None,
+        identified_at: Instant::now(),
+        accounts: Arc::clone(&edge.accounts),
+        request,
         records: log.map(|log| log.records()),
         open: Open { bus: Arc::clone(&edge.bus), tap },
         past: after.filter(|after| *after < head),
@@ -138,6 +146,12 @@ impl Drop for Open {
 /// One who watches.
 struct Watch {
     caller: Arc<Caller>,
+    /// As it was when the caller was known last, and when that was.
+    epoch: Option<u64>,
+    identified_at: Instant,
+    accounts: Arc<Accounts>,
+    /// What the caller proved itself with.
+    request: HttpRequest,
     records: Option<EventRecords>,
     open: Open,
     /// After which number of the log there is something to be read still.
@@ -156,7 +170,7 @@ impl Watch {
             return self.say(greeting);
         }
         loop {
-            if self.ended || self.open.tap.is_closed() {
+            if self.ended || self.open.tap.is_closed() || !self.is_still_let_in().await {
                 return None;
             }
             let text = match self.past {
@@ -174,6 +188,20 @@ impl Watch {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Whether the caller would be let in now: the stream outlives many changes of accounts.
+    async fn is_still_let_in(&mut self) -> bool {
+        let epoch = Some(self.accounts.epoch());
+        if epoch == self.epoch && self.identified_at.elapsed() < HEARTBEAT {
+            return true;
+        }
+        match auth::identify(&self.request).await {
+            Ok(Some(identity)) => self.caller = identity.caller,
+            _ => return false,
+        }
+        (self.epoch, self.identified_at) = (epoch, Instant::now());
+        true
     }
 
     fn say(&mut self, text: String) -> Option<Bytes> {

@@ -88,7 +88,7 @@ impl Known {
     }
 
     /// Asked before the database is.
-    pub(super) fn epoch(&self) -> u64 {
+    pub(in crate::platform) fn epoch(&self) -> u64 {
         self.0.read().unwrap_or_else(PoisonError::into_inner).epoch
     }
 

@@ -70,6 +70,12 @@ impl Accounts {
         self.passwords.turn().await
     }
 
+    /// Differs once somebody may no longer be taken for what he was.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.known.epoch()
+    }
+
     /// A change after which nobody is taken for what he was before.
     pub(super) fn change<T: Send + 'static>(
         &self,
