@@ -110,12 +110,15 @@ fn a_plugin_lists_gets_makes_and_changes_sessions(backend: &Backend) {
     let expected = ["session.created", "session.state.changed", "session.state.changed", "session.started"];
     assert_eq!(by_plugin, expected);
 
-    assert_eq!(get(&host, "/users/ada").expect(200).json(), Value::Null);
-    let ada = json!({"username": "ada", "email": "ada@example.org"});
-    let _ = host.api().post_json("/api/v1/users", &ada).expect(201);
-    assert_eq!(get(&host, "/users/ada").expect(200).json(), "ada@example.org");
-    // The other is the administrator of the first start.
-    assert_eq!(get(&host, "/users").expect(200).json(), json!(["ada", "admin"]));
+    for name in ["ada", "bob"] {
+        let new = json!({"username": name, "email": format!("{name}@example.com"), "password": "correct-horse-9-staple"});
+        let _ = host.api().post_json("/api/v1/users", &new).expect(201);
+    }
+    // The first administrator was there before.
+    assert_eq!(get(&host, "/users").expect(200).json(), json!(["ada", "admin", "bob"]));
+    assert_eq!(get(&host, "/users/ada").expect(200).json(), "ada@example.com");
+    assert_eq!(get(&host, "/users/nobody").expect(200).json(), Value::Null);
+    assert!(!get(&host, "/users").body.contains("correct-horse"));
     host.stop();
 }
 

@@ -176,7 +176,7 @@ fn nothing_escapes_the_plugins_own_path() {
 #[test]
 fn what_is_not_there_is_said() {
     let host = start();
-    for path in ["/api/plugins/nobody/x", "/api/plugins/ui/widgets", &at("/nothing"), &at("/query/"), &at("")]
+    for path in ["/api/plugins/nobody/x", "/api/plugins/ui/nothing", &at("/nothing"), &at("/query/"), &at("")]
     {
         assert_eq!(host.api().get(path).problem(&[404])["code"], "SSP-RTE-011", "{path}");
     }

@@ -441,6 +441,34 @@ fn a_package_whose_assets_lead_elsewhere_or_are_of_no_known_type_is_not_installe
 }
 
 #[test]
+fn a_manifest_is_checked_with_what_it_declares() {
+    let installation = Installation::new();
+    let file = Path::new(installation.builds().plugin(PLUGIN)).join("manifest.json");
+    let check = |file: &Path| installation.cli(&["manifest", "check", file.to_str().unwrap()]);
+    let said = check(&file).expect(0).stdout;
+    assert!(said.contains("the position \"right-sidebar\" is taken for sidebar"), "{said}");
+    let wrong = installation.scratch().join("manifest.json");
+    fs::write(&wrong, fs::read_to_string(&file).unwrap().replace("\"/usage\"", "\"/../usage\"")).unwrap();
+    let said = check(&wrong).expect(1).stderr;
+    assert!(
+        said.contains("the page `declared`: `view.source`: expected a path below the plugin's own"),
+        "{said}"
+    );
+}
+
+#[test]
+fn no_plugin_takes_the_name_that_the_lists_are_at() {
+    let installation = Installation::new();
+    let package = installation.copy(PLUGIN, "named-ui");
+    let manifest = Path::new(package.path()).join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"name\": \"fixture-ui\"", "\"name\": \"ui\"");
+    fs::remove_file(&manifest).unwrap();
+    fs::write(&manifest, text).unwrap();
+    let said = installation.install(Path::new(package.path())).expect(1).stderr;
+    assert!(said.contains("\"ui\" is a name that the host keeps for itself"), "{said}");
+}
+
+#[test]
 fn operators_list_what_a_plugin_shows() {
     let host = start();
     let list = host.api().get(&format!("/api/v1/plugins/{PLUGIN}/contributions")).expect(200).json();

@@ -30,7 +30,8 @@ struct Journal(PathBuf);
 impl Journal {
     /// The sessions that an event of `topic` told of, in their order.
     fn told(&self, topic: &str) -> Vec<String> {
-        let text = fs::read_to_string(&self.0).unwrap();
+        // Before the plugin has begun there is none.
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines
             .filter(|line| line["topic"] == topic)
@@ -42,7 +43,7 @@ impl Journal {
 fn installed(backend: &Backend) -> (Installation, Journal) {
     let installation = Installation::on(backend);
     let journal = Journal(installation.scratch().join("journal.jsonl"));
-    let config = json!({"file": journal.0.to_str(), "topics": ["session.>"]});
+    let config = json!({"file": journal.0.to_str(), "topics": ["session.>"], "from_start": true});
     (installation.plugin("fixture-journal", &config), journal)
 }
 

@@ -1,6 +1,7 @@
 //! The host's HTTP interface.
 
 use std::{
+    io::Read,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -147,6 +148,24 @@ impl Api {
             self.said.lock().unwrap().push_str(&answer.body);
         }
         Some(answer)
+    }
+
+    /// Opens a stream over a connection of its own: its body, as it comes.
+    ///
+    /// # Panics
+    ///
+    /// When it is not opened.
+    pub(crate) fn open(&self, path: &str, headers: &[(&str, &str)]) -> impl Read + Send + 'static {
+        let mut request = http::Request::builder().uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = agent().run(request.body(()).unwrap()).expect("an answer");
+        assert_eq!(response.status(), 200, "{path}");
+        response.into_body().into_reader()
     }
 
     /// Sends a request.

@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod provider;
 mod wait;
+mod watch;
 
 pub use self::{
     api::{Answer, Api},
@@ -39,4 +40,5 @@ pub use self::{
     process::Process,
     provider::{Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
+    watch::{Change, Watch},
 };

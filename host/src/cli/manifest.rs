@@ -8,7 +8,7 @@ use serde_json::json;
 use streamspace_plugin::manifest::{MAX_BYTES, Manifest};
 
 use super::Global;
-use crate::plugin_config::ConfigSchema;
+use crate::{plugin_config::ConfigSchema, ui::Declared};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -29,7 +29,10 @@ impl Verb {
             .with_context(|| format!("cannot read {shown}"))?;
         let manifest = Manifest::parse(&text).with_context(|| format!("{shown} is refused"))?;
         ConfigSchema::compile(&manifest).with_context(|| format!("{shown} is refused"))?;
-        let warnings: Vec<String> = manifest.warnings().iter().map(ToString::to_string).collect();
+        let declared = Declared::by(&manifest);
+        declared.check(&manifest.name).with_context(|| format!("{shown} is refused"))?;
+        let mut warnings: Vec<String> = manifest.warnings().iter().map(ToString::to_string).collect();
+        warnings.extend(declared.notes().iter().cloned());
         let answer = json!({
             "name": manifest.name.as_str(),
             "version": manifest.version.to_string(),

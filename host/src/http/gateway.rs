@@ -40,11 +40,12 @@ use crate::{
     events::Ids,
     figures::PluginFigures,
     platform::access::{is_ours, rights::PluginsRead},
-    routes::{self, CallError, Caller, Found, Headers, Lent, Reply, Request, RouteView},
+    routes::{self, CallError, Caller, Found, HeaderViews, Headers, Lent, Reply, Request, RouteView},
     runtime::State,
     store::open_without_waiting,
 };
 
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A plugin's routes.
@@ -220,7 +221,7 @@ async fn answer(
     let caller = if auth::is_anonymous(request) && is_public {
         Caller::nobody()
     } else {
-        match auth::identify(request).await {
+        match Box::pin(auth::identify(request)).await {
             Ok(identity) if is_public => identity.map_or_else(Caller::nobody, |identity| identity.caller),
             Ok(identity) => auth::required(identity)?.caller,
             // Who proves nothing is nobody, for whom the route is too.
@@ -235,14 +236,15 @@ async fn answer(
     }
     let is_private = caller.is_signed_in();
     let body = whole_body(request, payload, found.route().max_body_bytes).await?;
-    let traceparent = text(request.headers(), "traceparent");
+    let traceparent = text(request.headers(), &TRACEPARENT);
     let headers = told(request.headers(), is_public);
     let headers = headers.iter().map(|(name, value)| (*name, &**value));
     if found.route().inline {
+        let headers: HeaderViews<'_> = headers.collect();
         let answer = found.call_inline(&Lent {
             path: &path,
             query: request.query_string(),
-            headers: headers.collect(),
+            headers: headers.all(),
             body: &body,
             caller: &caller,
             id,
@@ -261,18 +263,29 @@ async fn answer(
         id: id.to_owned(),
         traceparent: traceparent.to_owned(),
     };
-    let found = Arc::new(found);
-    let response = match edge.routes.call(&found, incoming).await? {
-        Reply::Whole(answer) => whole(request, &found, id, answer).await?,
+    // What waits has a future of its own: that of a request which does not is made and moved for every request.
+    let response = Box::pin(call(request, edge, Arc::new(found), incoming)).await?;
+    Ok(private(response, is_private))
+}
+
+/// Has a handler run on another thread, and waits for it.
+async fn call(
+    request: &HttpRequest,
+    edge: &Edge,
+    found: Arc<Found>,
+    incoming: Request,
+) -> Result<HttpResponse, Refusal> {
+    let id = incoming.id.clone();
+    match edge.routes.call(&found, incoming).await? {
+        Reply::Whole(answer) => whole(request, &found, &id, answer).await,
         Reply::Stream { status, headers, pieces } => {
             let mut response = build(status, &headers)?;
             let pieces = stream::unfold(pieces, |mut pieces| async move {
                 pieces.recv().await.map(|piece| (piece, pieces))
             });
-            response.streaming(pieces)
+            Ok(response.streaming(pieces))
         }
-    };
-    Ok(private(response, is_private))
+    }
 }
 
 /// An answer that may be for this caller alone, unless the plugin says otherwise.
@@ -297,7 +310,7 @@ async fn whole_body(request: &HttpRequest, payload: web::Payload, limit: usize) 
             }
         }
     }
-    Ok(body::read(payload, limit).await?)
+    Ok(Box::pin(body::read(payload, limit)).await?)
 }
 
 async fn whole(
@@ -315,24 +328,31 @@ async fn whole(
             let body = serde_json::to_vec(&problem).unwrap_or_default();
             Ok(response.content_type("application/problem+json").body(body))
         }
-        BodyKind::FILE => {
-            let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
-            let opened = {
-                let path = path.clone();
-                web::block(move || open(path)).await
-            };
-            let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
-                found.unreadable(id, &path, &why);
-                Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
-            })?;
-            let mut response = file.into_response(request);
-            put(&answer.headers, |name, value| {
-                response.headers_mut().insert(name, value);
-            })?;
-            Ok(response)
-        }
+        BodyKind::FILE => Box::pin(file(request, found, id, answer)).await,
         _ => Err(no_answer()),
     }
+}
+
+async fn file(
+    request: &HttpRequest,
+    found: &Found,
+    id: &str,
+    answer: OutgoingAnswer,
+) -> Result<HttpResponse, Refusal> {
+    let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
+    let opened = {
+        let path = path.clone();
+        web::block(move || open(path)).await
+    };
+    let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
+        found.unreadable(id, &path, &why);
+        Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
+    })?;
+    let mut response = file.into_response(request);
+    put(&answer.headers, |name, value| {
+        response.headers_mut().insert(name, value);
+    })?;
+    Ok(response)
 }
 
 fn open(path: PathBuf) -> std::io::Result<NamedFile> {
@@ -382,6 +402,11 @@ const WITHHELD: [&str; 11] = [
 /// Puts a plugin's headers into an answer, but for those that are withheld.
 fn put(headers: &[OwnedHeader], mut put_one: impl FnMut(HeaderName, HeaderValue)) -> Result<(), Refusal> {
     for header in headers {
+        // What most answers have is known already.
+        if header.name == "Content-Type" && header.value.as_slice() == b"application/json" {
+            put_one(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            continue;
+        }
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| no_answer())?;
         let value = HeaderValue::from_bytes(&header.value).map_err(|_| no_answer())?;
         if !WITHHELD.contains(&name.as_str()) {
@@ -412,7 +437,7 @@ fn is_the_hosts(authorization: &HeaderValue) -> bool {
     authorization.to_str().map_or(true, |text| text.split([' ', ',']).any(is_ours))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

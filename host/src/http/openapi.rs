@@ -109,8 +109,8 @@ fn path_of(route: &RouteView) -> String {
 fn operation_of(plugin: &str, route: &RouteView) -> Value {
     let parameters: Vec<Value> = parameters(&route.path).map(parameter).collect();
     let mut responses = Map::new();
-    responses
-        .insert("default".into(), json!({"description": "What the plugin answers", "content": {"*/*": {}}}));
+    // Of what type it is, and whether it has a body, is not known.
+    responses.insert("default".into(), json!({"description": "What the plugin answers"}));
     let mut host = |status: &str, description: &str| {
         // A plugin may answer with the same status, and with what it likes.
         let mut content = problem();

@@ -5,15 +5,20 @@ use serde::Deserialize;
 
 use super::{
     Edge, Problem,
-    auth::May,
+    auth::{SignedIn, must_be_permitted},
     body,
     problem::TransitionMembers,
     query::{Query, understood},
 };
-use crate::platform::access::rights::{Right, SessionsManage, SessionsOwn, SessionsRead};
-use crate::platform::sessions::{
-    Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions, Step,
-    Usage, Viewer,
+use crate::platform::{
+    access::{
+        Identity, Means,
+        rights::{Right, SessionsManage, SessionsOwn, SessionsRead},
+    },
+    sessions::{
+        Access, Activity, Caller, Filter, NewConnection, NewSession, SessionError, SessionPatch, Sessions,
+        Step, Usage, Viewer,
+    },
 };
 
 /// Runs an operation on the threads for blocking ones: it waits for the database.
@@ -28,17 +33,23 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// What the caller may see: everything with this permission, else what is the account's own.
-fn viewer(may: &May<SessionsOwn>, everything: &str) -> Viewer {
-    let caller = &may.identity.caller;
-    if caller.is_permitted(everything) {
-        return Viewer::Everything;
+/// What somebody may see of sessions, and do with them: who manages them all of it; who reads them look at all; who has own
+/// ones what is the account's own or shared with it. A token takes the permission among its scopes.
+fn caller(identity: &Identity) -> Result<Caller, Problem> {
+    let account = &identity.caller;
+    if identity.means == Means::AdminToken {
+        return Ok(Caller::administrator());
     }
-    Viewer::User(caller.name().to_owned())
-}
-
-fn caller(may: &May<SessionsOwn>) -> Caller {
-    Caller { sees: viewer(may, SessionsManage::NAME), ..Caller::administrator() }
+    let sees = if account.is_permitted(SessionsManage::NAME) {
+        Viewer::Everything
+    } else if account.is_permitted(SessionsRead::NAME) {
+        let has_own = account.is_permitted(SessionsOwn::NAME);
+        Viewer::All(has_own.then(|| account.name().to_owned()))
+    } else {
+        must_be_permitted(account, SessionsOwn::NAME)?;
+        Viewer::User(account.name().to_owned())
+    };
+    Ok(Caller::account(account.name(), sees))
 }
 
 async fn json<T: serde::de::DeserializeOwned>(
@@ -50,24 +61,24 @@ async fn json<T: serde::de::DeserializeOwned>(
 
 /// `GET /api/v1/sessions`
 pub(super) async fn list(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     query: Query<Filter>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let viewer = viewer(&may, SessionsRead::NAME);
+    let by = caller(&identity)?;
     let filter = understood(query)?;
-    let page = blocking(&edge, move |sessions| sessions.list(&viewer, &filter)).await?;
+    let page = blocking(&edge, move |sessions| sessions.list(&by.sees, &filter)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
 /// `POST /api/v1/sessions`
 pub(super) async fn create(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     request: HttpRequest,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let new: NewSession = json(payload, &edge).await?;
     // What is no text is no key: it is refused as one that is empty.
     let key = request.headers().get("Idempotency-Key").map(|key| key.to_str().unwrap_or_default().to_owned());
@@ -80,23 +91,23 @@ pub(super) async fn create(
 
 /// `GET /api/v1/sessions/{id}`
 pub(super) async fn show(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let viewer = viewer(&may, SessionsRead::NAME);
-    let session = blocking(&edge, move |sessions| sessions.get(&viewer, &id)).await?;
+    let by = caller(&identity)?;
+    let session = blocking(&edge, move |sessions| sessions.get(&by.sees, &id)).await?;
     Ok(HttpResponse::Ok().json(session))
 }
 
 /// `PATCH /api/v1/sessions/{id}`: what is not there stays, what is `null` goes.
 pub(super) async fn change(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let patch: SessionPatch = json(payload, &edge).await?;
     let session = blocking(&edge, move |sessions| sessions.patch(&by, &id, patch)).await?;
     Ok(HttpResponse::Ok().json(session))
@@ -104,23 +115,23 @@ pub(super) async fn change(
 
 /// `DELETE /api/v1/sessions/{id}`: it is `deleting` then, until a controller says that it is gone.
 pub(super) async fn delete(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let session = blocking(&edge, move |sessions| sessions.delete(&by, &id)).await?;
     Ok(HttpResponse::Accepted().json(session))
 }
 
 /// `POST /api/v1/sessions/{id}/transition`
 pub(super) async fn transition(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let step: Step = json(payload, &edge).await?;
     let session = blocking(&edge, move |sessions| sessions.transition(&by, &id, step)).await?;
     Ok(HttpResponse::Ok().json(session))
@@ -128,12 +139,12 @@ pub(super) async fn transition(
 
 /// `POST /api/v1/sessions/{id}/heartbeat`
 pub(super) async fn heartbeat(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let usage: Usage = json(payload, &edge).await?;
     blocking(&edge, move |sessions| sessions.heartbeat(&by, &id, usage)).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -141,12 +152,12 @@ pub(super) async fn heartbeat(
 
 /// `POST /api/v1/sessions/{id}/activity`
 pub(super) async fn activity(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let now: Activity = json(payload, &edge).await?;
     let session = blocking(&edge, move |sessions| sessions.activity(&by, &id, now)).await?;
     Ok(HttpResponse::Ok().json(session))
@@ -154,12 +165,12 @@ pub(super) async fn activity(
 
 /// `POST /api/v1/sessions/{id}/connections`
 pub(super) async fn connect(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     id: web::Path<String>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let new: NewConnection = json(payload, &edge).await?;
     let connected = blocking(&edge, move |sessions| sessions.connect(&by, &id, new)).await?;
     let (connection, is_new) = connected;
@@ -169,11 +180,11 @@ pub(super) async fn connect(
 
 /// `DELETE /api/v1/sessions/{id}/connections/{connection}`
 pub(super) async fn disconnect(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let (id, connection) = path.into_inner();
     blocking(&edge, move |sessions| sessions.disconnect(&by, &id, &connection)).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -189,12 +200,12 @@ pub(super) struct NewShare {
 
 /// `PUT /api/v1/sessions/{id}/shares/{user}`
 pub(super) async fn share(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let NewShare { access } = json(payload, &edge).await?;
     let (id, user) = path.into_inner();
     let session = blocking(&edge, move |sessions| sessions.share(&by, &id, &user, access)).await?;
@@ -203,11 +214,11 @@ pub(super) async fn share(
 
 /// `DELETE /api/v1/sessions/{id}/shares/{user}`
 pub(super) async fn unshare(
-    may: May<SessionsOwn>,
+    SignedIn(identity): SignedIn,
     path: web::Path<(String, String)>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&may);
+    let by = caller(&identity)?;
     let (id, user) = path.into_inner();
     blocking(&edge, move |sessions| sessions.unshare(&by, &id, &user)).await?;
     Ok(HttpResponse::NoContent().finish())

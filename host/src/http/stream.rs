@@ -104,11 +104,13 @@ pub(super) async fn stream(
     let head = log.map_or(0, |log| log.offered());
     let watch = Watch {
         caller: identity.caller,
-        // None: it is asked once more, since something may have changed since.
-        epoch: None,
-        identified_at: Instant::now(),
-        accounts: Arc::clone(&edge.accounts),
-        request,
+        // Without an epoch: it is asked once more, since something may have changed since.
+        proof: Some(Proof {
+            accounts: Arc::clone(&edge.accounts),
+            request,
+            epoch: None,
+            identified_at: Instant::now(),
+        }),
         records: log.map(|log| log.records()),
         open: Open { bus: Arc::clone(&edge.bus), tap },
         past: after.filter(|after| *after < head),
@@ -143,15 +145,20 @@ impl Drop for Open {
     }
 }
 
+/// What the caller proved itself with.
+struct Proof {
+    accounts: Arc<Accounts>,
+    request: HttpRequest,
+    /// The accounts' when the caller was known last, and when that was.
+    epoch: Option<u64>,
+    identified_at: Instant,
+}
+
 /// One who watches.
 struct Watch {
     caller: Arc<Caller>,
-    /// As it was when the caller was known last, and when that was.
-    epoch: Option<u64>,
-    identified_at: Instant,
-    accounts: Arc<Accounts>,
-    /// What the caller proved itself with.
-    request: HttpRequest,
+    /// `None` for one who is let in for ever.
+    proof: Option<Proof>,
     records: Option<EventRecords>,
     open: Open,
     /// After which number of the log there is something to be read still.
@@ -192,15 +199,16 @@ impl Watch {
 
     /// Whether the caller would be let in now: the stream outlives many changes of accounts.
     async fn is_still_let_in(&mut self) -> bool {
-        let epoch = Some(self.accounts.epoch());
-        if epoch == self.epoch && self.identified_at.elapsed() < HEARTBEAT {
+        let Some(proof) = &mut self.proof else { return true };
+        let epoch = Some(proof.accounts.epoch());
+        if epoch == proof.epoch && proof.identified_at.elapsed() < HEARTBEAT {
             return true;
         }
-        match auth::identify(&self.request).await {
+        match auth::identify(&proof.request).await {
             Ok(Some(identity)) => self.caller = identity.caller,
             _ => return false,
         }
-        (self.epoch, self.identified_at) = (epoch, Instant::now());
+        (proof.epoch, proof.identified_at) = (epoch, Instant::now());
         true
     }
 
@@ -280,4 +288,85 @@ fn tell(text: &mut String, id: Option<u64>, name: &str, data: &Value) {
         let _ = writeln!(text, "id: {id}");
     }
     let _ = write!(text, "event: {name}\ndata: {data}\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::events::{Limits, NewEvent};
+
+    fn watch(bus: &Arc<Bus>, said_at: Instant) -> Watch {
+        let tap = bus.tap(vec!["t".to_owned()], true, 1).expect("a tap");
+        Watch {
+            caller: Caller::admin(),
+            proof: None,
+            records: None,
+            open: Open { bus: Arc::clone(bus), tap },
+            past: None,
+            seen: 0,
+            said_at,
+            greeting: None,
+            ended: false,
+        }
+    }
+
+    fn bus() -> Arc<Bus> {
+        let handler_deadline = Duration::from_secs(60);
+        Arc::new(Bus::new(Limits { max_data_bytes: 100, max_pending: 10, handler_deadline }))
+    }
+
+    fn emit(bus: &Bus) {
+        let event = NewEvent {
+            topic: "t",
+            source: "test".into(),
+            subject: "",
+            time_us: None,
+            data: Bytes::from_static(b"{\"a\":\"two\\nlines\"}"),
+            attributes: Bytes::new(),
+        };
+        bus.emit(event).expect("accepted");
+    }
+
+    async fn next(watch: &mut Watch) -> Option<String> {
+        watch.next().await.map(|piece| String::from_utf8_lossy(&piece).into_owned())
+    }
+
+    #[actix_web::test]
+    async fn silence_is_broken_by_a_comment() {
+        let bus = bus();
+        let before = Instant::now().checked_sub(HEARTBEAT).expect("the machine has been running for longer");
+        let mut watch = watch(&bus, before);
+        assert_eq!(next(&mut watch).await.as_deref(), Some(": still here\n\n"));
+        emit(&bus);
+        let text = next(&mut watch).await.unwrap_or_default();
+        assert!(text.starts_with("event: t\ndata: {") && text.ends_with("}\n\n"), "{text}");
+        assert_eq!(text.lines().count(), 3, "data is one line: {text}");
+    }
+
+    #[actix_web::test]
+    async fn one_that_lagged_gets_what_it_has_is_told_and_ends() {
+        let bus = bus();
+        let mut watch = watch(&bus, Instant::now());
+        while watch.open.tap.lost() < 3 {
+            emit(&bus);
+        }
+        let mut all = String::new();
+        while let Some(text) = next(&mut watch).await {
+            all.push_str(&text);
+        }
+        assert_eq!(all.matches("event: t\n").count(), 1024);
+        assert!(all.ends_with("event: streamspace:lagged\ndata: {\"lost\":3}\n\n"), "{all:.200}");
+        drop(watch);
+        assert_eq!(bus.taps(), (0, 1));
+    }
+
+    #[actix_web::test]
+    async fn it_ends_with_the_host() {
+        let bus = bus();
+        let mut watch = watch(&bus, Instant::now());
+        bus.close_taps();
+        assert_eq!(next(&mut watch).await, None);
+    }
 }

@@ -155,6 +155,10 @@ extern "C" fn list_users(handle: Handle, filter: RSlice<'_, u8>) -> Outcome<RVec
 
 extern "C" fn get_user(handle: Handle, user: RStr<'_>) -> Outcome<ROption<RVec<u8>>> {
     call("the host's `get_user`", READ_USERS, handle, |platform| {
+        if user.contains('\0') {
+            // Nobody is called so, and one of the databases takes no such text.
+            return Ok(ROption::RNone);
+        }
         let found = platform.users.get(user.as_str()).map_err(of_database)?;
         Ok(found.map(|user| written(&user)).transpose()?.into())
     })

@@ -67,17 +67,3 @@ pub trait Users: Send + Sync + std::fmt::Debug {
     /// When the database cannot be used.
     fn get(&self, user: &str) -> Result<Option<UserRecord>, DatabaseError>;
 }
-
-/// A host without users.
-#[derive(Debug, Clone, Copy)]
-pub struct NoUsers;
-
-impl Users for NoUsers {
-    fn list(&self, _: &UserFilter) -> Result<UserPage, DatabaseError> {
-        Ok(UserPage::default())
-    }
-
-    fn get(&self, _: &str) -> Result<Option<UserRecord>, DatabaseError> {
-        Ok(None)
-    }
-}

@@ -8,4 +8,4 @@ pub mod sessions;
 pub mod users;
 
 pub(crate) use self::capability::{PluginPlatform, open as open_platform};
-pub use self::directory::{NoUsers, UserFilter, UserPage, UserRecord, Users};
+pub use self::directory::{UserFilter, UserPage, UserRecord, Users};

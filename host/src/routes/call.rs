@@ -170,7 +170,8 @@ impl Routes {
 
 /// Runs a handler on a thread for that.
 fn run(found: &Found, request: &Request, mut sink: Sink, permit: Permit) {
-    let answer = found.handle(&request.lend(), Responder::new(&mut sink));
+    let headers = request.headers.views();
+    let answer = found.handle(&request.lend(headers.all()), Responder::new(&mut sink));
     let answer = answer.map_err(|fault| {
         // That a client has gone is no failure of the plugin.
         if fault.kind != FaultKind::CLIENT_GONE

@@ -11,7 +11,10 @@ use percent_encoding::percent_decode_str;
 #[must_use]
 pub fn split(sent: &str) -> Option<(&str, Cow<'_, str>)> {
     let (name, below) = sent.find('/').map_or((sent, "/"), |at| sent.split_at(at));
-    let decoded = percent_decode_str(below).decode_utf8().ok()?;
+    let decoded = match below.contains('%') {
+        true => percent_decode_str(below).decode_utf8().ok()?,
+        false => Cow::Borrowed(below),
+    };
     let encoded_slashes = decoded.bytes().filter(|byte| *byte == b'/').count()
         != below.bytes().filter(|byte| *byte == b'/').count();
     if encoded_slashes || decoded.contains(['\\', '\0']) {

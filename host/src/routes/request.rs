@@ -29,7 +29,7 @@ impl Headers {
         self.ends.push((self.names.len(), self.values.len()));
     }
 
-    fn views(&self) -> HeaderViews<'_> {
+    pub(super) fn views(&self) -> HeaderViews<'_> {
         let mut from = (0, 0);
         let view = |to: &(usize, usize)| {
             let header = (&self.names[from.0..to.0], &self.values[from.1..to.1]);
@@ -60,6 +60,14 @@ impl<'a> FromIterator<(&'a str, &'a [u8])> for HeaderViews<'a> {
     }
 }
 
+impl<'a> HeaderViews<'a> {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[HeaderView<'a>] {
+        &self.0
+    }
+}
+
 /// A request that goes to another thread.
 pub struct Request {
     /// The path below the plugin's own, decoded.
@@ -79,11 +87,12 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn lend(&self) -> Lent<'_> {
+    /// `headers` are views of its own.
+    pub(super) fn lend<'a>(&'a self, headers: &'a [HeaderView<'a>]) -> Lent<'a> {
         Lent {
             path: &self.path,
             query: &self.query,
-            headers: self.headers.views(),
+            headers,
             body: &self.body,
             caller: &self.caller,
             id: &self.id,
@@ -99,7 +108,7 @@ pub struct Lent<'a> {
     /// What stood behind the `?`.
     pub query: &'a str,
     /// The headers, without the token that the caller signed in with.
-    pub headers: HeaderViews<'a>,
+    pub headers: &'a [HeaderView<'a>],
     /// The body.
     pub body: &'a [u8],
     /// Who calls.
@@ -156,7 +165,7 @@ impl Lent<'_> {
             path: RStr::from_str(self.path),
             params: RSlice::from_slice(&params),
             query: RStr::from_str(self.query),
-            headers: RSlice::from_slice(&self.headers.0),
+            headers: RSlice::from_slice(self.headers),
             body: RSlice::from_slice(self.body),
             caller: CallerView {
                 signed_in: self.caller.is_signed_in(),

@@ -239,7 +239,7 @@ impl Instance {
     ) -> Result<(), StartError> {
         self.config_sink = optional(plugin, config::ID)?;
         self.call(|table| table.load()).map_err(StartError::Plugin)?;
-        self.fill_jobs(plugin, &spec.jobs, services, runtime)?;
+        self.fill_jobs(plugin, spec, services, runtime)?;
         self.fill_routes(plugin, services, runtime)?;
         self.fill_ui(plugin, spec, services)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
@@ -296,7 +296,7 @@ impl Instance {
     fn fill_jobs(
         &mut self,
         plugin: Peer,
-        manifest: &[(String, String)],
+        spec: &PluginSpec,
         services: &Services,
         runtime: &Weak<Runtime>,
     ) -> Result<(), StartError> {
@@ -304,7 +304,10 @@ impl Instance {
             return Ok(());
         };
         let specs = jobs.table.list()(jobs.handle).into_result().map_err(StartError::Plugin)?;
-        self.wanted_jobs = Options::read(&specs, manifest, services.bus.limits().handler_deadline)?;
+        let manifest = &spec.jobs;
+        let permissions = spec.permissions.iter().map(String::as_str);
+        let deadline = services.bus.limits().handler_deadline;
+        self.wanted_jobs = Options::read(&specs, manifest, permissions, deadline)?;
         for (name, _) in manifest.iter().filter(|(name, _)| !specs.iter().any(|spec| spec.name == *name)) {
             warn!(services.logs.logger(), "A job of the manifest is not registered by the plugin."; "job" => name, "plugin" => &*self.name);
         }

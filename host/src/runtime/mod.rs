@@ -268,6 +268,7 @@ impl Runtime {
     /// [`RuntimeError::State`] if it runs already; [`RuntimeError::Start`] with the reason, which is its state's too.
     pub fn start(&self, spec: PluginSpec) -> Result<(), RuntimeError> {
         let (name, version) = (spec.name.clone(), spec.version.clone());
+        self.services.logs.keep(&name);
         {
             let mut slots = self.slots();
             let slot = slots.entry(name.clone()).or_insert_with(|| Slot {

@@ -53,13 +53,16 @@ pub enum NotRun {
     /// The plugin does not run.
     #[error("its plugin does not run")]
     Stopped,
-    /// An earlier run has not ended, and they may not overlap.
-    #[error("an earlier run has not ended")]
+    /// An earlier run has not ended, and they may not overlap; or too many have not.
+    #[error("an earlier run has not ended, or too many have not")]
     Busy,
     /// The system gives no thread.
     #[error("the system gives no thread for it")]
     NoThread,
 }
+
+/// The most runs of one job at once, where they may overlap: each has a thread.
+const MAX_OVERLAPPING: usize = 16;
 
 /// The jobs of all plugins that run.
 pub struct Scheduler {
@@ -279,14 +282,18 @@ impl Scheduler {
         let mut state = job.state();
         let Some(target) = state.target.clone() else { return Err(NotRun::Stopped) };
         let since = state.since_us;
-        if !job.options.may_overlap && !state.running.is_empty() {
+        let most = if job.options.may_overlap { MAX_OVERLAPPING } else { 1 };
+        if state.running.len() >= most {
             if cause != Cause::BY_HAND {
                 let (number, first, count) = state.skip(scheduled_us);
                 drop(state);
-                let message = match count {
+                let mut message = match most {
                     1 => "an earlier run had not ended".to_owned(),
-                    _ => format!("an earlier run had not ended; so it was {count} times"),
+                    _ => format!("{most} runs had not ended, which is the most at once"),
                 };
+                if count > 1 {
+                    message.push_str(&format!("; so it was {count} times"));
+                }
                 let skipped = RunView { scheduled_us: first, ..run };
                 self.note(job, number, skipped, Outcome::Skipped, None, &message, since);
             }

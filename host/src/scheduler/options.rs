@@ -12,6 +12,8 @@ use super::{
 const MAX_NAME_BYTES: usize = 64;
 const MAX_EXPRESSION_BYTES: usize = 256;
 const MAX_JOBS: usize = 256;
+/// The permission to register jobs that the manifest does not name.
+const PERMISSION: &str = "scheduler";
 
 /// What a job was registered with.
 #[derive(Debug, Clone)]
@@ -53,6 +55,11 @@ pub enum InvalidJob {
         "the job `{0}` is registered without an expression, and the manifest has none for it: add it to `scheduler.jobs`, or register it with one"
     )]
     NoSchedule(String),
+    /// The manifest says nothing of it.
+    #[error(
+        "the job `{0}` is not in the manifest's `scheduler.jobs`, and the plugin has not the permission `{PERMISSION}`: add one or the other"
+    )]
+    NotPermitted(String),
     /// There are too many.
     #[error("the plugin registers {0} jobs; this host takes up to {MAX_JOBS}")]
     TooMany(usize),
@@ -67,22 +74,25 @@ impl InvalidJob {
             Self::Expression { source: ExpressionError::TimeZone(_), .. } => "SSP-JOB-002",
             Self::Name(_) | Self::TooMany(_) => "SSP-JOB-003",
             Self::NoSchedule(_) => "SSP-JOB-004",
+            Self::NotPermitted(_) => "SSP-JOB-007",
         }
     }
 }
 
 impl Options {
     /// Reads all that a plugin registers, or says what is wrong with the first that is. `manifest` has the names and
-    /// expressions of the manifest's jobs.
+    /// expressions of the manifest's jobs, which are registered with or without the permission `scheduler`; others take it.
     ///
     /// # Errors
     ///
     /// [`InvalidJob`].
-    pub fn read(
+    pub fn read<'p>(
         specs: &[JobSpec],
         manifest: &[(String, String)],
+        permissions: impl IntoIterator<Item = &'p str>,
         deadline: Duration,
     ) -> Result<Vec<Self>, InvalidJob> {
+        let may_all = permissions.into_iter().any(|permission| permission == PERMISSION);
         if specs.len() > MAX_JOBS {
             return Err(InvalidJob::TooMany(specs.len()));
         }
@@ -93,6 +103,9 @@ impl Options {
                 let name = spec.name.as_str();
                 if !is_name(name) || !names.insert(name) {
                     return Err(InvalidJob::Name(name.chars().take(MAX_NAME_BYTES).collect()));
+                }
+                if !may_all && !manifest.iter().any(|(job, _)| job == name) {
+                    return Err(InvalidJob::NotPermitted(name.to_owned()));
                 }
                 Self::one(spec, manifest, deadline)
             })

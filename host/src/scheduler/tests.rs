@@ -73,7 +73,7 @@ fn spec(name: &str, schedule: &str) -> JobSpec {
 }
 
 fn read(specs: &[JobSpec]) -> Vec<Options> {
-    Options::read(specs, &[], DEADLINE).expect("good jobs")
+    Options::read(specs, &[], ["scheduler"], DEADLINE).expect("good jobs")
 }
 
 struct Running {
@@ -349,8 +349,10 @@ fn a_distance_is_kept_whatever_the_delay_and_a_clock_that_is_put_back_repeats_no
 #[test]
 fn jobs_that_cannot_be_registered_are_named() {
     let manifest = [("listed".to_owned(), "@daily".to_owned())];
-    let code =
-        |specs: &[JobSpec]| Options::read(specs, &manifest, DEADLINE).map(|_| ()).map_err(|why| why.code());
+    let code = |specs: &[JobSpec]| {
+        let read = Options::read(specs, &manifest, ["scheduler"], DEADLINE);
+        read.map(|_| ()).map_err(|why| why.code())
+    };
     assert_eq!(code(&[spec("a", "@daily"), spec("listed", "")]), Ok(()));
     assert_eq!(code(&[spec("a", "@daily"), spec("b", "* *")]), Err("SSP-JOB-001"));
     assert_eq!(code(&[JobSpec { time_zone: "Mars".into(), ..spec("a", "@daily") }]), Err("SSP-JOB-002"));
@@ -361,4 +363,38 @@ fn jobs_that_cannot_be_registered_are_named() {
     assert_eq!(code(&[spec("a", "@daily"), spec("a", "@daily")]), Err("SSP-JOB-003"));
     assert_eq!(code(&[spec("not-listed", "")]), Err("SSP-JOB-004"));
     assert_eq!(code(&vec![spec("a", "@daily"); 257]), Err("SSP-JOB-003"));
+}
+
+#[test]
+fn without_the_permission_only_jobs_of_the_manifest_are_registered() {
+    let manifest = [("listed".to_owned(), "@daily".to_owned())];
+    let read = |name| Options::read(&[spec(name, "@hourly")], &manifest, ["network", "events"], DEADLINE);
+    assert!(read("listed").is_ok());
+    let why = read("other").expect_err("not permitted");
+    assert_eq!(why.code(), "SSP-JOB-007");
+    assert!(why.to_string().contains("`other`") && why.to_string().contains("`scheduler`"), "{why}");
+}
+
+#[test]
+fn runs_that_may_overlap_are_bounded() {
+    let world = World::new();
+    // The fourth is the one that waits.
+    let mut specs = ["a", "b", "c"].map(|name| spec(name, "@yearly")).to_vec();
+    specs.push(JobSpec { may_overlap: true, ..spec("slow", "* * * * *") });
+    let host = world.start(&read(&specs));
+    let most = MAX_OVERLAPPING;
+    for _ in 0..most + 2 {
+        world.pass(MINUTE);
+        host.scheduler.fire();
+    }
+    for _ in 0..most {
+        host.entered();
+    }
+    assert_eq!(host.scheduler.run_now(&host.jobs[3]), Err(NotRun::Busy));
+    host.go.store(most, Ordering::SeqCst);
+    host.drain();
+    let slow = host.history("slow");
+    let skipped: Vec<_> = slow.iter().filter(|(_, outcome, _)| outcome == "skipped").collect();
+    assert_eq!((slow.len(), skipped.len()), (most + 1, 1), "{slow:?}");
+    assert!(skipped[0].2.contains("16 runs had not ended") && skipped[0].2.contains("2 times"), "{slow:?}");
 }

@@ -21,12 +21,13 @@ const MAX_PERMISSIONS: usize = 20;
 /// What viewers of the administration are permitted.
 const ADMIN: &str = "admin";
 
-/// Checks all that a plugin contributes: what its code registers, and what its manifest declares besides.
+/// Checks all that a plugin contributes: what its code registers, and what its manifest declares besides. Without assets,
+/// modules are not looked for.
 pub(super) fn contributions(
     plugin: &str,
     registered: &[ContributionSpec],
     declared: &Declared,
-    assets: &Assets,
+    assets: Option<&Assets>,
 ) -> Result<ContributionsView, UiError> {
     let same = |a: &ContributionSpec, b: &ContributionSpec| a.kind == b.kind && a.id == b.id;
     // Code completes what the manifest declares.
@@ -87,7 +88,7 @@ struct One<'a> {
     spec: &'a ContributionSpec,
     kind: &'static str,
     origin: Origin,
-    assets: &'a Assets,
+    assets: Option<&'a Assets>,
 }
 
 impl One<'_> {
@@ -277,7 +278,11 @@ impl One<'_> {
                             a letter first, at most 100, such as `acme-usage`";
             return Err(self.wrong("component", expected, name));
         }
-        match self.assets.path_of(self.plugin, module) {
+        let path = match self.assets {
+            Some(assets) => assets.path_of(self.plugin, module),
+            None => Some(module.to_owned()),
+        };
+        match path {
             Some(path) if module.ends_with(".js") || module.ends_with(".mjs") => {
                 Ok(Some(ComponentView { name: name.to_owned(), module: Some(path) }))
             }

@@ -3,6 +3,11 @@ use streamspace_plugin::manifest::Manifest;
 
 use super::*;
 
+#[path = "../../../interface/tests/platform_manifests/made_up.rs"]
+mod made_up;
+
+use made_up::{DOCUMENTS_ONLY, MADE_UP};
+
 const KINDS: [ContributionKind; 6] = [
     ContributionKind::WIDGET,
     ContributionKind::ADMIN_WIDGET,
@@ -28,7 +33,7 @@ fn least(kind: ContributionKind, id: &str) -> ContributionSpec {
 }
 
 fn check(registered: &[ContributionSpec]) -> Result<ContributionsView, UiError> {
-    contributions("p-1", registered, &Declared::default(), &Assets::default())
+    contributions("p-1", registered, &Declared::default(), Some(&Assets::default()))
 }
 
 fn declare(ui: &Value) -> (Result<ContributionsView, UiError>, Vec<String>) {
@@ -38,7 +43,7 @@ fn declare(ui: &Value) -> (Result<ContributionsView, UiError>, Vec<String>) {
     }
     let manifest = Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest");
     let declared = Declared::by(&manifest);
-    (contributions("p-1", &[], &declared, &Assets::default()), declared.notes)
+    (contributions("p-1", &[], &declared, Some(&Assets::default())), declared.notes)
 }
 
 /// Changes a contribution of this kind, and expects this of the sentence.
@@ -309,6 +314,24 @@ fn the_forms_of_old_manifests_are_taken_for_the_nearest_and_noted() {
     }
 }
 
+/// The manifests of the platform, where they lie beside this project, and those that stand in for the rest.
+#[test]
+fn what_the_platforms_manifests_declare_is_accepted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/reference/manifests");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let real = entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("manifest.json")).ok());
+    let texts: Vec<String> =
+        real.chain(MADE_UP.map(str::to_owned)).chain([DOCUMENTS_ONLY.to_owned()]).collect();
+    for text in texts {
+        let manifest = Manifest::parse(text.as_bytes()).expect("a manifest");
+        let (ui, admin) = (&manifest.ui, &manifest.admin_ui);
+        let declared = ui.widgets.len() + ui.pages.len() + ui.user_pages.len() + ui.admin_pages.len();
+        let declared = declared + admin.pages.len() + admin.widgets.len();
+        let list = contributions(&manifest.name, &[], &Declared::by(&manifest), None);
+        assert_eq!(list.expect("acceptable").len(), declared, "{text}");
+    }
+}
+
 #[test]
 fn a_manifest_may_declare_every_kind() {
     let text = json!({"type": "markdown", "text": "x"});
@@ -337,7 +360,7 @@ fn what_code_registers_takes_the_place_of_what_the_manifest_declares() {
     ]}});
     let declared = Declared::by(&Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest"));
     let registered = [least(ContributionKind::PAGE, "one")];
-    let list = contributions("p-1", &registered, &declared, &Assets::default()).expect("valid");
+    let list = contributions("p-1", &registered, &declared, Some(&Assets::default())).expect("valid");
     let titles: Vec<_> = list.pages.iter().map(|page| (&*page.common.id, &*page.title)).collect();
     assert_eq!(titles, [("one", "Title"), ("two", "Of the manifest")]);
 }

@@ -9,7 +9,10 @@ use streamspace_plugin::{
     ui::{ContributionKind, ContributionSpec},
 };
 
-use super::check::{is_kebab, is_page_path};
+use super::{
+    UiError,
+    check::{contributions, is_kebab, is_page_path},
+};
 
 /// Where a contribution comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,15 @@ impl Declared {
         ui.menu_items.iter().for_each(|item| declared.menu_item(item));
         ui.settings_page.iter().for_each(|page| declared.settings_page(page));
         declared
+    }
+
+    /// Checks it without the plugin: that the modules of its components are there is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the plugin from loading, unless its code registers something else.
+    pub fn check(&self, plugin: &str) -> Result<(), UiError> {
+        contributions(plugin, &[], self, None).map(drop)
     }
 
     /// What was taken for something else.

@@ -48,7 +48,7 @@ impl PluginUi {
         declared: &Declared,
         assets: Assets,
     ) -> Result<Self, UiError> {
-        let contributions = check::contributions(plugin, registered, declared, &assets)?;
+        let contributions = check::contributions(plugin, registered, declared, Some(&assets))?;
         Ok(Self { contributions, assets })
     }
 
@@ -100,5 +100,49 @@ impl Contributions {
         }
         shown.sort();
         shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamspace_plugin::ui::ContributionKind;
+
+    use super::*;
+
+    fn insert(contributions: &Contributions, plugin: &str, widgets: &[(&str, u32, &[&str])]) {
+        let specs = widgets.iter().flat_map(|(id, order, permissions)| {
+            [ContributionKind::WIDGET, ContributionKind::ADMIN_WIDGET].map(|kind| {
+                let mut spec = ContributionSpec::new(kind, id, "Title");
+                spec.view = br#"{"type":"markdown","text":"x"}"#.to_vec().into();
+                spec.order = Some(*order).into();
+                spec.permissions = permissions.iter().map(|permission| (*permission).into()).collect();
+                spec
+            })
+        });
+        let specs: Vec<_> = specs.collect();
+        let ui = PluginUi::new(plugin, &specs, &Declared::default(), Assets::default()).expect("valid");
+        contributions.insert(&plugin.into(), &Arc::new(ui));
+    }
+
+    fn ids(widgets: &[WidgetView]) -> Vec<String> {
+        widgets.iter().map(|widget| format!("{}/{}", widget.common.plugin, widget.common.id)).collect()
+    }
+
+    #[test]
+    fn a_caller_sees_what_is_permitted_of_all_plugins_in_one_order() {
+        let contributions = Contributions::default();
+        insert(&contributions, "p-2", &[("open", 5, &[]), ("closed", 1, &["usage.read"])]);
+        insert(&contributions, "p-1", &[("open", 5, &[]), ("last", 6, &[])]);
+        let admin = contributions.shown_to(&Caller::admin());
+        let all = ["p-2/closed", "p-1/open", "p-2/open", "p-1/last"];
+        assert_eq!(
+            (ids(&admin.widgets), ids(&admin.admin_widgets)),
+            (all.map(str::to_owned).to_vec(), all.map(str::to_owned).to_vec())
+        );
+        let other = contributions.shown_to(&Caller::nobody());
+        assert_eq!(ids(&other.widgets), ["p-1/open", "p-2/open", "p-1/last"]);
+        assert!(other.admin_widgets.is_empty());
+        contributions.remove("p-1");
+        assert_eq!(ids(&contributions.shown_to(&Caller::admin()).widgets), ["p-2/closed", "p-2/open"]);
     }
 }

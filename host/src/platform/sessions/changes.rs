@@ -64,9 +64,12 @@ impl Sessions {
         if let Some(key) = &key {
             input::check_key(key)?;
         }
-        if let Viewer::User(user) = &caller.sees
-            && *user != new.owner
-        {
+        let is_own = match &caller.sees {
+            Viewer::Everything => true,
+            Viewer::User(user) | Viewer::All(Some(user)) => *user == new.owner,
+            Viewer::All(None) => false,
+        };
+        if !is_own {
             return Err(SessionError::Forbidden { id: new.owner, what: "create, for this user," });
         }
         let (request, viewer) = (new.fingerprint(), caller.sees.clone());
@@ -364,7 +367,7 @@ impl Sessions {
         input::check_name("user", user)?;
         let (id, user, viewer) = (id.to_owned(), user.to_owned(), caller.sees.clone());
         self.change(caller, move |connection, emitted| {
-            let leaves = matches!(&viewer, Viewer::User(leaving) if *leaving == user);
+            let leaves = matches!(&viewer, Viewer::User(name) | Viewer::All(Some(name)) if *name == user);
             let needed = if leaves { Right::Shared } else { Right::Own };
             let row = allowed(connection, &viewer, &id, needed, "take away shares of")?;
             if !rows::remove_share(connection, &id, &user)? {

@@ -50,6 +50,8 @@ const FORGOTTEN_TOGETHER: i64 = 200;
 pub enum Viewer {
     /// Somebody who manages sessions: all of them, and all that is known of them.
     Everything,
+    /// Somebody who may look at all of them; beyond that as any user, by name, if there is one.
+    All(Option<String>),
     /// A user, by name: own sessions and those that are shared with the user.
     User(String),
 }
@@ -68,6 +70,12 @@ impl Caller {
     #[must_use]
     pub fn administrator() -> Self {
         Self { sees: Viewer::Everything, source: "streamspace".into() }
+    }
+
+    /// An account. What it `sees` follows from what it is permitted.
+    #[must_use]
+    pub fn account(name: &str, sees: Viewer) -> Self {
+        Self { sees, source: format!("user:{name}").into() }
     }
 
     /// A plugin that may manage sessions.
@@ -228,7 +236,8 @@ impl Right {
     fn of(connection: &mut Connection, viewer: &Viewer, row: &Row) -> diesel::QueryResult<Self> {
         match viewer {
             Viewer::Everything => Ok(Self::Manage),
-            Viewer::User(user) if *user == row.owner => Ok(Self::Own),
+            Viewer::All(Some(user)) | Viewer::User(user) if *user == row.owner => Ok(Self::Own),
+            Viewer::All(_) => Ok(Self::Shared),
             Viewer::User(user) => {
                 let shared = rows::share(connection, &row.id, user)?.is_some();
                 Ok(if shared { Self::Shared } else { Self::None })
