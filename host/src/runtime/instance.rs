@@ -315,7 +315,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Registers the consumers, the jobs and the routes. Runs no plugin code.
+    /// Registers the consumers, the jobs and the routes, and shows what it contributes to the console. Runs no plugin code.
     pub(super) fn register(&mut self, services: &Services) -> Result<(), RegisterError> {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
@@ -323,6 +323,10 @@ impl Instance {
         self.routes = routes.map(|(table, target)| {
             services.routes.insert(&self.name, table, target, services.figures.of(&self.name))
         });
+        // Not by the plugin's own thread: one that was given up on would show it again.
+        if let Some(ui) = &self.ui {
+            services.ui.insert(&self.name, ui);
+        }
         Ok(())
     }
 
@@ -339,11 +343,8 @@ impl Instance {
         routes.drain(deadline)
     }
 
-    /// Lets events and requests flow and jobs begin, and shows what it contributes to the console.
+    /// Lets events and requests flow and jobs begin.
     pub(super) fn resume(&self, services: &Services) {
-        if let Some(ui) = &self.ui {
-            services.ui.insert(&self.name, ui);
-        }
         if let Some(routes) = &self.routes {
             routes.open();
         }

@@ -16,6 +16,8 @@ use super::{
 
 /// The most contributions of a plugin.
 pub(super) const MAX_CONTRIBUTIONS: usize = 200;
+/// The most bytes of views of a plugin. All of them are in one answer.
+const MAX_VIEW_BYTES: usize = 1024 * 1024;
 /// The most permissions of a contribution.
 const MAX_PERMISSIONS: usize = 20;
 /// What viewers of the administration are permitted.
@@ -39,6 +41,10 @@ pub(super) fn contributions(
         .collect();
     if all.len() > MAX_CONTRIBUTIONS {
         return Err(UiError::TooMany { limit: MAX_CONTRIBUTIONS, found: all.len() });
+    }
+    let found = all.iter().map(|(spec, _)| spec.view.len()).sum();
+    if found > MAX_VIEW_BYTES {
+        return Err(UiError::TooLarge { limit: MAX_VIEW_BYTES, found });
     }
     let mut list = ContributionsView::default();
     for (i, (spec, origin)) in all.iter().enumerate() {

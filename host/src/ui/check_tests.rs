@@ -254,6 +254,22 @@ fn there_are_at_most_two_hundred() {
 }
 
 #[test]
+fn their_views_have_at_most_a_mebibyte() {
+    let long = |i: usize, bytes: usize| {
+        let mut spec = least(ContributionKind::WIDGET, &format!("w{i}"));
+        let mut view = view();
+        // Blanks behind it belong to what crosses, and to nothing else.
+        view.resize(bytes, b' ');
+        spec.view = view.into();
+        spec
+    };
+    let mut most: Vec<_> = (0..16).map(|i| long(i, 64 * 1024)).collect();
+    assert!(check(&most).is_ok());
+    most.push(long(16, 100));
+    assert_eq!(check(&most).expect_err("too much").code(), "SSP-UIC-009");
+}
+
+#[test]
 fn lists_are_sorted_by_order_then_plugin_then_id() {
     let at = |id: &str, order| {
         let mut spec = least(ContributionKind::PAGE, id);

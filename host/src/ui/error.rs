@@ -73,6 +73,14 @@ pub enum UiError {
         /// How many there are.
         found: usize,
     },
+    /// Their views are too large together.
+    #[error("expected at most {limit} bytes of views of one plugin, found {found}")]
+    TooLarge {
+        /// The most.
+        limit: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// This host does not know the kind.
     #[error(
         "the contribution `{id}`: expected a kind from 1 to 6, found {found}: this host is too old for it"
@@ -101,6 +109,7 @@ impl UiError {
             Self::TooMany { .. } => "SSP-UIC-006",
             Self::Kind { .. } => "SSP-UIC-007",
             Self::Assets(_) => "SSP-UIC-008",
+            Self::TooLarge { .. } => "SSP-UIC-009",
         }
     }
 }
