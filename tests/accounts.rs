@@ -214,7 +214,10 @@ fn what_a_group_is_permitted_its_members_are_at_once(backend: &Backend) {
     let _ = put("/api/v1/groups/team/members/ada");
     let _ = make().expect(201);
     let me = ada.get("/api/v1/me").expect(200).json();
-    assert_eq!((&me["groups"], &me["permissions"]), (&json!(["team"]), &json!(["things.write"])));
+    assert_eq!(
+        (&me["groups"], &me["permissions"]),
+        (&json!(["team"]), &json!(["sessions.own", "things.write"]))
+    );
     // The plugin is told too.
     let seen = ada.get(&format!("/api/plugins/{ROUTES}/whole-request")).expect(200).json();
     assert_eq!((&seen["caller"], &seen["may_write"], &seen["may"]), (&me["id"], &json!(true), &json!(false)));

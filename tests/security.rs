@@ -56,6 +56,15 @@ const ADMINISTRATION: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/plugins/fixture-counter/jobs/none/resume", "plugins.operate"),
     ("GET", "/api/v1/plugins/fixture-counter/routes", "plugins.read"),
     ("PUT", "/api/v1/plugins/fixture-counter/log-level", "plugins.operate"),
+    ("GET", "/api/v1/plugins/fixture-counter/contributions", "plugins.read"),
+    ("GET", "/api/v1/plugins/fixture-counter/logs", "host.observe"),
+    ("GET", "/api/v1/plugins/fixture-counter/consumers", "plugins.read"),
+    ("GET", "/api/v1/plugins/fixture-counter/health", "plugins.read"),
+    ("GET", "/api/v1/plugins/fixture-counter/grants", "plugins.read"),
+    ("GET", "/api/v1/consumers", "plugins.read"),
+    ("GET", "/api/v1/logs", "host.observe"),
+    ("GET", "/api/v1/status", "host.observe"),
+    ("GET", "/api/v1/events", "host.observe"),
     ("GET", "/api/v1/blocked-libraries", "plugins.read"),
     ("DELETE", "/api/v1/blocked-libraries/00000000", "plugins.manage"),
     ("POST", "/api/v1/secrets/rotate", "the role `admin`"),
@@ -82,12 +91,13 @@ const ADMINISTRATION: &[(&str, &str, &str)] = &[
 ];
 
 /// What the role `operator` has.
-const OPERATORS: [&str; 3] = ["plugins.read", "plugins.operate", "users.read"];
+const OPERATORS: [&str; 4] = ["plugins.read", "plugins.operate", "users.read", "host.observe"];
 
 on_both_backends!(
     s1_administration_takes_its_permission,
     s2_nobody_is_answered_a_secret,
     s8_a_plugin_does_not_reach_the_hosts_tables,
+    sessions_are_their_owners_and_those_who_manage_them,
     s11_no_secret_lies_in_clear_on_the_disk,
     s16_what_a_database_says_is_not_answered,
 );
@@ -129,8 +139,8 @@ fn s1_administration_takes_its_permission(backend: &Backend) {
             assert_eq!(problem["code"], "SSP-AUT-004", "{role} {method} {path}");
             assert!(problem["detail"].as_str().unwrap().contains(permission), "{problem}");
         }
-        // With a cookie it is no different.
     }
+    // With a cookie it is no different.
     let user = host.browser("a-user");
     for (method, path, permission) in ADMINISTRATION {
         let answer = user.call(method, path, (*method != "GET").then_some(&json!({})));
@@ -204,6 +214,42 @@ fn s8_a_plugin_does_not_reach_the_hosts_tables(backend: &Backend) {
         assert!(found["error"].is_string(), "{sql}: {found}");
     }
     assert_eq!(host.api().get("/api/v1/users/ada").expect(200).json()["role"], "user");
+    host.stop();
+}
+
+fn sessions_are_their_owners_and_those_who_manage_them(backend: &Backend) {
+    let (host, clients) = with_roles(Installation::on(backend));
+    let (operator, user) = (&clients[1].1, &clients[2].1);
+    let other = host.add_user("other", "user");
+    let other = host.api().with_token(Some(&host.add_token(other["id"].as_str().unwrap(), &["*"]).0));
+    let new = |id: &str, owner: &str| json!({"id": id, "owner": owner, "template": "firefox"});
+    let _ = user.post_json("/api/v1/sessions", &new("s-1", "a-user")).expect(201);
+    let forged = user.post_json("/api/v1/sessions", &new("s-2", "other"));
+    assert_eq!(forged.problem(&[403])["code"], "SSP-SES-008");
+    for api in [user, operator] {
+        let _ = api.get("/api/v1/sessions/s-1").expect(200);
+    }
+    for (method, path) in
+        [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/connections"), ("PUT", "/shares/other")]
+    {
+        let body: &[u8] = match path {
+            "/connections" => br#"{"kind": "vnc"}"#,
+            "/shares/other" => br#"{"access": "view"}"#,
+            _ => b"{}",
+        };
+        let body = (method != "GET").then_some(body);
+        let headers = [("Content-Type", "application/json")];
+        let answer = other.send(method, &format!("/api/v1/sessions/s-1{path}"), &headers, body);
+        assert!(matches!(answer.status, 400 | 404), "{method} {path}: {answer:?}");
+    }
+    let seen =
+        |api: &Api| api.get("/api/v1/sessions").expect(200).json()["sessions"].as_array().unwrap().len();
+    assert_eq!((seen(user), seen(&other), seen(operator)), (1, 0, 1));
+    // A token for something else does not reach them.
+    let narrow = host.api().with_token(Some(&host.add_token("a-operator", &["plugins.read"]).0));
+    assert_eq!(narrow.get("/api/v1/sessions").problem(&[403])["code"], "SSP-AUT-004");
+    let _ = host.api().with_token(None).get("/api/v1/sessions").problem(&[401]);
+    let _ = operator.delete("/api/v1/sessions/s-1").expect(202);
     host.stop();
 }
 

@@ -2,7 +2,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use streamspace_tests::{
@@ -320,6 +326,33 @@ fn the_first_administrators_password_is_said_once(backend: &Backend) {
     let host = installation.start();
     assert!(!host.log().has(|line| line.text("username") == "admin"), "said again: {}", host.log().tail());
     let _ = Browser::sign_in(&host, "admin", &password);
+    host.stop();
+}
+
+#[test]
+fn who_watches_is_cut_off_when_the_account_is_disabled() {
+    let host = Installation::new().start();
+    host.add_user("opal", "operator");
+    let opal = host.browser("opal");
+    let mut stream = TcpStream::connect(host.address()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!("GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", opal.cookie);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    let mut piece = [0; 4096];
+    while !String::from_utf8_lossy(&said).contains("streamspace:open") {
+        let read = stream.read(&mut piece).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&said));
+        said.extend_from_slice(&piece[..read]);
+    }
+    let _ = host.api().post("/api/v1/users/opal/disable").expect(200);
+    // A chunk of no bytes: the stream is at its end.
+    while !said.ends_with(b"0\r\n\r\n") {
+        let read = stream.read(&mut piece).expect("an end in time");
+        assert!(read > 0, "{}", String::from_utf8_lossy(&said));
+        said.extend_from_slice(&piece[..read]);
+    }
+    assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
     host.stop();
 }
 
