@@ -416,9 +416,12 @@ fn put(headers: &[OwnedHeader], mut put_one: impl FnMut(HeaderName, HeaderValue)
     Ok(())
 }
 
+/// The headers that a plugin is told.
+type Told<'h> = SmallVec<[(&'h str, Cow<'h, [u8]>); 16]>;
+
 /// What a plugin is told. Never what a client proves itself to the host with, be it right or wrong: on a public route an
 /// `Authorization` that is none of the host's is the plugin's own.
-fn told(sent: &HeaderMap, is_public: bool) -> SmallVec<[(&str, Cow<'_, [u8]>); 16]> {
+fn told(sent: &HeaderMap, is_public: bool) -> Told<'_> {
     let is_withheld = |name: &HeaderName, value: &HeaderValue| {
         name == header::AUTHORIZATION && (!is_public || is_the_hosts(value)) || name == origin::CSRF_HEADER
     };

@@ -28,7 +28,8 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// The status in words.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     /// The status.
     pub status: u16,
     /// What happened, to what, expected and found, and what to do.
@@ -101,7 +102,7 @@ impl Problem {
     pub(super) fn new(status: StatusCode, code: &str, detail: impl fmt::Display) -> Self {
         Self {
             kind: format!("urn:streamspace:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             detail: detail.to_string(),
             code: code.to_owned(),
