@@ -269,7 +269,8 @@ fn a_late_handler_is_answered_for_and_reported() {
 #[test]
 fn a_request_that_hangs_when_its_plugin_is_disabled_is_named_and_holds_up_nobody_else() {
     let host = start_with(|installation| {
-        installation.set("plugins.drain_deadline_secs", 1).plugin("fixture-logger", &json!({}))
+        let installation = installation.set("plugins.drain_deadline_secs", 1);
+        installation.set("plugins.handler_deadline_secs", 5).plugin("fixture-logger", &json!({}))
     });
     host.wait_state("fixture-logger", "running");
     thread::scope(|scope| {
@@ -283,8 +284,8 @@ fn a_request_that_hangs_when_its_plugin_is_disabled_is_named_and_holds_up_nobody
         let reason = plugin["reason"].as_str().unwrap();
         assert!(reason.contains("`GET /waits` did not end within 1 s"), "{reason}");
         let _ = disabling.join().unwrap();
-        // What hangs is given up: its caller is told when the route's own time is over.
-        drop(waiter);
+        // What hangs is given up, and its caller is told when the route's own time is over.
+        assert_eq!(waiter.join().unwrap().problem(&[504])["code"], "SSP-RTE-016");
     });
     host.stop();
 }
