@@ -147,6 +147,7 @@ fn operation_of(plugin: &str, route: &RouteView) -> Value {
     let mut responses = Map::new();
     // Of what type it is, and whether it has a body, is not known.
     responses.insert("default".into(), json!({"description": "What the plugin answers"}));
+    responses.insert("204".into(), json!({"description": "What the plugin answers, if that has no content"}));
     let mut host = |status: &str, description: &str| {
         // A plugin may answer with the same status, and with what it likes.
         let mut content = problem();
