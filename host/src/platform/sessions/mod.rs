@@ -1,6 +1,6 @@
 //! Desktop sessions: whose they are, what becomes of them, and the events that tell of it.
 //!
-//! A change, the look whether it is allowed, and its events are one transaction ([`Bus::change`]). The host makes no
+//! A change, the look whether it is allowed, and its events are one transaction (`Bus::change`). The host makes no
 //! desktops: a controller elsewhere does, and says through the API how far it is.
 
 mod changes;
