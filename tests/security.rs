@@ -395,27 +395,31 @@ fn every_answer_tells_browsers_to_take_it_for_what_it_is() {
     host.wait_state(ROUTES, "running");
     let nobody = host.api().with_token(None);
     let route = |path: &str| format!("/api/plugins/{ROUTES}{path}");
-    for answer in [
+    let pages = [
         nobody.get("/healthz"),
         nobody.get("/nothing"),
         nobody.get("/api/v1/plugins"),
         nobody.get("/api/v1/nothing"),
         nobody.post("/api/v1/sign-in"),
-        nobody.get(&route("/public")),
         nobody.get(&route("/query")),
         host.api().get("/api/v1/plugins"),
         host.api().delete("/api/v1/plugins"),
-        host.api().get(&route("/query?limit=1")),
         host.api().get(&route("/stream")),
-    ] {
+    ];
+    for answer in &pages {
         for (name, value) in [
-            ("x-content-type-options", "nosniff"),
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
             ("referrer-policy", "no-referrer"),
             ("cross-origin-resource-policy", "same-origin"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{name}: {answer:?}");
         }
+    }
+    // No browser makes a page of JSON that it is not to guess at.
+    let data = [nobody.get(&route("/public")), host.api().get(&route("/query?limit=1"))];
+    assert!(data.iter().all(|answer| answer.header("content-type") == Some("application/json")), "{data:?}");
+    for answer in pages.iter().chain(&data) {
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
         assert!(answer.header("access-control-allow-origin").is_none(), "{answer:?}");
     }
     assert_eq!(host.api().get("/api/v1/plugins").header("cache-control"), Some("no-store"));

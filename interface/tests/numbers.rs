@@ -36,6 +36,7 @@ fn kinds_of_faults_keep_their_numbers() {
         (FaultKind::SQL, 203, "SQL"),
         (FaultKind::CONFLICT, 204, "CONFLICT"),
         (FaultKind::UNREACHABLE, 205, "UNREACHABLE"),
+        (FaultKind::NOT_FOUND, 251, "NOT_FOUND"),
         (FaultKind::CLIENT_GONE, 301, "CLIENT_GONE"),
     ];
     for (kind, number, name) in kinds {

@@ -236,36 +236,60 @@ async fn answer(
     }
     let is_private = caller.is_signed_in();
     let body = whole_body(request, payload, found.route().max_body_bytes).await?;
-    let traceparent = text(request.headers(), &TRACEPARENT);
-    let headers = told(request.headers(), is_public);
-    let headers = headers.iter().map(|(name, value)| (*name, &**value));
     if found.route().inline {
-        let headers: HeaderViews<'_> = headers.collect();
-        let answer = found.call_inline(&Lent {
-            path: &path,
-            query: request.query_string(),
-            headers: headers.all(),
-            body: &body,
-            caller: &caller,
-            id,
-            traceparent,
-        })?;
+        let answer = call_inline(request, &found, &path, &body, &caller, id)?;
         return Ok(private(whole(request, &found, id, answer).await?, is_private));
     }
-    let mut copied = Headers::default();
-    headers.for_each(|(name, value)| copied.push(name, value));
-    let incoming = Request {
-        path: path.into_owned(),
-        query: request.query_string().to_owned(),
-        headers: copied,
-        body,
-        caller,
-        id: id.to_owned(),
-        traceparent: traceparent.to_owned(),
-    };
+    let incoming = copied(request, is_public, path, body, caller, id);
     // What waits has a future of its own: that of a request which does not is made and moved for every request.
     let response = Box::pin(call(request, edge, Arc::new(found), incoming)).await?;
     Ok(private(response, is_private))
+}
+
+/// Runs a handler here. Not within the future above: what is on the stack here would be in that, and be moved with it.
+fn call_inline(
+    request: &HttpRequest,
+    found: &Found,
+    path: &str,
+    body: &[u8],
+    caller: &Caller,
+    id: &str,
+) -> Result<OutgoingAnswer, CallError> {
+    let headers = told(request.headers(), found.route().public);
+    let headers: HeaderViews<'_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    found.call_inline(&Lent {
+        path,
+        query: request.query_string(),
+        headers: headers.all(),
+        body,
+        caller,
+        id,
+        traceparent: text(request.headers(), &TRACEPARENT),
+    })
+}
+
+/// A request for a handler on another thread.
+fn copied(
+    request: &HttpRequest,
+    is_public: bool,
+    path: Cow<'_, str>,
+    body: Bytes,
+    caller: Arc<Caller>,
+    id: &str,
+) -> Request {
+    let mut headers = Headers::default();
+    for (name, value) in told(request.headers(), is_public) {
+        headers.push(name, &value);
+    }
+    Request {
+        path: path.into_owned(),
+        query: request.query_string().to_owned(),
+        headers,
+        body,
+        caller,
+        id: id.to_owned(),
+        traceparent: text(request.headers(), &TRACEPARENT).to_owned(),
+    }
 }
 
 /// Has a handler run on another thread, and waits for it.
@@ -319,6 +343,13 @@ async fn whole(
     id: &str,
     answer: OutgoingAnswer,
 ) -> Result<HttpResponse, Refusal> {
+    if answer.kind == BodyKind::FILE {
+        return Box::pin(file(request, found, id, answer)).await;
+    }
+    at_once(answer)
+}
+
+fn at_once(answer: OutgoingAnswer) -> Result<HttpResponse, Refusal> {
     match answer.kind {
         BodyKind::BYTES => Ok(build(answer.status, &answer.headers)?.body(answer.body.into_vec())),
         BodyKind::PROBLEM if (400..600).contains(&answer.status) => {
@@ -328,7 +359,6 @@ async fn whole(
             let body = serde_json::to_vec(&problem).unwrap_or_default();
             Ok(response.content_type("application/problem+json").body(body))
         }
-        BodyKind::FILE => Box::pin(file(request, found, id, answer)).await,
         _ => Err(no_answer()),
     }
 }

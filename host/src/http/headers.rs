@@ -14,7 +14,12 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-
 
 /// Adds what keeps a browser from taking an answer for what it is not. What a handler has said itself stays.
 pub(super) fn complete<B: MessageBody>(response: &mut ServiceResponse<B>, logger: &Logger) {
-    let of_the_host = response.request().uri().path().starts_with("/api/v1/");
+    let path = response.request().uri().path();
+    let of_the_host = path.starts_with("/api/v1/");
+    // Of JSON that is not to be guessed at, a browser makes neither a page nor a part of one. All of the others would be
+    // paid for by every request to a plugin.
+    let is_data = path.starts_with("/api/plugins/")
+        && response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if response.status().is_server_error()
         && let Some(Hidden(reason)) = response.response().extensions().get::<Hidden>()
     {
@@ -27,6 +32,9 @@ pub(super) fn complete<B: MessageBody>(response: &mut ServiceResponse<B>, logger
         }
     };
     add(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if is_data {
+        return;
+    }
     add(header::CONTENT_SECURITY_POLICY, POLICY);
     add(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     add(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
