@@ -209,10 +209,10 @@ fn who_watches_sees_what_it_may_and_is_cut_when_it_may_no_more() {
 
     host.add_user("opal", "operator");
     let (token, made) = host.add_token("opal", &["sessions.read"]);
-    let sessions = Watch::open(&host.api().with_token(Some(&token)), &format!("{STREAM}?topics=>"), None);
+    let sessions = Watch::open(&host.api().with_token(Some(&token)), &format!("{STREAM}?topics=%3E"), None);
     let operator = Watch::open(
         &host.api().with_token(Some(&host.add_token("opal", &["*"]).0)),
-        &format!("{STREAM}?topics=>"),
+        &format!("{STREAM}?topics=%3E"),
         None,
     );
     emit(&host, 0..1);

@@ -33,8 +33,11 @@ const RATE_OVER: Duration = Duration::from_secs(60);
 impl Seen {
     /// The rate over the last minute, in thousandths of an event a second, or over the time since it was first seen.
     fn rate_milli(&mut self, now: Instant, delivered: u64) -> u64 {
-        if self.delivered.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLE) {
-            self.delivered.push_back((now, delivered));
+        match self.delivered.back() {
+            // Whatever it has acknowledged by now, it began with nothing.
+            None => self.delivered.push_back((now, 0)),
+            Some((at, _)) if now.duration_since(*at) >= SAMPLE => self.delivered.push_back((now, delivered)),
+            Some(_) => {}
         }
         while self.delivered.len() > 1 && self.delivered[1].0 + RATE_OVER <= now {
             self.delivered.pop_front();
@@ -144,8 +147,8 @@ mod tests {
     fn a_rate_is_that_of_the_last_minute() {
         let (mut seen, start) = (Seen::default(), Instant::now());
         let mut at = |secs: u64, delivered| seen.rate_milli(start + Duration::from_secs(secs), delivered);
-        assert_eq!(at(0, 100), 0, "what was before is not counted");
-        assert_eq!(at(10, 200), 10_000);
+        assert_eq!(at(0, 100), 100_000, "what it did before it was looked at is its own");
+        assert_eq!(at(10, 200), 20_000);
         for secs in (15..=130).step_by(5) {
             at(secs, 200);
         }
