@@ -176,10 +176,14 @@ fn nothing_escapes_the_plugins_own_path() {
 #[test]
 fn what_is_not_there_is_said() {
     let host = start();
-    for path in ["/api/plugins/nobody/x", "/api/plugins/ui/nothing", &at("/nothing"), &at("/query/"), &at("")]
-    {
+    for path in ["/api/plugins/nobody/x", &at("/nothing"), &at("/query/"), &at("")] {
         assert_eq!(host.api().get(path).problem(&[404])["code"], "SSP-RTE-011", "{path}");
     }
+    assert_eq!(
+        host.api().get("/api/plugins/ui/nothing").problem(&[404])["code"],
+        "SSP-API-404",
+        "no plugin's"
+    );
     let (status, answer) = raw_get(&host, &at("/things"), "");
     assert!(status == 405 && answer.contains("\r\nallow: POST\r\n"), "{answer}");
     host.stop();
