@@ -408,6 +408,7 @@ pub(super) async fn share(
         (status = 204, description = "It is over"),
         (status = 403, description = "The caller may not do this with the session, or with any"),
         (status = 404, description = "There is no such session, or it is not shared with this user"),
+        (status = 422, description = "The user's name is none"),
     ),
 )]
 pub(super) async fn unshare(

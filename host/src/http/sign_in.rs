@@ -224,6 +224,7 @@ pub(super) struct Passwords {
         (status = 403, description = "The present password is wrong, the caller signed in with a token, or the call comes from another site's page"),
         (status = 404, description = "The caller has no account: the administrator's token has none"),
         (status = 422, description = "The next password is not good enough"),
+        (status = 429, description = "Too many attempts failed"),
     ),
 )]
 pub(super) async fn change_password(
