@@ -96,7 +96,7 @@ fn a_plugin_lists_gets_makes_and_changes_sessions(backend: &Backend) {
     assert!(refused(&missing, "NotFound").contains("SSP-SES-001"));
     // What the plugin is told has neither the desktop's address nor that of who is connected.
     for seen in [get(&host, "/sessions/s1").body, get(&host, "/sessions").body, running.body] {
-        assert!(seen.contains("s1") && !seen.contains("5907") && !seen.contains("192.0.2.77"), "{seen}");
+        assert!(seen.contains("s1") && !seen.contains(":5907") && !seen.contains("192.0.2.77"), "{seen}");
     }
     assert_eq!(host.api().get("/api/v1/sessions/s1").expect(200).json()["rfb_address"], "10.0.0.7:5907");
 
