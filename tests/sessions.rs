@@ -331,9 +331,8 @@ fn what_is_not_valid_changes_nothing(backend: &Backend) {
     let (host, journal) = start(backend);
     session_in(&host, "s1", "running");
     // Made, two steps, started: the plugin has been told when all of it is written down.
-    let told = host.wait_for(DEADLINE, "the events so far", || {
-        Some(journal.events().len()).filter(|told| *told >= 4)
-    });
+    let told = host
+        .wait_for(DEADLINE, "the events so far", || Some(journal.events().len()).filter(|told| *told >= 4));
     let before = (show(&host, "s1"), told);
     let long = "x".repeat(256);
     let with = |key: &str, value: Value| {
