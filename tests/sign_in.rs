@@ -308,6 +308,11 @@ fn the_first_administrators_password_is_said_once(backend: &Backend) {
     assert!(password.len() >= 32, "{password}");
     let admin = Browser::sign_in(&host, "admin", &password);
     assert_eq!(admin.get("/api/v1/me").expect(200).json()["unrestricted"], true);
+    // Nor is it told again to those who may look at the log.
+    let lines = host.wait_for(DEADLINE, "the lines after it", || {
+        Some(host.api().get("/api/v1/logs").expect(200).body).filter(|lines| lines.contains("Listening."))
+    });
+    assert!(!lines.contains(&password), "the password is among the lines that are kept");
     let installation = host.stop().installation;
     let mut folders = vec![installation.data()];
     while let Some(folder) = folders.pop() {

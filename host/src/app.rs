@@ -20,7 +20,7 @@ use crate::{
     http::{self, Edge, Ready},
     install::{Kept, Plugins},
     loader::Loader,
-    log::{Format, Logs},
+    log::{Format, Logs, WRITTEN_ONLY},
     outbound::Outbound,
     platform::{
         Users,
@@ -212,7 +212,7 @@ fn make_first_admin(accounts: &Accounts, logger: &Logger) -> anyhow::Result<()> 
     match accounts.first_admin() {
         Ok(None) => {}
         Ok(Some(password)) => warn!(
-            logger,
+            logger, #WRITTEN_ONLY,
             "There was no administrator: this one was made. Sign in with this password, which is shown this once, and \
              change it.";
             "username" => "admin", "password" => password.reveal()

@@ -150,6 +150,9 @@ struct Kept<D> {
 /// The tag of records that passed a plugin's level.
 pub(super) const PASSED: &str = "plugin";
 
+/// The tag of a record that is written, and not kept: whoever may look at the latest lines is not to have it.
+pub(crate) const WRITTEN_ONLY: &str = "written-only";
+
 impl<D: Drain<Ok = (), Err = slog::Never>> Drain for Kept<D> {
     type Ok = ();
     type Err = slog::Never;
@@ -200,6 +203,9 @@ impl Drain for Remembering {
             Some(text) => text.lock().unwrap_or_else(PoisonError::into_inner).log(record, values),
             None => io::stdout().lock().write_all(&line),
         };
+        if record.tag() == WRITTEN_ONLY {
+            return Ok(());
+        }
         let mut plugin = PluginOf(None);
         // It looks for a text and answers nothing that could fail.
         let _ = slog::KV::serialize(&record.kv(), record, &mut plugin);

@@ -8,7 +8,10 @@ mod plugin;
 mod redact;
 mod ring;
 
-pub(crate) use self::plugin::{PluginLog, open as open_plugin_log};
+pub(crate) use self::{
+    drain::WRITTEN_ONLY,
+    plugin::{PluginLog, open as open_plugin_log},
+};
 pub use self::{
     drain::{Format, LogGuard, Logs},
     redact::Redactor,
