@@ -1,8 +1,6 @@
 //! Cookies, and whether a call that has one comes from the host's own pages.
 
-use std::borrow::Cow;
-
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use actix_web::{
     HttpRequest,
