@@ -220,6 +220,10 @@ fn who_watches_sees_what_it_may_and_is_cut_when_it_may_no_more() {
     let _ = host.api().post_json("/api/v1/sessions", &session).expect(201);
     sessions.wait_for("session.created");
     operator.wait_for("session.created");
+    let observer = host.api().with_token(Some(&host.add_token("opal", &["host.observe"]).0));
+    let listed = observer.get("/api/v1/events").expect(200).body;
+    assert!(listed.contains("test.kept"), "{listed}");
+    assert!(!listed.contains("session.created") && !listed.contains("user.created"), "{listed}");
     let kept = |watch: &Watch| numbers(&watch.so_far());
     assert_eq!((kept(&sessions), kept(&operator)), (vec![], vec![0]), "events of others take `host.observe`");
 

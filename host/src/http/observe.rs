@@ -11,6 +11,7 @@ use super::{
     auth::May,
     plugins::blocking,
     query::{Query, understood},
+    stream::may_see,
 };
 use crate::{
     clock,
@@ -259,6 +260,9 @@ impl EventView {
 /// `GET /api/v1/events`
 ///
 /// What is in the event log; without `after` and `before` the newest.
+///
+/// What the caller may not see is left out, as from live changes: `session.*` takes `sessions.read` too, `user.*` and
+/// `group.*` take `users.read`.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -269,7 +273,7 @@ impl EventView {
     ),
 )]
 pub(super) async fn events(
-    _: May<HostObserve>,
+    may: May<HostObserve>,
     query: Query<Asked>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
@@ -300,7 +304,8 @@ pub(super) async fn events(
             Place::Before(before) => (before, before.saturating_sub(1)),
             Place::Newest => (0, 0),
         });
-        let events = page.events.iter().map(|(number, event)| EventView::new(*number, event)).collect();
+        let seen = page.events.iter().filter(|(_, event)| may_see(&may.identity.caller, &event.topic));
+        let events = seen.map(|(number, event)| EventView::new(*number, event)).collect();
         Ok(EventPage { events, next: last, previous: first, more: page.more })
     });
     Ok(HttpResponse::Ok().json(page.await?))

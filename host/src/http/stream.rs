@@ -57,7 +57,7 @@ pub(super) struct Asked {
 }
 
 /// Whether a caller may see what is emitted under a topic, and news about dead letters and jobs.
-fn may_see(caller: &Caller, topic: &str) -> bool {
+pub(super) fn may_see(caller: &Caller, topic: &str) -> bool {
     let right = match topic.split('.').next() {
         Some("session") => SessionsRead::NAME,
         Some("user" | "group") => UsersRead::NAME,
