@@ -5,16 +5,15 @@ use diesel::{IntoSql, prelude::*, sql_types::Bool};
 use super::{Accounts, name_of, rows};
 use crate::{
     clock,
-    platform::{UserFilter, UserPage, UserRecord, Users},
+    platform::{
+        UserFilter, UserPage, UserRecord, Users,
+        sessions::{MAX_PAGE, PAGE},
+    },
     store::{
         Connection, DatabaseError, on,
         schema::{group_members, user_groups, users},
     },
 };
-
-/// How many are on a page, unless it is said, and at most.
-const PAGE: u32 = 100;
-const MAX_PAGE: u32 = 500;
 
 fn record(c: &mut Connection, id: &str) -> QueryResult<Option<UserRecord>> {
     let found = rows::standing(c, id)?;
