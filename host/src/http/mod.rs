@@ -37,10 +37,16 @@ use std::{
     time::Instant,
 };
 
+use actix_http::{Request, Response};
+use actix_service::{Service, apply_fn_factory};
 use actix_web::{
     App, HttpServer,
-    dev::{Server, Service},
+    dev::{Server, ServiceResponse},
     guard, web,
+};
+use futures_util::{
+    TryFutureExt,
+    future::{Either, ready},
 };
 
 use self::auth::AdminToken;
@@ -126,20 +132,26 @@ pub fn listen(
     let edge = web::Data::new(edge);
     let token = web::Data::new(AdminToken::new(token));
     let mut server = HttpServer::new(move || {
-        let logger = logger.clone();
-        App::new()
+        let (logger, at_the_door) = (logger.clone(), edge.clone());
+        let app = App::new()
             .wrap_fn(move |request, app| {
                 let (answered, logger) = (app.call(request), logger.clone());
                 async move {
-                    let mut response = answered.await?;
-                    headers::complete(&mut response, &logger);
-                    Ok(response)
+                    let (request, mut response) = answered.await?.into_parts();
+                    headers::complete(&mut response, request.uri().path(), &logger);
+                    Ok(ServiceResponse::new(request, response))
                 }
             })
             .app_data(edge.clone())
             .app_data(token.clone())
             .configure(routes)
-            .default_service(web::to(problem::not_found))
+            .default_service(web::to(problem::not_found));
+        apply_fn_factory(app, move |request: Request, app| {
+            match gateway::at_once::answer(&request, &at_the_door) {
+                Some(response) => Either::Left(ready(Ok(response))),
+                None => Either::Right(app.call(request).map_ok(Response::from)),
+            }
+        })
     })
     .disable_signals()
     .shutdown_timeout(shutdown_secs);

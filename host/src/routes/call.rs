@@ -15,7 +15,7 @@ use super::{
     stream::{Broken, NoSink, Sink},
     table::{At, Param},
 };
-use crate::blocking;
+use crate::{blocking, figures::PluginFigures};
 
 /// What a handler answered.
 #[derive(Debug)]
@@ -96,6 +96,11 @@ impl Found {
     #[must_use]
     pub fn route(&self) -> &Route {
         self.plugin.table.route(self.number)
+    }
+
+    /// What is counted of the plugin.
+    pub(crate) fn figures(&self) -> &Arc<PluginFigures> {
+        &self.plugin.figures
     }
 
     /// The first permission that the route asks for and the caller does not have.
@@ -181,6 +186,8 @@ fn run(found: &Found, request: &Request, mut sink: Sink, permit: Permit) {
         }
         CallError::Failed
     });
+    // Its place is free before the client has the answer, and asks again. A stream's pieces are still taken.
+    let streaming = sink.pieces.is_some().then_some(permit);
     match (sink.reply, sink.pieces) {
         // Nobody may wait for it any more.
         (Some(reply), _) => drop(reply.send(answer.map(Reply::Whole))),
@@ -194,5 +201,5 @@ fn run(found: &Found, request: &Request, mut sink: Sink, permit: Permit) {
         }
         (None, None) => {}
     }
-    drop(permit);
+    drop(streaming);
 }

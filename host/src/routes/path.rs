@@ -15,20 +15,32 @@ pub fn split(sent: &str) -> Option<(&str, Cow<'_, str>)> {
         true => percent_decode_str(below).decode_utf8().ok()?,
         false => Cow::Borrowed(below),
     };
-    let encoded_slashes = decoded.bytes().filter(|byte| *byte == b'/').count()
-        != below.bytes().filter(|byte| *byte == b'/').count();
-    if encoded_slashes || decoded.contains(['\\', '\0']) {
+    let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+    let is_ambiguous = match &decoded {
+        Cow::Borrowed(path) => is_ambiguous(path),
+        // A `/` that was encoded.
+        Cow::Owned(path) => is_ambiguous(path) || slashes(path) != slashes(below),
+    };
+    if is_ambiguous {
         return None;
     }
-    let mut segments = decoded.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        // What stands behind a last `/` is empty, and a path of its own.
-        let empty = segment.is_empty() && segments.peek().is_some();
-        if empty || segment == "." || segment == ".." {
-            return None;
+    Some((name, decoded))
+}
+
+/// Whether a path that begins with `/` could be read in two ways, in one pass: every request pays for it.
+fn is_ambiguous(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let mut segment = 1;
+    for (at, byte) in bytes.iter().enumerate().skip(1) {
+        match byte {
+            b'\\' | b'\0' => return true,
+            b'/' if matches!(&bytes[segment..at], b"" | b"." | b"..") => return true,
+            b'/' => segment = at + 1,
+            _ => {}
         }
     }
-    Some((name, decoded))
+    // What stands behind a last `/` is empty, and a path of its own.
+    matches!(&bytes[segment..], b"." | b"..")
 }
 
 #[cfg(test)]

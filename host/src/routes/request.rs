@@ -48,19 +48,25 @@ impl std::fmt::Debug for Headers {
 }
 
 /// Headers, lent.
+#[derive(Default)]
 pub struct HeaderViews<'a>(SmallVec<[HeaderView<'a>; 16]>);
 
 impl<'a> FromIterator<(&'a str, &'a [u8])> for HeaderViews<'a> {
     fn from_iter<T: IntoIterator<Item = (&'a str, &'a [u8])>>(headers: T) -> Self {
-        let view = |(name, value): (&'a str, &'a [u8])| HeaderView {
-            name: RStr::from_str(name),
-            value: RSlice::from_slice(value),
-        };
-        Self(headers.into_iter().map(view).collect())
+        Self(headers.into_iter().map(|(name, value)| view(name, value)).collect())
     }
 }
 
+fn view<'a>(name: &'a str, value: &'a [u8]) -> HeaderView<'a> {
+    HeaderView { name: RStr::from_str(name), value: RSlice::from_slice(value) }
+}
+
 impl<'a> HeaderViews<'a> {
+    /// Adds one.
+    pub fn push(&mut self, name: &'a str, value: &'a [u8]) {
+        self.0.push(view(name, value));
+    }
+
     /// All of them.
     #[must_use]
     pub fn all(&self) -> &[HeaderView<'a>] {

@@ -32,7 +32,11 @@ struct Pool {
 #[derive(Default)]
 struct State {
     queue: VecDeque<(Arc<str>, Work)>,
+    /// How many threads have no work; never fewer than wait in the queue.
     idle: usize,
+    /// Whether one of them is on its way to the queue. It wakes the next before it begins, so that work behind a handler
+    /// that blocks is taken too, and many that do not block are run by few threads: waking one costs more than most of them.
+    waking: bool,
 }
 
 impl Threads {
@@ -41,8 +45,7 @@ impl Threads {
         let mut state = self.0.state();
         if state.idle > state.queue.len() {
             state.queue.push_back((plugin, work));
-            drop(state);
-            self.0.work.notify_one();
+            self.0.wake(state);
             return Ok(());
         }
         drop(state);
@@ -62,6 +65,31 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes a thread for what is in the queue, unless one is on its way.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wanted = !state.queue.is_empty() && !state.waking;
+        state.waking |= wanted;
+        drop(state);
+        if wanted {
+            self.work.notify_one();
+        }
+    }
+
+    /// Waits until there is work, or has been none for long.
+    fn wait<'p>(&'p self, mut state: MutexGuard<'p, State>) -> MutexGuard<'p, State> {
+        state.idle += 1;
+        loop {
+            let waited = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            // Whoever comes back is who was on its way: one wake too many costs little, one too few would never be made up.
+            state.waking = false;
+            if !state.queue.is_empty() || waited.1.timed_out() {
+                state.idle -= 1;
+                return state;
+            }
+        }
+    }
+
     fn work(&self, plugin: Arc<str>, work: Work) {
         let mut named_for: Option<Arc<str>> = None;
         let mut next = Some((plugin, work));
@@ -74,16 +102,55 @@ impl Pool {
             let _ = abi::guard("a request's thread", work);
             let mut state = self.state();
             if state.queue.is_empty() {
-                state.idle += 1;
-                let empty = |state: &mut State| state.queue.is_empty();
-                state = self
-                    .work
-                    .wait_timeout_while(state, IDLE, empty)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
-                state.idle -= 1;
+                state = self.wait(state);
             }
             next = state.queue.pop_front();
+            self.wake(state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Barrier, mpsc};
+
+    use super::*;
+
+    const MANY: usize = 16;
+
+    /// Has `MANY` run that wait for each other, and answers how many did.
+    fn run_together(threads: &Threads) -> usize {
+        let (all, (done, ended)) = (Arc::new(Barrier::new(MANY)), mpsc::channel());
+        for _ in 0..MANY {
+            let (all, done) = (Arc::clone(&all), done.clone());
+            let work = Box::new(move || {
+                all.wait();
+                done.send(()).expect("somebody waits");
+            });
+            threads.run("p".into(), work).expect("a thread");
+        }
+        (0..MANY).take_while(|_| ended.recv_timeout(Duration::from_secs(20)).is_ok()).count()
+    }
+
+    #[test]
+    fn no_work_waits_for_another_that_blocks() {
+        let threads = Threads::default();
+        // By new threads, and then by those, as soon as they have no work.
+        for _ in 0..20 {
+            assert_eq!(run_together(&threads), MANY);
+        }
+    }
+
+    #[test]
+    fn much_work_that_does_not_block_is_all_done() {
+        let (threads, (done, ended)) = (Threads::default(), mpsc::channel());
+        for number in 0..5_000 {
+            let done = done.clone();
+            threads.run("p".into(), Box::new(move || drop(done.send(number)))).expect("a thread");
+        }
+        drop(done);
+        assert_eq!(ended.iter().count(), 5_000);
+        let state = threads.0.state();
+        assert!(state.queue.is_empty() && state.idle <= 5_000);
     }
 }

@@ -1,17 +1,18 @@
 //! Plugins' routes: `/api/plugins/{name}/…`.
 
+mod answer;
+pub(super) mod at_once;
+
 use std::{
     borrow::Cow,
-    path::PathBuf,
     pin::Pin,
     sync::{Arc, LazyLock},
     task::{self, Poll},
     time::Instant,
 };
 
-use actix_files::NamedFile;
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
+    HttpMessage, HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     http::{
         Method, StatusCode,
@@ -23,13 +24,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 use smallvec::SmallVec;
-use streamspace_plugin::{
-    http::OwnedHeader,
-    routes::{BodyKind, OutgoingAnswer},
-};
+use streamspace_plugin::routes::OutgoingAnswer;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::{
+    answer::{build, file, whole},
+    at_once::Answered,
+};
 use super::{
     Edge, Problem,
     auth::{self, May},
@@ -42,8 +44,10 @@ use crate::{
     platform::access::{is_ours, rights::PluginsRead},
     routes::{self, CallError, Caller, Found, HeaderViews, Headers, Lent, Reply, Request, RouteView},
     runtime::State,
-    store::open_without_waiting,
 };
+
+/// What stands before the plugin's name in the path.
+const FOLDER: &str = "/api/plugins/";
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -83,22 +87,33 @@ pub(super) async fn serve(
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> HttpResponse {
-    let id = request_id(request.headers());
     let began = Instant::now();
+    let answered = request.extensions_mut().remove::<Answered>();
+    let id = answered.as_ref().map_or_else(|| request_id(request.headers()), |answered| answered.id.clone());
     let mut figures = None;
-    // It was made of ASCII or looked at.
-    let told = id.to_str().unwrap_or_default();
-    let answered = answer(&request, payload, &edge, told, &mut figures).await;
+    let told = text_of(&id);
+    let answered = match answered {
+        Some(Answered { found, answer, .. }) => {
+            figures = Some(Arc::clone(found.figures()));
+            Box::pin(file(&request, &found, told, answer)).await
+        }
+        None => answer(&request, payload, &edge, told, &mut figures).await,
+    };
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(told));
+    if request.method() == Method::HEAD {
+        response = response.map_body(|_, body| BoxBody::new(SizeAlone(body.size())));
+    }
+    finish(&mut response, figures.as_deref(), began, id);
+    response
+}
+
+/// What every answer gets, also those that are refusals.
+fn finish(response: &mut HttpResponse, figures: Option<&PluginFigures>, began: Instant, id: HeaderValue) {
     if let Some(figures) = figures {
         // For metrics, once a request: two looks at the clock, and four additions to atomics of the plugin's own.
         figures.note_request(response.status().as_u16(), began.elapsed());
     }
-    if request.method() == Method::HEAD {
-        response = response.map_body(|_, body| BoxBody::new(SizeAlone(body.size())));
-    }
     response.headers_mut().insert(REQUEST_ID, id);
-    response
 }
 
 /// What is left of a body for `HEAD`: nothing is read, and a plugin's stream ends.
@@ -179,7 +194,7 @@ async fn answer(
 ) -> Result<HttpResponse, Refusal> {
     let unknown = || Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path");
     // The path as it was sent: the web server's own reading of it decodes some of it.
-    let sent = request.uri().path().strip_prefix("/api/plugins/").ok_or_else(unknown)?;
+    let sent = request.uri().path().strip_prefix(FOLDER).ok_or_else(unknown)?;
     let Some((name, path)) = routes::split(sent) else {
         return Err(Refusal::new(
             400,
@@ -200,6 +215,7 @@ async fn answer(
             }
         });
     };
+    // Counted at the end, when the plugin's routes may be others.
     *figures = Some(Arc::clone(plugin.figures()));
     // What a plugin sees of `HEAD` is `GET`: the answer is the same but for the body.
     let method = match request.method() {
@@ -337,115 +353,6 @@ async fn whole_body(request: &HttpRequest, payload: web::Payload, limit: usize) 
     Ok(Box::pin(body::read(payload, limit)).await?)
 }
 
-async fn whole(
-    request: &HttpRequest,
-    found: &Found,
-    id: &str,
-    answer: OutgoingAnswer,
-) -> Result<HttpResponse, Refusal> {
-    if answer.kind == BodyKind::FILE {
-        return Box::pin(file(request, found, id, answer)).await;
-    }
-    at_once(answer)
-}
-
-fn at_once(answer: OutgoingAnswer) -> Result<HttpResponse, Refusal> {
-    match answer.kind {
-        BodyKind::BYTES => Ok(build(answer.status, &answer.headers)?.body(answer.body.into_vec())),
-        BodyKind::PROBLEM if (400..600).contains(&answer.status) => {
-            let detail = String::from_utf8_lossy(&answer.body).into_owned();
-            let problem = Refusal::new(answer.status, "SSP-RTE-021", detail).problem;
-            let mut response = build(answer.status, &answer.headers)?;
-            let body = serde_json::to_vec(&problem).unwrap_or_default();
-            Ok(response.content_type("application/problem+json").body(body))
-        }
-        _ => Err(no_answer()),
-    }
-}
-
-async fn file(
-    request: &HttpRequest,
-    found: &Found,
-    id: &str,
-    answer: OutgoingAnswer,
-) -> Result<HttpResponse, Refusal> {
-    let path = PathBuf::from(String::from_utf8_lossy(&answer.body).into_owned());
-    let opened = {
-        let path = path.clone();
-        web::block(move || open(path)).await
-    };
-    let file = opened.map_err(std::io::Error::other).flatten().map_err(|why| {
-        found.unreadable(id, &path, &why);
-        Refusal::new(500, "SSP-RTE-020", "the plugin answered with a file that cannot be read")
-    })?;
-    let mut response = file.into_response(request);
-    put(&answer.headers, |name, value| {
-        response.headers_mut().insert(name, value);
-    })?;
-    Ok(response)
-}
-
-fn open(path: PathBuf) -> std::io::Result<NamedFile> {
-    let invalid = |why| Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
-    if !path.is_absolute() {
-        return invalid("expected an absolute path");
-    }
-    let file = open_without_waiting(&path)?;
-    if !file.metadata()?.is_file() {
-        return invalid("it is no file");
-    }
-    NamedFile::from_file(file, path)
-}
-
-fn no_answer() -> Refusal {
-    Refusal::new(
-        502,
-        "SSP-RTE-019",
-        "the plugin's answer is none: its status, a header or its body is not valid",
-    )
-}
-
-fn build(status: u16, headers: &[OwnedHeader]) -> Result<HttpResponseBuilder, Refusal> {
-    let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
-    let mut response = HttpResponse::build(known.ok_or_else(no_answer)?);
-    put(headers, |name, value| {
-        response.append_header((name, value));
-    })?;
-    Ok(response)
-}
-
-/// Headers that are the connection's or the host's. A plugin's are left out.
-const WITHHELD: [&str; 11] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "set-cookie",
-    "x-request-id",
-];
-
-/// Puts a plugin's headers into an answer, but for those that are withheld.
-fn put(headers: &[OwnedHeader], mut put_one: impl FnMut(HeaderName, HeaderValue)) -> Result<(), Refusal> {
-    for header in headers {
-        // What most answers have is known already.
-        if header.name == "Content-Type" && header.value.as_slice() == b"application/json" {
-            put_one(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            continue;
-        }
-        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| no_answer())?;
-        let value = HeaderValue::from_bytes(&header.value).map_err(|_| no_answer())?;
-        if !WITHHELD.contains(&name.as_str()) {
-            put_one(name, value);
-        }
-    }
-    Ok(())
-}
-
 /// The headers that a plugin is told.
 type Told<'h> = SmallVec<[(&'h str, Cow<'h, [u8]>); 16]>;
 
@@ -471,14 +378,24 @@ fn is_the_hosts(authorization: &HeaderValue) -> bool {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers.get(name).map(text_of).unwrap_or_default()
 }
 
-/// The id that was sent, if it is one, or a new one: a UUID of version 7.
+/// Nothing for what is not ASCII.
+fn text_of(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
+}
+
+/// The id that was sent, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
+    id_or_new(headers.get(REQUEST_ID))
+}
+
+/// What was sent, if it is an id, or a new one: a UUID of version 7.
+fn id_or_new(sent: Option<&HeaderValue>) -> HeaderValue {
     static IDS: LazyLock<Ids> = LazyLock::new(Ids::new);
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if let Some(sent) = headers.get(REQUEST_ID)
+    if let Some(sent) = sent
         && (1..=128).contains(&sent.len())
         && sent.as_bytes().iter().copied().all(valid)
     {
