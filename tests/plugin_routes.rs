@@ -125,6 +125,46 @@ fn a_request_carries_its_caller_its_id_and_never_the_token() {
 }
 
 #[test]
+fn a_request_that_is_answered_at_once_is_answered_as_every_other() {
+    let host = start();
+    let nobody = host.api().with_token(None);
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers =
+        [("X-Request-Id", "mine-1"), ("traceparent", trace), ("X-CSRF-Token", "s3cret"), ("X-Own", "1")];
+    // The first goes in front of the web server's own way, the second on it, for its handler runs elsewhere.
+    let [at_once, elsewhere] = ["/inline-request?a=%20", "/public-request?a=%20"].map(|path| {
+        let answer = nobody.send("GET", &at(path), &headers, None).expect(200);
+        let headers = ["x-request-id", "x-content-type-options", "x-after", "content-type", "cache-control"]
+            .map(|name| answer.header(name).map(str::to_owned));
+        let mut seen = answer.json();
+        seen["path"].take();
+        seen["headers"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        (headers, seen)
+    });
+    assert_eq!(at_once, elsewhere);
+    assert_eq!(at_once.0[0].as_deref(), Some("mine-1"));
+    let told = at_once.1["headers"].as_array().unwrap();
+    assert!(told.contains(&json!("x-own")) && !told.contains(&json!("x-csrf-token")), "{told:?}");
+
+    assert_eq!(host.api().get(&at("/inline-request")).expect(200).json()["caller"], "admin");
+    let stopped = nobody.send("GET", &at("/inline-request"), &[("X-Stop", "1")], None).expect(418);
+    assert_eq!(stopped.body, "stopped");
+    let problem = nobody.get(&at("/inline-panics")).problem(&[500]);
+    assert_eq!(problem["code"], "SSP-RTE-017", "{problem}");
+    let _ = nobody.send("POST", &at("/inline-request"), &[], None).problem(&[405]);
+
+    let file = host.data().join("a-file.txt");
+    fs::write(&file, "0123456789").unwrap();
+    let path = at(&format!("/inline-file?path={}", file.display()));
+    let part = nobody.send("GET", &path, &[("Range", "bytes=2-4"), ("X-Request-Id", "mine-2")], None);
+    let part = part.expect(206);
+    assert_eq!((part.body.as_str(), part.header("x-request-id")), ("234", Some("mine-2")));
+    let missing = nobody.get(&at("/inline-file?path=/nowhere")).problem(&[500]);
+    assert_eq!(missing["code"], "SSP-RTE-020", "{missing}");
+    host.stop();
+}
+
+#[test]
 fn only_public_routes_take_those_who_are_not_signed_in() {
     let host = start();
     let nobody = host.api().with_token(None);

@@ -138,7 +138,7 @@ impl Found {
     ///
     /// [`CallError`].
     pub fn call_inline(&self, request: &Lent<'_>) -> Result<OutgoingAnswer, CallError> {
-        let permit = self.plugin.enter(self.number)?;
+        let permit = PluginRoutes::enter(&*self.plugin, self.number)?;
         let answer = blocking::forbidden(|| self.handle(request, Responder::new(&mut NoSink)));
         drop(permit);
         answer.map_err(|fault| self.fault(request.id, &fault))
@@ -152,7 +152,7 @@ impl Routes {
     ///
     /// [`CallError`].
     pub async fn call(&self, found: &Arc<Found>, request: Request) -> Result<Reply, CallError> {
-        let permit = found.plugin.enter(found.number)?;
+        let permit = PluginRoutes::enter(Arc::clone(&found.plugin), found.number)?;
         let patience = found.route().timeout;
         let (reply, answered) = oneshot::channel();
         let sink = Sink { reply: Some(reply), pieces: None, network: self.network.clone(), patience };

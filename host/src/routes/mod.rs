@@ -14,6 +14,7 @@ mod threads;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt, io,
+    ops::Deref,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -213,18 +214,16 @@ impl PluginRoutes {
     }
 
     /// Lets one request in, to the route of this number.
-    fn enter(self: &Arc<Self>, route: u32) -> Result<Permit, CallError> {
-        let before = self.running.fetch_add(1, Ordering::SeqCst);
-        self.table.route(route).running.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { routes: Arc::clone(self), route };
+    fn enter<R: Deref<Target = Self>>(this: R, route: u32) -> Result<Permit<R>, CallError> {
+        let before = this.running.fetch_add(1, Ordering::SeqCst);
+        this.table.route(route).running.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { routes: this, route };
         // After it was counted: either this sees that the routes were closed, or who closed them sees the request.
-        if self.closed.load(Ordering::SeqCst) {
+        if permit.routes.closed.load(Ordering::SeqCst) {
             return Err(CallError::Closed);
         }
-        if before >= self.max_requests {
-            return Err(CallError::Busy { limit: self.max_requests });
-        }
-        Ok(permit)
+        let limit = permit.routes.max_requests;
+        if before >= limit { Err(CallError::Busy { limit }) } else { Ok(permit) }
     }
 }
 
@@ -234,13 +233,13 @@ impl fmt::Debug for PluginRoutes {
     }
 }
 
-/// A request that is with a plugin.
-struct Permit {
-    routes: Arc<PluginRoutes>,
+/// A request that is with a plugin, whose routes it borrows or shares.
+struct Permit<R: Deref<Target = PluginRoutes> = Arc<PluginRoutes>> {
+    routes: R,
     route: u32,
 }
 
-impl Drop for Permit {
+impl<R: Deref<Target = PluginRoutes>> Drop for Permit<R> {
     fn drop(&mut self) {
         self.routes.table.route(self.route).running.fetch_sub(1, Ordering::Relaxed);
         self.routes.running.fetch_sub(1, Ordering::SeqCst);
@@ -298,12 +297,12 @@ mod tests {
     #[test]
     fn a_request_is_let_in_or_told_why_not_and_one_that_hangs_is_named() {
         let routes = routes(&[RouteSpec::at("GET", "/a"), RouteSpec::at("GET", "/b")]);
-        let permit = routes.enter(1).expect("the first one");
-        assert_eq!(routes.enter(0).err(), Some(CallError::Busy { limit: 1 }));
+        let permit = PluginRoutes::enter(&*routes, 1).expect("the first one");
+        assert_eq!(PluginRoutes::enter(&*routes, 0).err(), Some(CallError::Busy { limit: 1 }));
         assert_eq!(routes.drain(Instant::now()), ["GET /b"]);
         drop(permit);
         routes.close();
-        assert_eq!(routes.enter(0).err(), Some(CallError::Closed));
+        assert_eq!(PluginRoutes::enter(&*routes, 0).err(), Some(CallError::Closed));
         assert!(routes.drain(Instant::now()).is_empty());
     }
 }

@@ -146,7 +146,9 @@ mod tests {
         let (threads, (done, ended)) = (Threads::default(), mpsc::channel());
         for number in 0..5_000 {
             let done = done.clone();
-            threads.run("p".into(), Box::new(move || drop(done.send(number)))).expect("a thread");
+            threads
+                .run("p".into(), Box::new(move || done.send(number).expect("somebody waits")))
+                .expect("a thread");
         }
         drop(done);
         assert_eq!(ended.iter().count(), 5_000);

@@ -2,7 +2,7 @@
 //! it is. They are answered before the web server's own way begins, with its routing, its middleware and its futures, which
 //! would cost more than all that is done here.
 
-use std::time::Instant;
+use std::{sync::LazyLock, time::Instant};
 
 use actix_http::{Request, Response};
 use actix_web::{
@@ -14,7 +14,7 @@ use streamspace_plugin::routes::{BodyKind, OutgoingAnswer};
 
 use super::{FOLDER, REQUEST_ID, Refusal, TRACEPARENT, answer::whole_at_once, finish, id_or_new, text_of};
 use crate::{
-    http::{Edge, headers, origin},
+    http::{Edge, headers::complete, origin},
     routes::{self, Caller, Found, HeaderViews, Lent},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Answered {
     pub(super) id: HeaderValue,
 }
 
+static NOBODY: LazyLock<Caller> = LazyLock::new(Caller::default);
+
 /// The answer; `None` for a request that goes the web server's way.
 pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response<BoxBody>> {
     let (name, path) = routes::split(request.path().strip_prefix(FOLDER)?)?;
@@ -32,16 +34,17 @@ pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response
     if !(found.route().inline && found.route().public) {
         return None;
     }
-    let sent = Sent::alone(request.headers())?;
+    let mut headers = HeaderViews::default();
+    let sent = look_through(request.headers(), &mut headers)?;
     let began = Instant::now();
     let id = id_or_new(sent.id);
     let told = text_of(&id);
     let answered = found.call_inline(&Lent {
         path: &path,
         query: request.uri().query().unwrap_or_default(),
-        headers: sent.headers.all(),
+        headers: headers.all(),
         body: &[],
-        caller: &Caller::nobody(),
+        caller: &NOBODY,
         id: told,
         traceparent: sent.traceparent,
     });
@@ -55,36 +58,33 @@ pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response
     };
     let mut response = answered.unwrap_or_else(|refusal| refusal.response(told));
     finish(&mut response, Some(found.figures()), began, id);
-    headers::complete(&mut response, request.path(), edge.runtime.logs().logger());
+    complete(&mut response, request.path(), edge.runtime.logs().logger());
     Some(response.into())
 }
 
-/// The headers of a request, looked through once.
+/// What is found among the headers of a request, besides what its plugin is told.
 struct Sent<'r> {
-    /// What a plugin is told.
-    headers: HeaderViews<'r>,
     id: Option<&'r HeaderValue>,
     traceparent: &'r str,
 }
 
-impl<'r> Sent<'r> {
-    /// `None` if they say who calls, or that a body comes.
-    fn alone(headers: &'r HeaderMap) -> Option<Self> {
-        let mut sent = Self { headers: HeaderViews::default(), id: None, traceparent: "" };
-        for (name, value) in headers {
-            match *name {
-                header::AUTHORIZATION
-                | header::COOKIE
-                | header::CONTENT_LENGTH
-                | header::TRANSFER_ENCODING
-                | header::UPGRADE => return None,
-                _ if *name == REQUEST_ID => sent.id = sent.id.or(Some(value)),
-                _ if *name == TRACEPARENT && sent.traceparent.is_empty() => sent.traceparent = text_of(value),
-                _ if *name == origin::CSRF_HEADER => continue,
-                _ => {}
-            }
-            sent.headers.push(name.as_str(), value.as_bytes());
+/// Looks through them once, and adds what the plugin is told to `told`, in its place. `None` if they say who calls, or that
+/// a body comes.
+fn look_through<'r>(headers: &'r HeaderMap, told: &mut HeaderViews<'r>) -> Option<Sent<'r>> {
+    let mut sent = Sent { id: None, traceparent: "" };
+    for (name, value) in headers {
+        match *name {
+            header::AUTHORIZATION
+            | header::COOKIE
+            | header::CONTENT_LENGTH
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE => return None,
+            _ if *name == REQUEST_ID => sent.id = sent.id.or(Some(value)),
+            _ if *name == TRACEPARENT && sent.traceparent.is_empty() => sent.traceparent = text_of(value),
+            _ if *name == origin::CSRF_HEADER => continue,
+            _ => {}
         }
-        Some(sent)
+        told.push(name.as_str(), value.as_bytes());
     }
+    Some(sent)
 }
