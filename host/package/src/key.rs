@@ -62,7 +62,10 @@ impl Serialize for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        let key: Self = text.parse().map_err(de::Error::custom)?;
+        // People may write it as they like; documents have it in one form.
+        if key.to_string() == text { Ok(key) } else { Err(de::Error::custom("expected upper case")) }
     }
 }
 
