@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Cursor, Read, Seek, SeekFrom},
+    path::Path,
     rc::Rc,
 };
 
@@ -238,4 +239,20 @@ fn what_cannot_be_in_a_package_is_not_built() {
     other.version = "9.9.9".into();
     let library = Library { file: "libx.so", bytes: b"x", facts: &other, cpu: None, glibc_min: None };
     assert_eq!(sample().library(&library).unwrap_err().code(), "SSP-PKG-041");
+}
+
+/// A package that was built and signed once. Every later version reads it.
+#[test]
+fn a_package_of_the_first_version_is_still_read() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/package");
+    let mut keyring = Keyring::new();
+    keyring.trust(
+        "RWRQPMZnYnOui3qKB7PlJwtQmbyF4ny1jmCNzvq5bFXaAfIMjp/M4eFC".parse().unwrap(),
+        "the first vendor",
+    );
+    let files = read_all(&fs::read(seeds.join("signed.sspkg")).unwrap(), &keyring).unwrap();
+    assert_eq!(files["manifest.json"], manifest());
+    assert_eq!(files["libexample_clock.dylib"], b"code");
+    let unsigned = fs::read(seeds.join("unsigned.sspkg")).unwrap();
+    open(&unsigned).unwrap().accept_unsigned(&keyring).unwrap().check(|_| {}).unwrap();
 }

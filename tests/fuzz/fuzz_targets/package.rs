@@ -25,7 +25,8 @@ fn unpack(bytes: &[u8]) -> Result<(), PackageError> {
     for target in package.document().targets.clone() {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         package.unpack(&target, |_| true, &mut files)?;
-        let sizes: BTreeMap<_, _> = package.document().unpacked(&target).map(|(path, blob)| (path, blob.size)).collect();
+        let sizes: BTreeMap<_, _> =
+            package.document().unpacked(&target).map(|(path, blob)| (path, blob.size)).collect();
         for (path, file) in files {
             assert_eq!(sizes.get(path.as_str()), Some(&(file.len() as u64)), "{path}");
         }

@@ -81,6 +81,18 @@ pub fn library_bytes(which: &str) -> Vec<u8> {
     which.bytes().cycle().take(3000).collect()
 }
 
+/// A signed package with one target and no other file.
+pub fn small(vendor: &Vendor) -> Vec<u8> {
+    let mut builder = Builder::new(&manifest()).unwrap();
+    let facts = facts(MAC);
+    let library =
+        Library { file: "libexample_clock.dylib", bytes: b"code", facts: &facts, cpu: None, glibc_min: None };
+    builder.library(&library).unwrap();
+    let mut built = builder.build().unwrap();
+    built.sign(&vendor.secret).unwrap();
+    bytes(&built)
+}
+
 /// A builder with three targets and some files.
 pub fn sample() -> Builder {
     let mut builder = Builder::new(&manifest()).unwrap();
