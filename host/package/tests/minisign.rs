@@ -64,9 +64,9 @@ fn a_package_that_minisign_signed_verifies_here() {
     read_all(&signed, &keyring).unwrap();
     let verified = support::open(&signed).unwrap().verify(&keyring).unwrap();
     assert_eq!(verified.signers()[0].comment, "made by minisign");
-    // The id is the one that minisign shows.
+    // The id is the one that minisign shows, which leaves out zeros in front.
     let shown = fs::read_to_string(folder.path().join("m.pub")).unwrap();
-    assert!(shown.contains(&public.id().to_string()), "{shown}");
+    assert!(shown.contains(public.id().to_string().trim_start_matches('0')), "{shown}");
 }
 
 #[test]
