@@ -143,7 +143,19 @@ fn a_tar_of_any_system_lists_it() {
 
 #[test]
 fn files_without_a_byte_and_larger_than_the_window_come_out_again() {
-    let large: Vec<u8> = (0u32..5_000_000).flat_map(|number| (number / 7).to_le_bytes()).collect();
+    let mut noise = 1u32;
+    let mut large: Vec<u8> = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    })
+    .take(500_000)
+    .collect();
+    // What began it comes again, as far behind as the window reaches, and farther.
+    let beginning = large.clone();
+    large.resize(7_600_000, b'x');
+    large.extend(&beginning);
+    large.resize(9_000_000, b'y');
+    large.extend(&beginning);
     let vendor = Vendor::new();
     let mut builder = sample();
     builder.file("empty.txt", b"").unwrap();
