@@ -189,7 +189,7 @@ async fn answer(
     };
     let Some(plugin) = edge.routes.of(name) else {
         return Err(match edge.runtime.state(name) {
-            None | Some(State::Running | State::Gone) => unknown(),
+            None | Some(State::Running | State::Upgrading | State::Gone) => unknown(),
             Some(state) => {
                 let detail = format!("the plugin `{name}` is {state} and takes no requests");
                 let refusal = Refusal::new(503, "SSP-RTE-014", detail);

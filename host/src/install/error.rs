@@ -127,6 +127,7 @@ impl InstallError {
             Self::Runtime(RuntimeError::Stopping { .. }) => "SSP-PLG-012",
             Self::Runtime(RuntimeError::Start { .. }) => "SSP-PLG-008",
             Self::Runtime(RuntimeError::Stop { .. }) => "SSP-PLG-009",
+            Self::Runtime(RuntimeError::Replace { .. }) => "SSP-UPG-001",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod instance;
 mod jobs;
+mod replace;
 mod state;
 mod watch;
 mod workers;
@@ -26,7 +27,12 @@ use slog::{debug, error, info, warn};
 use tokio::runtime::Handle as Network;
 
 use self::instance::{Instance, deadline, hung};
-pub use self::{instance::StartError, state::State, workers::Workers};
+pub use self::{
+    instance::StartError,
+    replace::{Replaced, Step},
+    state::State,
+    workers::Workers,
+};
 use crate::{
     config,
     database::{Databases, PluginDatabase},
@@ -134,6 +140,16 @@ pub enum RuntimeError {
     Start {
         /// The plugin.
         plugin: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another version was not taken, and the one before runs on.
+    #[error("the plugin `{plugin}` was not replaced by version {version}: {reason}")]
+    Replace {
+        /// The plugin.
+        plugin: String,
+        /// The version that was refused.
+        version: String,
         /// Why.
         reason: String,
     },
@@ -258,7 +274,10 @@ impl Runtime {
     /// Whether no plugin is on its way up or down.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !self.slots().values().any(|slot| matches!(slot.state, State::Loading | State::Retiring))
+        !self
+            .slots()
+            .values()
+            .any(|slot| matches!(slot.state, State::Loading | State::Retiring | State::Upgrading))
     }
 
     /// Starts a plugin and waits until it runs or failed. Blocks.
