@@ -104,6 +104,8 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.panic_window_secs", 1, 86_400),
     int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
+    int("plugins.health_gate_secs", 0, 3600),
+    int("plugins.health_gate_failures", 0, 1_000_000),
     key("plugins.denied_compilers", Kind::Versions),
     int("sessions.keep_deleted_secs", 0, 315_360_000),
     int("outbound.connect_timeout_secs", 1, 300),

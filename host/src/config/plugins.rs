@@ -20,6 +20,11 @@ pub struct Plugins {
     pub max_requests: u32,
     /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
     pub probe_deadline_secs: u64,
+    /// For how long a new version is watched after it has taken the place of another, in seconds. 0 to 3600, default 5.
+    pub health_gate_secs: u64,
+    /// How many calls of its handlers may fail or panic meanwhile; with one more, the version before is put back. 0 to
+    /// 1000000, default 3.
+    pub health_gate_failures: u64,
     /// The compilers whose plugins are refused: requirements on the version of `rustc`, as in `Cargo.toml`. Default:
     /// those that are known to compile correct programs wrongly.
     pub denied_compilers: Vec<VersionReq>,
@@ -35,6 +40,8 @@ impl Default for Plugins {
             panic_window_secs: 60,
             max_requests: 64,
             probe_deadline_secs: 10,
+            health_gate_secs: 5,
+            health_gate_failures: 3,
             denied_compilers: known_bad_compilers(),
         }
     }

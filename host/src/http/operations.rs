@@ -90,6 +90,7 @@ operations![
     logs::host,
     plugins::list,
     plugins::install,
+    plugins::upgrade,
     plugins::show,
     plugins::uninstall,
     plugins::enable,

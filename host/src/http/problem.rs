@@ -233,6 +233,7 @@ impl From<InstallError> for Problem {
             | InstallError::NoJob { .. }
             | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => StatusCode::NOT_FOUND,
             InstallError::AlreadyInstalled { .. }
+            | InstallError::Same { .. }
             | InstallError::NotRun { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
             InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
@@ -243,6 +244,8 @@ impl From<InstallError> for Problem {
                 return Self::of_database(error.code(), error.to_string());
             }
             InstallError::Config { .. }
+            | InstallError::OtherPlugin { .. }
+            | InstallError::Runtime(RuntimeError::Replace { .. })
             | InstallError::NotAnObject { .. }
             | InstallError::Library(_)
             | InstallError::Verdicts(VerdictsError::Ambiguous { .. })

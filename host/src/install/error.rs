@@ -26,6 +26,22 @@ pub enum InstallError {
         /// The version that is installed.
         version: String,
     },
+    /// What is to take a plugin's place is another plugin.
+    #[error("the folder holds the plugin `{found}`: expected another version of `{plugin}`")]
+    OtherPlugin {
+        /// The plugin that is to be upgraded.
+        plugin: String,
+        /// The one that was found.
+        found: String,
+    },
+    /// It is what is installed already.
+    #[error("version {version} of the plugin `{plugin}` with these very files is installed already")]
+    Same {
+        /// The plugin.
+        plugin: String,
+        /// Its version.
+        version: String,
+    },
     /// The configuration, or the schema that it is held against, is not valid.
     #[error(
         "the plugin `{plugin}` cannot use its configuration. {source} Set it with `streamspace plugin config set {plugin} FILE`."
@@ -102,6 +118,8 @@ impl InstallError {
         match self {
             Self::NotInstalled { .. } => "SSP-PLG-001",
             Self::AlreadyInstalled { .. } => "SSP-PLG-002",
+            Self::OtherPlugin { .. } => "SSP-UPG-002",
+            Self::Same { .. } => "SSP-UPG-003",
             Self::Config { source, .. } => source.code(),
             Self::NotAnObject { .. } => "SSP-CFG-005",
             Self::Store(StoreError::Manifest { source, .. }) => source.code(),
@@ -127,6 +145,7 @@ impl InstallError {
             Self::Runtime(RuntimeError::Stopping { .. }) => "SSP-PLG-012",
             Self::Runtime(RuntimeError::Start { .. }) => "SSP-PLG-008",
             Self::Runtime(RuntimeError::Stop { .. }) => "SSP-PLG-009",
+            Self::Runtime(RuntimeError::Replace { .. }) => "SSP-UPG-001",
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct Health {
     pub health: HealthWord,
     /// Why, if it is `degraded` or `failed`. In words, one thing each.
     pub reasons: Vec<String>,
-    /// `installed`, `loading`, `running`, `disabled`, `retiring`, `failed` or `quarantined`.
+    /// `installed`, `loading`, `running`, `upgrading`, `disabled`, `retiring`, `failed` or `quarantined`.
     pub state: String,
     /// Why it is `failed` or `quarantined`.
     pub reason: Option<String>,

@@ -23,7 +23,7 @@ pub struct PluginView {
     pub display_name: String,
     /// What it does.
     pub description: String,
-    /// `installed`, `loading`, `running`, `disabled`, `retiring`, `failed` or `quarantined`.
+    /// `installed`, `loading`, `running`, `upgrading`, `disabled`, `retiring`, `failed` or `quarantined`.
     pub state: String,
     /// Why it is `failed` or `quarantined`.
     pub reason: Option<String>,

@@ -14,7 +14,6 @@ mod threads;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt, io,
-    ops::Deref,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -108,15 +107,15 @@ impl Routes {
         self.limits
     }
 
-    /// Registers a plugin's routes. They answer nothing until they are [opened](PluginRoutes::open).
-    pub(crate) fn insert(
+    /// Routes of a plugin, which nobody finds yet. They answer nothing until they are [opened](PluginRoutes::open).
+    pub(crate) fn make(
         &self,
         plugin: &Arc<str>,
         table: Table,
         target: Arc<dyn Target>,
         figures: Arc<PluginFigures>,
     ) -> Arc<PluginRoutes> {
-        let routes = Arc::new(PluginRoutes {
+        Arc::new(PluginRoutes {
             name: Arc::clone(plugin),
             table,
             target,
@@ -124,9 +123,17 @@ impl Routes {
             running: AtomicUsize::new(0),
             closed: AtomicBool::new(true),
             figures,
+        })
+    }
+
+    /// From now on, requests find these routes of a plugin. Those that found others keep them, until they are closed.
+    pub(crate) fn replace(&self, plugin: &Arc<str>, routes: Option<&Arc<PluginRoutes>>) {
+        self.change(|plugins| {
+            drop(match routes {
+                Some(routes) => plugins.insert(Arc::clone(plugin), Arc::clone(routes)),
+                None => plugins.remove(plugin),
+            });
         });
-        self.change(|plugins| drop(plugins.insert(Arc::clone(plugin), Arc::clone(&routes))));
-        routes
     }
 
     /// Forgets a plugin's routes. Requests that run go on.
@@ -214,16 +221,18 @@ impl PluginRoutes {
     }
 
     /// Lets one request in, to the route of this number.
-    fn enter<R: Deref<Target = Self>>(this: R, route: u32) -> Result<Permit<R>, CallError> {
-        let before = this.running.fetch_add(1, Ordering::SeqCst);
-        this.table.route(route).running.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { routes: this, route };
+    fn enter(self: &Arc<Self>, route: u32) -> Result<Permit, CallError> {
+        let before = self.running.fetch_add(1, Ordering::SeqCst);
+        self.table.route(route).running.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { routes: Arc::clone(self), route };
         // After it was counted: either this sees that the routes were closed, or who closed them sees the request.
-        if permit.routes.closed.load(Ordering::SeqCst) {
+        if self.closed.load(Ordering::SeqCst) {
             return Err(CallError::Closed);
         }
-        let limit = permit.routes.max_requests;
-        if before >= limit { Err(CallError::Busy { limit }) } else { Ok(permit) }
+        if before >= self.max_requests {
+            return Err(CallError::Busy { limit: self.max_requests });
+        }
+        Ok(permit)
     }
 }
 
@@ -233,13 +242,19 @@ impl fmt::Debug for PluginRoutes {
     }
 }
 
-/// A request that is with a plugin, whose routes it borrows or shares.
-struct Permit<R: Deref<Target = PluginRoutes> = Arc<PluginRoutes>> {
-    routes: R,
+/// A request that is with a plugin.
+pub struct Permit {
+    routes: Arc<PluginRoutes>,
     route: u32,
 }
 
-impl<R: Deref<Target = PluginRoutes>> Drop for Permit<R> {
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Permit {
     fn drop(&mut self) {
         self.routes.table.route(self.route).running.fetch_sub(1, Ordering::Relaxed);
         self.routes.running.fetch_sub(1, Ordering::SeqCst);
@@ -270,12 +285,8 @@ mod tests {
     fn routes(specs: &[RouteSpec]) -> Arc<PluginRoutes> {
         let network = runtime::Builder::new_current_thread().build().expect("a runtime");
         let all = Routes::new(LIMITS, network.handle().clone());
-        let routes = all.insert(
-            &"p".into(),
-            Table::new(specs, LIMITS).expect("good routes"),
-            Arc::new(Silent),
-            Arc::default(),
-        );
+        let table = Table::new(specs, LIMITS).expect("good routes");
+        let routes = all.make(&"p".into(), table, Arc::new(Silent), Arc::default());
         routes.open();
         routes
     }
@@ -297,12 +308,12 @@ mod tests {
     #[test]
     fn a_request_is_let_in_or_told_why_not_and_one_that_hangs_is_named() {
         let routes = routes(&[RouteSpec::at("GET", "/a"), RouteSpec::at("GET", "/b")]);
-        let permit = PluginRoutes::enter(&*routes, 1).expect("the first one");
-        assert_eq!(PluginRoutes::enter(&*routes, 0).err(), Some(CallError::Busy { limit: 1 }));
+        let permit = routes.enter(1).expect("the first one");
+        assert_eq!(routes.enter(0).err(), Some(CallError::Busy { limit: 1 }));
         assert_eq!(routes.drain(Instant::now()), ["GET /b"]);
         drop(permit);
         routes.close();
-        assert_eq!(PluginRoutes::enter(&*routes, 0).err(), Some(CallError::Closed));
+        assert_eq!(routes.enter(0).err(), Some(CallError::Closed));
         assert!(routes.drain(Instant::now()).is_empty());
     }
 }

@@ -14,6 +14,8 @@ pub enum State {
     Loading,
     /// Loaded, and getting its events.
     Running,
+    /// Getting its events, while another version is put in its place.
+    Upgrading,
     /// Stopped by the operator.
     Disabled,
     /// Being stopped: intake is closed, handlers are running out.
@@ -34,6 +36,7 @@ impl State {
             Self::Installed => "installed",
             Self::Loading => "loading",
             Self::Running => "running",
+            Self::Upgrading => "upgrading",
             Self::Disabled => "disabled",
             Self::Retiring => "retiring",
             Self::Failed(_) => "failed",
@@ -61,6 +64,10 @@ impl State {
         *self == Self::Running
     }
 
+    pub(super) fn is_upgrading(&self) -> bool {
+        *self == Self::Upgrading
+    }
+
     pub(super) fn is_loading(&self) -> bool {
         *self == Self::Loading
     }
@@ -72,14 +79,15 @@ impl State {
     /// Whether `next` may follow.
     #[must_use]
     pub(super) fn may_become(&self, next: &Self) -> bool {
-        use State::{Disabled, Failed, Gone, Installed, Loading, Quarantined, Retiring, Running};
+        use State::{Disabled, Failed, Gone, Installed, Loading, Quarantined, Retiring, Running, Upgrading};
         matches!(
             (self, next),
             (
                 Installed | Disabled | Failed(_) | Quarantined(_),
                 Loading | Installed | Disabled | Failed(_) | Gone
             ) | (Loading, Running | Failed(_))
-                | (Running, Retiring | Loading)
+                | (Running, Retiring | Loading | Upgrading)
+                | (Upgrading, Running | Failed(_))
                 | (Retiring, Disabled | Failed(_) | Quarantined(_) | Installed | Gone)
         )
     }
@@ -91,7 +99,7 @@ impl State {
             Self::Disabled => Some("plugin.disabled"),
             Self::Failed(_) => Some("plugin.failed"),
             Self::Quarantined(_) => Some("plugin.quarantined"),
-            Self::Installed | Self::Loading | Self::Retiring | Self::Gone => None,
+            Self::Installed | Self::Loading | Self::Upgrading | Self::Retiring | Self::Gone => None,
         }
     }
 }

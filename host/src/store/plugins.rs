@@ -198,6 +198,21 @@ impl Store {
         Ok((record, path))
     }
 
+    /// The folders of a plugin's versions, installed or not: the hashes that they are named after.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when they cannot be listed.
+    pub fn contents(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        let home = self.root.join(name);
+        let entries = match fs::read_dir(&home) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("read", &home))?,
+        };
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        names.collect::<io::Result<_>>().map_err(failed("read", &home))
+    }
+
     /// Removes what was imported and is not to be installed.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod routes;
 mod show;
 mod unblock;
 mod uninstall;
+mod upgrade;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -29,6 +30,8 @@ use crate::{config::Overrides, install::PluginView};
 pub(super) enum Verb {
     /// Install a plugin from a folder with its manifest.json and library
     Install(install::Install),
+    /// Put another version of a plugin in the place of the installed one, while it serves
+    Upgrade(upgrade::Upgrade),
     /// List the installed plugins
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
@@ -73,6 +76,7 @@ impl Verb {
         let target = || Target::find(&config);
         match self {
             Self::Install(verb) => verb.run(global, &target()?),
+            Self::Upgrade(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
             Self::Health(verb) => verb.run(global, &target()?),

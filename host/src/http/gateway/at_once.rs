@@ -39,7 +39,9 @@ pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response
     let began = Instant::now();
     let id = id_or_new(sent.id);
     let told = text_of(&id);
-    let answered = found.call_inline(&Lent {
+    // Refusals are the other way's affair, and a version that has taken this one's place is found there.
+    let permit = found.enter().ok()?;
+    let lent = Lent {
         path: &path,
         query: request.uri().query().unwrap_or_default(),
         headers: headers.all(),
@@ -47,8 +49,8 @@ pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response
         caller: &NOBODY,
         id: told,
         traceparent: sent.traceparent,
-    });
-    let answered = match answered {
+    };
+    let answered = match found.call_inline(permit, &lent) {
         Ok(answer) if answer.kind == BodyKind::FILE => {
             request.extensions_mut().insert(Answered { found, answer, id });
             return None;
