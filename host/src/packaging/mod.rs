@@ -19,6 +19,7 @@ mod library;
 mod lint;
 mod sbom;
 mod summary;
+mod template;
 
 pub use self::{
     assemble::{Assembled, Choices, Prebuilt, Source, write_whole},
@@ -32,4 +33,5 @@ pub use self::{
     lint::{Finding, Library, Report, Severity, lint},
     sbom::{MAX_SBOM_BYTES, SbomSummary, bill_of_materials, sbom},
     summary::{ConfigKey, FileSummary, SignatureSummary, Summary, TargetSummary},
+    template::begin,
 };

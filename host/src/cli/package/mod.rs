@@ -6,6 +6,7 @@ mod inspect;
 mod keygen;
 mod keys;
 mod lint;
+mod new;
 mod sign;
 mod verify;
 
@@ -19,6 +20,8 @@ use crate::packaging::PackagingError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// Begin a plugin: write a crate that builds, and that lacks nothing
+    New(new::New),
     /// Make a key pair to sign packages with
     Keygen(keygen::Keygen),
     /// Build a package from a plugin's crate, or from a folder with its manifest.json and libraries
@@ -38,6 +41,7 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
         match self {
+            Self::New(verb) => verb.run(global),
             Self::Keygen(verb) => verb.run(global),
             Self::Build(verb) => verb.run(global),
             Self::Sign(verb) => verb.run(global),

@@ -91,11 +91,10 @@ fn complete(manifest: &Manifest, report: &mut Report) {
         || manifest.requirements.minimum_version.is_some()
         || manifest.compatibility.as_ref().is_some_and(|range| range.streamspace.is_some());
     for (key, is_there, why) in [
-        ("homepage", text(&manifest.homepage), "where operators read about it"),
         (
-            "bugs",
-            manifest.bugs.is_some() || text(&manifest.repository),
-            "where operators report what does not work; `repository` will do too",
+            "homepage",
+            text(&manifest.homepage) || text(&manifest.repository) || manifest.bugs.is_some(),
+            "where operators read about it and report what does not work; `repository` or `bugs` will do too",
         ),
         ("category", text(&manifest.category), "the heading that catalogues list it under"),
         (
@@ -158,7 +157,7 @@ mod tests {
         let all = findings(json!({
             "name": "a-plugin", "version": "1.0.0", "displayName": "A", "type": "extension", "author": " ",
         }));
-        for key in ["description", "author", "license", "homepage", "bugs", "category", "tags"] {
+        for key in ["description", "author", "license", "homepage", "category", "tags"] {
             let named = |(code, problem): &&(&str, String)| {
                 *code == "SSP-LNT-002" && problem.starts_with(&format!("`{key}` is missing"))
             };
@@ -170,7 +169,7 @@ mod tests {
     fn a_complete_manifest_has_no_findings() {
         let all = findings(json!({
             "name": "a-plugin", "version": "1.0.0", "displayName": "A", "type": "extension", "author": "A",
-            "description": "Does", "license": "MIT", "homepage": "https://example.com", "repository": "https://example.com",
+            "description": "Does", "license": "MIT", "homepage": "https://example.com",
             "category": "C", "keywords": ["k"], "requirements": { "streamspaceVersion": ">=0.1.0" },
         }));
         assert_eq!(all, []);
