@@ -268,8 +268,7 @@ impl Built {
         let failed = || PackageError::io("write the package");
         out.write_all(&reader::head(&self.bytes, &self.signatures)).map_err(failed())?;
         for blob in self.document.blobs() {
-            // Each blob of the document was kept under its hash.
-            let Some(packed) = self.payload.get(&blob.sha256) else { continue };
+            let packed = self.payload.get(&blob.sha256).expect("each blob was kept under its hash");
             out.write_all(&tar::header(&blob.entry(), blob.compressed_size)).map_err(failed())?;
             out.write_all(packed).map_err(failed())?;
             let padding = tar::padded(blob.compressed_size) - blob.compressed_size;

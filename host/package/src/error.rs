@@ -174,12 +174,12 @@ pub enum PackageError {
 
     /// Nobody has signed it.
     #[error(
-        "it is not signed: expected a signature in package.minisig, found none. Ask its vendor for a signed package"
+        "it is not signed: expected a signature by a trusted key, found none. Ask its vendor for a signed one"
     )]
     NoSignature,
-    /// `package.minisig` is not what it has to be.
+    /// The file with the signatures, `package.minisig` of a package, is not what it has to be.
     #[error(
-        "package.minisig is damaged at line {line}: expected {expected}, found {found}. Its vendor signs it anew"
+        "its signature is damaged at line {line}: expected {expected}, found {found}. Its vendor signs it anew"
     )]
     Signature {
         /// From 1 on.
@@ -191,7 +191,7 @@ pub enum PackageError {
     },
     /// It is signed, and by nobody who is trusted.
     #[error(
-        "package.minisig is by a key that is not trusted here: expected one of {}, found {}. If the vendor's own pages name that key, add it with `streamspace trust add`",
+        "it is signed by a key that is not trusted here: expected one of {}, found {}. If the vendor's own pages name that key, add it with `streamspace trust add`",
         Listed(trusted),
         Listed(found)
     )]
@@ -203,7 +203,7 @@ pub enum PackageError {
     },
     /// A signature bears the id of a trusted key, and was not made with it.
     #[error(
-        "package.minisig bears the id {key} and was not made by the key of that id that is trusted here ({name}): expected a signature by it, found another one, or a damaged one. Do not install it; ask its vendor"
+        "its signature bears the id {key} and was not made by the key of that id that is trusted here ({name}): expected a signature by that key, found another one, or a damaged one. Do not use it; ask its vendor"
     )]
     WrongKey {
         /// The id.
@@ -211,21 +211,21 @@ pub enum PackageError {
         /// Whose key that is here.
         name: String,
     },
-    /// The signature is the trusted key's, and for another `package.json`.
+    /// The signature is the trusted key's, and for other bytes: `package.json` was changed.
     #[error(
-        "package.json was changed after {name} ({key}) signed it: expected what the signature is for, found SHA-256 {found}. Do not install it; download it again"
+        "what {name} signed with the key {key} is something else: expected the bytes that the signature is for, found those with SHA-256 {found}. It was changed: do not use it; download it again"
     )]
     Changed {
         /// The key.
         key: KeyId,
         /// Whose key it is.
         name: String,
-        /// The hash of `package.json` as it is.
+        /// The hash of the bytes as they are.
         found: ContentHash,
     },
     /// The key was revoked.
     #[error(
-        "the key {key} of package.json or package.minisig is revoked: {reason}. Ask its vendor for a package that a newer key has signed"
+        "the key {key}, which signed it or which it names, is revoked: {reason}. Ask its vendor for one that a newer key has signed"
     )]
     RevokedKey {
         /// The key.

@@ -190,7 +190,11 @@ pub fn verify(
 pub fn parse_all(bytes: &[u8]) -> Result<Vec<Signature>, PackageError> {
     let found = bytes.len() as u64;
     if found > MAX_SIGNATURE_BYTES {
-        return Err(PackageError::TooLarge { what: "package.minisig", most: MAX_SIGNATURE_BYTES, found });
+        return Err(PackageError::TooLarge {
+            what: "the file with the signatures",
+            most: MAX_SIGNATURE_BYTES,
+            found,
+        });
     }
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     let mut all: Vec<Signature> = Vec::new();
