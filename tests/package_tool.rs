@@ -27,7 +27,9 @@ fn lint(installation: &Installation, path: &str, status: i32) -> Vec<(String, St
     let report = installation.cli(&["package", "lint", path, "--json"]).expect(status).json();
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
-    findings.map(|finding| (text(finding, "code"), text(finding, "severity"), text(finding, "file"))).collect()
+    findings
+        .map(|finding| (text(finding, "code"), text(finding, "severity"), text(finding, "file")))
+        .collect()
 }
 
 #[track_caller]
@@ -59,20 +61,26 @@ fn from_keys_to_a_package_that_is_verified() {
     // By the key's file and by the key itself.
     for key in ["vendor.key.pub", public] {
         let said = installation.cli(&["package", "verify", &package, "--key", key]).expect(0).stdout;
-        for word in ["streamspace-slack 1.0.0 is good", "signature", "document", "files", "manifest", "libraries"] {
+        for word in
+            ["streamspace-slack 1.0.0 is good", "signature", "document", "files", "manifest", "libraries"]
+        {
             assert!(said.contains(word), "`{word}` is missing: {said}");
         }
     }
-    let verified = installation.cli(&["package", "verify", &package, "--key", public, "--json"]).expect(0).json();
+    let verified =
+        installation.cli(&["package", "verify", &package, "--key", public, "--json"]).expect(0).json();
     assert_eq!((&verified["hash"], &verified["vendor"]), (&built["hash"], &key["key_id"]));
 
     // A second signature, by somebody else.
     let other = keygen(&installation, "other.key");
     refused(&installation, &["package", "verify", &package, "--key", "other.key.pub"], 1, &["SSP-PKG-023"]);
-    let signed = installation.cli(&["package", "sign", &package, "--key", "other.key", "--json"]).expect(0).json();
+    let signed =
+        installation.cli(&["package", "sign", &package, "--key", "other.key", "--json"]).expect(0).json();
     assert_eq!((&signed["signatures"], &signed["is_vendor"]), (&json!(2), &json!(false)));
-    let by_other =
-        installation.cli(&["package", "verify", &package, "--key", "other.key.pub", "--json"]).expect(0).json();
+    let by_other = installation
+        .cli(&["package", "verify", &package, "--key", "other.key.pub", "--json"])
+        .expect(0)
+        .json();
     assert_eq!((&by_other["signers"][0]["key_id"], &by_other["vendor"]), (&other["key_id"], &Value::Null));
     installation.cli(&["package", "verify", &package, "--key", public]).expect(0);
 
@@ -96,7 +104,8 @@ fn a_secret_key_with_a_password_signs_for_those_who_know_it() {
     let folder = folder(&installation, "slack");
     let password = "correct horse battery\n";
     installation.cli_with_input(&["package", "keygen", "--out", "vendor.key"], password).expect(0);
-    let again = installation.cli_with_input(&["package", "keygen", "--out", "vendor.key"], password).expect(1);
+    let again =
+        installation.cli_with_input(&["package", "keygen", "--out", "vendor.key"], password).expect(1);
     assert!(again.stderr.contains("is there already"), "{again:?}");
     installation.cli(&["package", "build", folder.path()]).expect(0);
     let verify = ["package", "verify", PACKAGE, "--key", "vendor.key.pub"];
@@ -123,7 +132,8 @@ fn the_same_build_gives_the_same_bytes() {
 
 /// The newest version of glibc in what `readelf` says that a library needs.
 fn glibc_by_readelf(library: &Path) -> (u32, u32) {
-    let output = Command::new("readelf").args(["--version-info", "--wide"]).arg(library).output().expect("readelf");
+    let output =
+        Command::new("readelf").args(["--version-info", "--wide"]).arg(library).output().expect("readelf");
     let text = String::from_utf8(output.stdout).unwrap();
     let (_, needs) = text.split_once("Version needs section").expect("what it needs");
     let versions = needs.split("Name: GLIBC_").skip(1).filter_map(|rest| {
@@ -156,7 +166,8 @@ fn what_is_in_a_package_is_shown() {
     let (major, minor) = glibc_by_readelf(folder.library());
     assert_eq!(target["glibc_min"], format!("{major}.{minor}"));
     let words = installation.cli(&["package", "inspect", PACKAGE]).expect(0).stdout;
-    for word in ["streamspace-slack 1.0.0", "network:hooks.slack.com", "icon.svg", "not checked", "x86-64-v1"] {
+    for word in ["streamspace-slack 1.0.0", "network:hooks.slack.com", "icon.svg", "not checked", "x86-64-v1"]
+    {
         assert!(words.contains(word), "`{word}` is missing: {words}");
     }
 }
@@ -210,7 +221,8 @@ fn the_crates_in_a_library_become_its_bill_of_materials() {
 
     // One that was made elsewhere goes before it.
     let sbom = installation.scratch().join("sbom.json");
-    fs::write(&sbom, json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": [] }).to_string()).unwrap();
+    fs::write(&sbom, json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": [] }).to_string())
+        .unwrap();
     installation.cli(&["package", "build", folder.path(), "--sbom", "sbom.json"]).expect(0);
     let shown = installation.cli(&["package", "inspect", PACKAGE, "--json"]).expect(0).json();
     assert_eq!(shown["sbom"], json!({ "spec_version": "1.6", "components": 0 }));
@@ -227,7 +239,9 @@ fn two_versions_are_compared() {
     new.change(|library| change_note(library, |facts| facts["version"] = "1.1.0".into()));
     let manifest = Path::new(new.path()).join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
-    let text = text.replace("\"1.0.0\"", "\"1.1.0\"").replace("network:hooks.slack-gov.com", "network:hooks.example.com");
+    let text = text
+        .replace("\"1.0.0\"", "\"1.1.0\"")
+        .replace("network:hooks.slack-gov.com", "network:hooks.example.com");
     fs::write(&manifest, text.replace("\"includeDetails\": {", "\"showDetails\": {")).unwrap();
     keygen(&installation, "vendor.key");
     installation.cli(&["package", "build", old.path()]).expect(0);
@@ -240,7 +254,9 @@ fn two_versions_are_compared() {
     assert_eq!(diff["config"]["removed"], json!(["includeDetails boolean"]));
     assert_eq!(diff["keys"]["added"].as_array().map(Vec::len), Some(2), "{diff}");
     let words = installation.cli(&["package", "diff", packages[0], packages[1]]).expect(0).stdout;
-    for word in ["1.0.0 → streamspace-slack 1.1.0", "+ network:hooks.example.com", "- network:hooks.slack-gov.com"] {
+    for word in
+        ["1.0.0 → streamspace-slack 1.1.0", "+ network:hooks.example.com", "- network:hooks.slack-gov.com"]
+    {
         assert!(words.contains(word), "`{word}` is missing: {words}");
     }
     let same = installation.cli(&["package", "diff", packages[0], packages[0]]).expect(0).stdout;
@@ -335,7 +351,13 @@ fn what_cannot_be_built_is_refused_with_what_to_do() {
     refused_with(&[], &["SSP-BLD-001", "library is missing"]);
 
     let manifest = Path::new(folder.path()).join("manifest.json");
-    refused(&installation, &["package", "inspect", manifest.to_str().unwrap()], 1, &["SSP-PKG-002", "a JSON document"]);
+    refused(
+        &installation,
+        &["package", "inspect", manifest.to_str().unwrap()],
+        1,
+        &["SSP-PKG-002", "a JSON document"],
+    );
+    refused(&installation, &["package", "inspect", folder.path()], 1, &["is a folder", ".sspkg"]);
     fs::write(&manifest, "{").unwrap();
     refused_with(&[], &["manifest.json", "SSP-PKG-014"]);
 }

@@ -64,7 +64,8 @@ impl Source {
     pub fn read(folder: &Path) -> Result<Self, PackagingError> {
         let path = folder.join("manifest.json");
         let bytes = read_bounded(&path, MAX_BYTES as u64)?;
-        let manifest = Manifest::parse(&bytes).map_err(|why| PackagingError::Package { path, source: why.into() })?;
+        let manifest =
+            Manifest::parse(&bytes).map_err(|why| PackagingError::Package { path, source: why.into() })?;
         Ok(Self { folder: folder.to_owned(), bytes, manifest })
     }
 
@@ -107,9 +108,13 @@ impl Source {
                 bytes: &bytes,
                 facts: &known.facts,
                 cpu,
-                glibc_min: known.glibc.filter(|_| triple.parse().is_ok_and(|triple: Triple| triple.is_glibc())),
+                glibc_min: known
+                    .glibc
+                    .filter(|_| triple.parse().is_ok_and(|triple: Triple| triple.is_glibc())),
             };
-            builder.library(&packed).map_err(|source| PackagingError::Package { path: library.path.clone(), source })?;
+            builder
+                .library(&packed)
+                .map_err(|source| PackagingError::Package { path: library.path.clone(), source })?;
             lists.extend(known.dependencies);
         }
         for (path, bytes) in packed(&self.folder, &self.manifest)? {
@@ -245,6 +250,10 @@ mod tests {
         let fails = |_: &mut dyn io::Write| Err(PackageError::NoSignature);
         write_whole(&path, fails).expect_err("it fails");
         assert_eq!(fs::read(&path).expect("the first"), b"first");
-        assert_eq!(fs::read_dir(folder.path().join("new")).expect("a folder").count(), 1, "nothing is left over");
+        assert_eq!(
+            fs::read_dir(folder.path().join("new")).expect("a folder").count(),
+            1,
+            "nothing is left over"
+        );
     }
 }

@@ -27,7 +27,8 @@ pub fn check_libraries<S: Read + Seek>(package: &mut Verified<S>) -> Result<usiz
         let told = |version: Option<String>| version.unwrap_or_else(|| "none".to_owned());
         let needed = facts.glibc.filter(|_| target.triple.is_glibc());
         if target.glibc_min != needed {
-            let text = |glibc: Option<_>| told(glibc.map(|glibc: streamspace_package::Glibc| glibc.to_string()));
+            let text =
+                |glibc: Option<_>| told(glibc.map(|glibc: streamspace_package::Glibc| glibc.to_string()));
             return differs("the glibc", text(target.glibc_min), text(needed));
         }
         // More may have been declared than the library says.

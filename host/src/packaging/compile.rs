@@ -54,7 +54,13 @@ impl Compile<'_> {
         if self.auditable {
             command.arg("auditable");
         }
-        command.args(["build", "--lib", "--message-format=json-render-diagnostics", "--profile", self.profile]);
+        command.args([
+            "build",
+            "--lib",
+            "--message-format=json-render-diagnostics",
+            "--profile",
+            self.profile,
+        ]);
         if let Some(triple) = triple {
             command.args(["--target", triple]);
         }
@@ -87,10 +93,13 @@ impl Compile<'_> {
             let Ok(message) = serde_json::from_str::<Message>(&line?) else { continue };
             let is_own = message.reason == "compiler-artifact"
                 && message.manifest_path.canonicalize().is_ok_and(|path| path == manifest)
-                && message.target.is_some_and(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
+                && message
+                    .target
+                    .is_some_and(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
             if is_own {
                 let is_library = |file: &PathBuf| {
-                    file.extension().is_some_and(|end| ["so", "dylib", "dll"].iter().any(|known| end == *known))
+                    file.extension()
+                        .is_some_and(|end| ["so", "dylib", "dll"].iter().any(|known| end == *known))
                 };
                 library = message.filenames.into_iter().find(is_library);
             }
@@ -104,7 +113,9 @@ impl Compile<'_> {
 pub fn has_auditable() -> bool {
     let listed = cargo().arg("--list").stdin(Stdio::null()).output();
     listed.is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout).lines().any(|line| line.split_whitespace().next() == Some("auditable"))
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some("auditable"))
     })
 }
 

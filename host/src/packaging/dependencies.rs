@@ -44,7 +44,8 @@ fn listed(info: VersionInfo) -> Result<Vec<Dependency>, PackagingError> {
     let listed = info.packages.into_iter().map(|package| {
         let source = String::from(package.source);
         // They go to terminals and into documents, and Cargo writes no others.
-        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let plain =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if !plain(&package.name) || !plain(&source) || package.name.is_empty() {
             let reason = format!("{:?} from {source:?} is no name of a crate", package.name);
             return Err(PackagingError::Dependencies { reason });

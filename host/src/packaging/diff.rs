@@ -69,12 +69,17 @@ impl Changes {
         Self {
             added: only(new, old),
             removed: only(old, new),
-            changed: both.filter(|(_, was, is)| was != is).map(|(key, was, is)| changed(key, was, is)).collect(),
+            changed: both
+                .filter(|(_, was, is)| was != is)
+                .map(|(key, was, is)| changed(key, was, is))
+                .collect(),
         }
     }
 
     fn of_names(old: impl IntoIterator<Item = String>, new: impl IntoIterator<Item = String>) -> Self {
-        let map = |names: &mut dyn Iterator<Item = String>| names.map(|name| (name, ())).collect::<BTreeMap<_, _>>();
+        let map = |names: &mut dyn Iterator<Item = String>| {
+            names.map(|name| (name, ())).collect::<BTreeMap<_, _>>()
+        };
         let (old, new) = (map(&mut old.into_iter()), map(&mut new.into_iter()));
         Self::between(&old, &new, |name, ()| name.to_owned(), |_, (), ()| String::new())
     }
@@ -341,6 +346,8 @@ mod tests {
         assert_eq!(diff.crates, changes(&[], &[], &["serde 1.0.0 → 1.0.1"]));
         assert_eq!(diff.files, changes(&[], &["README.md, 5 bytes"], &[]));
         assert_eq!(diff.identity, changes(&[], &[], &["author \"Ada\" → \"Eve\""]));
-        assert!(diff.targets.changed[0].contains("glibc 2.31") && diff.targets.changed[0].contains("glibc 2.34"));
+        assert!(
+            diff.targets.changed[0].contains("glibc 2.31") && diff.targets.changed[0].contains("glibc 2.34")
+        );
     }
 }

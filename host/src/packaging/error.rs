@@ -55,7 +55,9 @@ pub enum PackagingError {
         found: String,
     },
     /// A panic in it would end the host.
-    #[error("{file} would end the host with a panic: expected panic = \"unwind\", found {found:?}. Change the profile")]
+    #[error(
+        "{file} would end the host with a panic: expected panic = \"unwind\", found {found:?}. Change the profile"
+    )]
     Panic {
         /// The file.
         file: String,
@@ -94,13 +96,17 @@ pub enum PackagingError {
         found: String,
     },
     /// The list of crates in a library is damaged.
-    #[error("the list of crates that `cargo auditable` leaves in a library is damaged: {reason}. Build it anew")]
+    #[error(
+        "the list of crates that `cargo auditable` leaves in a library is damaged: {reason}. Build it anew"
+    )]
     Dependencies {
         /// What is wrong.
         reason: String,
     },
     /// A bill of materials is not one.
-    #[error("the bill of materials is not usable: expected CycloneDX as JSON, from version 1.5 on, found {found}")]
+    #[error(
+        "the bill of materials is not usable: expected CycloneDX as JSON, from version 1.5 on, found {found}"
+    )]
     Sbom {
         /// What it is.
         found: String,

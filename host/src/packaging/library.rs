@@ -30,16 +30,20 @@ impl LibraryFacts {
     ///
     /// [`PackagingError::Library`] for what is no plugin's library, [`PackagingError::Dependencies`] for a damaged list of crates.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, PackagingError> {
-        let refused =
-            |expected: &str, found: String| PackagingError::Library { file: file.to_owned(), expected: expected.to_owned(), found };
-        let inspection = inspect_bytes(bytes).map_err(|found| refused("an ELF, Mach-O or PE library", found))?;
+        let refused = |expected: &str, found: String| PackagingError::Library {
+            file: file.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        };
+        let inspection =
+            inspect_bytes(bytes).map_err(|found| refused("an ELF, Mach-O or PE library", found))?;
         let contents = inspection.contents.map_err(|found| refused("a whole file", found))?;
         if contents.kind != DYNAMIC_LIBRARY {
             return Err(refused(DYNAMIC_LIBRARY, contents.kind));
         }
-        let facts = contents
-            .facts
-            .map_err(|found| refused("a plugin's library, with the note of `streamspace_plugin::export!`", found))?;
+        let facts = contents.facts.map_err(|found| {
+            refused("a plugin's library, with the note of `streamspace_plugin::export!`", found)
+        })?;
         let architecture = facts.target.split('-').next().unwrap_or_default();
         // Older processors are i386 to i686 there, and all of them x86 here.
         let is_x86 = |name: &str| name.len() == 4 && name.starts_with('i') && name.ends_with("86");
@@ -50,7 +54,10 @@ impl LibraryFacts {
         };
         if !agrees || !facts.target.contains(system(&inspection.system)) {
             let expected = format!("a library for {}, which is the target in its note", facts.target);
-            return Err(refused(&expected, format!("one for {}, {}", inspection.system, inspection.architecture)));
+            return Err(refused(
+                &expected,
+                format!("one for {}, {}", inspection.system, inspection.architecture),
+            ));
         }
         let cpu = (architecture == "x86_64").then(|| {
             let told = level_with(facts.cpu.iter().map(AsRef::as_ref));

@@ -105,7 +105,8 @@ pub fn bill_of_materials(document: &[u8]) -> Result<SbomSummary, PackagingError>
         return Err(wrong("JSON whose `bomFormat` is not `CycloneDX`".to_owned()));
     }
     let spec = document.get("specVersion").and_then(Value::as_str).unwrap_or_default();
-    let known = spec.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    let known =
+        spec.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match known {
         Some((1_u32, minor @ 5_u32..)) => Ok(SbomSummary {
             spec_version: format!("1.{minor}"),
@@ -179,7 +180,10 @@ mod tests {
             r#"{"bomFormat":"CycloneDX","specVersion":"1.4"}"#,
             r#"{"bomFormat":"CycloneDX","specVersion":"2.0"}"#,
         ] {
-            assert!(matches!(bill_of_materials(wrong.as_bytes()), Err(PackagingError::Sbom { .. })), "{wrong}");
+            assert!(
+                matches!(bill_of_materials(wrong.as_bytes()), Err(PackagingError::Sbom { .. })),
+                "{wrong}"
+            );
         }
     }
 }

@@ -142,9 +142,15 @@ impl Summary {
         });
         let signatures = signatures.collect();
         let named = |named: &BTreeMap<_, semver::VersionReq>| {
-            named.iter().map(|(name, range): (&streamspace_plugin::manifest::PluginName, _)| (name.to_string(), range.to_string())).collect()
+            named
+                .iter()
+                .map(|(name, range): (&streamspace_plugin::manifest::PluginName, _)| {
+                    (name.to_string(), range.to_string())
+                })
+                .collect()
         };
-        let Document { name, version, display_name, description, author, license, homepage, host, .. } = &document;
+        let Document { name, version, display_name, description, author, license, homepage, host, .. } =
+            &document;
         Ok(Self {
             name: name.to_string(),
             version: version.to_string(),
@@ -175,7 +181,10 @@ impl Summary {
     }
 }
 
-fn of_target<S: Read + Seek>(package: &mut Verified<S>, target: &Target) -> Result<TargetSummary, PackageError> {
+fn of_target<S: Read + Seek>(
+    package: &mut Verified<S>,
+    target: &Target,
+) -> Result<TargetSummary, PackageError> {
     let blob = &target.library.blob;
     let mut crates = None;
     if blob.size <= MAX_LOOKED_INTO {
@@ -218,13 +227,20 @@ fn config_keys(manifest: &Manifest) -> BTreeMap<String, ConfigKey> {
 }
 
 fn add_keys(below: &str, schema: &Map<String, Value>, found: &mut BTreeMap<String, ConfigKey>) {
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (key, value) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = format!("{below}{key}");
         let kind = match value.get("type") {
             Some(Value::String(kind)) => kind.clone(),
-            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+            Some(Value::Array(kinds)) => {
+                kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
+            }
             _ => String::new(),
         };
         let required = required.contains(&key.as_str());

@@ -58,7 +58,8 @@ mod tests {
     fn what_a_vendor_begins_with_has_nothing_to_find_fault_with() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("streamspace-lamp");
-        begin(&folder, &"streamspace-lamp".parse().expect("a name"), Some(Path::new("/sdk"))).expect("written");
+        begin(&folder, &"streamspace-lamp".parse().expect("a name"), Some(Path::new("/sdk")))
+            .expect("written");
         let report = lint(&folder, &[]);
         assert_eq!(report.findings(), [], "{}", report.count(Severity::Error));
         let cargo = fs::read_to_string(folder.join("Cargo.toml")).expect("a file");

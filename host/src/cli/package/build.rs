@@ -9,9 +9,7 @@ use streamspace_package::CpuLevel;
 
 use super::{Coded, Global, at, bytes, keys};
 use crate::{
-    packaging::{
-        Assembled, Choices, Compile, MAX_SBOM_BYTES, Prebuilt, Source, has_auditable, write_whole,
-    },
+    packaging::{Assembled, Choices, Compile, MAX_SBOM_BYTES, Prebuilt, Source, has_auditable, write_whole},
     store::{Store, read_bounded},
 };
 

@@ -28,13 +28,8 @@ fn read(file: &Path) -> anyhow::Result<Summary> {
 }
 
 fn words(diff: &Diff) -> String {
-    let mut lines = vec![format!(
-        "{} → {}, {} → {}",
-        diff.from,
-        diff.to,
-        bytes(diff.size_from),
-        bytes(diff.size_to)
-    )];
+    let mut lines =
+        vec![format!("{} → {}, {} → {}", diff.from, diff.to, bytes(diff.size_from), bytes(diff.size_to))];
     for (name, changes) in diff.sections().iter().filter(|(_, changes)| !changes.is_empty()) {
         lines.push(name.to_string());
         for (sign, all) in [('+', &changes.added), ('-', &changes.removed), ('~', &changes.changed)] {

@@ -23,7 +23,8 @@ impl Inspect {
 
 fn words(summary: &Summary) -> String {
     let mut lines = vec![format!("{} {}, {}", summary.name, summary.version, bytes(summary.size))];
-    let mut line = |name: &str, text: String| lines.push(format!("  {name:<13} {text}").trim_end().to_owned());
+    let mut line =
+        |name: &str, text: String| lines.push(format!("  {name:<13} {text}").trim_end().to_owned());
     line("shown as", summary.display_name.clone());
     for (name, text) in [
         ("description", &summary.description),
@@ -51,13 +52,28 @@ fn words(summary: &Summary) -> String {
     for (at, target) in summary.targets.iter().enumerate() {
         let mut needs: Vec<String> = target.cpu.iter().cloned().collect();
         needs.extend(target.glibc_min.as_ref().map(|glibc| format!("glibc {glibc} or newer")));
-        needs.push(format!("{} ({} packed)", bytes(target.library.size), bytes(target.library.compressed_size)));
+        needs.push(format!(
+            "{} ({} packed)",
+            bytes(target.library.size),
+            bytes(target.library.compressed_size)
+        ));
         line(if at == 0 { "targets" } else { "" }, format!("{}: {}", target.triple, needs.join(", ")));
-        line("", format!("  interface {}, needs {}, SDK {}, {}", target.abi, target.needs.join(" "), target.sdk, target.rustc));
+        line(
+            "",
+            format!(
+                "  interface {}, needs {}, SDK {}, {}",
+                target.abi,
+                target.needs.join(" "),
+                target.sdk,
+                target.rustc
+            ),
+        );
     }
     list(&mut line, "files", summary.files.iter().map(|file| format!("{}, {}", file.path, bytes(file.size))));
     match &summary.sbom {
-        Some(sbom) => line("made of", format!("{} components, CycloneDX {}", sbom.components, sbom.spec_version)),
+        Some(sbom) => {
+            line("made of", format!("{} components, CycloneDX {}", sbom.components, sbom.spec_version))
+        }
         None => line("made of", "it does not say".to_owned()),
     }
     let crates: BTreeSet<String> = summary

@@ -16,7 +16,9 @@ pub(super) fn secret(file: &Path) -> anyhow::Result<SecretKey> {
     let text = text(file)?;
     warn_of_readers(file);
     let password = match SecretKey::is_encrypted(&text) {
-        true => Some(password::read("Password of the signing key: ").context("the signing key is encrypted")?),
+        true => {
+            Some(password::read("Password of the signing key: ").context("the signing key is encrypted")?)
+        }
         false => None,
     };
     Ok(SecretKey::from_file_text(&text, password.as_deref()).map_err(at(file))?)
@@ -29,7 +31,9 @@ pub(super) fn public(file_or_key: &str) -> anyhow::Result<PublicKey> {
     }
     let file = Path::new(file_or_key);
     if SecretKey::from_file_text(&text(file)?, None).is_ok() || SecretKey::is_encrypted(&text(file)?) {
-        bail!("{file_or_key} is a secret key: expected the public one, which is in the file that ends with `.pub`");
+        bail!(
+            "{file_or_key} is a secret key: expected the public one, which is in the file that ends with `.pub`"
+        );
     }
     Ok(PublicKey::from_file_text(&text(file)?).map_err(at(file))?)
 }

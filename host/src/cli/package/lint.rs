@@ -41,7 +41,8 @@ impl Lint {
         if let Ok(manifest) = Store::read_manifest(&self.path)
             && let Ok(path) = Store::library_in(&self.path, &manifest)
         {
-            let bytes = read_bounded(&path, MAX_LIBRARY_BYTES).map_err(|why| Coded(PackagingError::Files(why)))?;
+            let bytes =
+                read_bounded(&path, MAX_LIBRARY_BYTES).map_err(|why| Coded(PackagingError::Files(why)))?;
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             libraries.push(Library { file, bytes });
         }

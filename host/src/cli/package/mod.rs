@@ -96,6 +96,11 @@ fn at(path: &Path) -> impl Fn(PackageError) -> Coded {
 }
 
 fn open(path: &Path) -> anyhow::Result<(Unverified<File>, u64)> {
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{} is a folder: expected a package, a file `NAME-VERSION.sspkg`",
+        path.display()
+    );
     let file = File::open(path)
         .map_err(|source| Coded(PackagingError::Io { what: "open", path: path.to_owned(), source }))?;
     let package = Unverified::open(file).map_err(at(path))?;

@@ -26,7 +26,9 @@ impl New {
         let sdk = self.sdk.as_ref().map(|sdk| {
             let found = sdk.join("Cargo.toml").canonicalize().ok();
             let found = found.and_then(|file| Some(file.parent()?.to_owned()));
-            found.with_context(|| format!("{} has no Cargo.toml: expected the folder of the SDK", sdk.display()))
+            found.with_context(|| {
+                format!("{} has no Cargo.toml: expected the folder of the SDK", sdk.display())
+            })
         });
         begin(&folder, &self.name, sdk.transpose()?.as_deref()).map_err(Coded)?;
         global.answer(&json!({ "folder": folder }), |_| {

@@ -59,8 +59,15 @@ fn icon(folder: &Path, named: Option<&str>, report: &mut Report) {
         report.error("SSP-LNT-020", file, "the icon is neither SVG nor PNG", "save it as SVG or PNG");
     }
     let lower = String::from_utf8_lossy(&bytes).to_lowercase();
-    if file.ends_with(".svg") && ["<script", "javascript:", "onload=", "<foreignobject"].iter().any(|bad| lower.contains(bad)) {
-        report.error("SSP-LNT-022", file, "the icon has code in it", "export it as plain SVG, without scripts");
+    if file.ends_with(".svg")
+        && ["<script", "javascript:", "onload=", "<foreignobject"].iter().any(|bad| lower.contains(bad))
+    {
+        report.error(
+            "SSP-LNT-022",
+            file,
+            "the icon has code in it",
+            "export it as plain SVG, without scripts",
+        );
     }
     if bytes.len() > LARGE_ICON {
         report.warning(

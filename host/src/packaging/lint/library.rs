@@ -7,7 +7,9 @@ use crate::packaging::LibraryFacts;
 
 pub(super) fn check(library: &Library, manifest: &Manifest, report: &mut Report) {
     let file = &library.file;
-    match LibraryFacts::read(file, &library.bytes).and_then(|facts| facts.check(file, manifest).map(|()| facts)) {
+    match LibraryFacts::read(file, &library.bytes)
+        .and_then(|facts| facts.check(file, manifest).map(|()| facts))
+    {
         Err(why) => {
             report.error("SSP-LNT-070", file, why.to_string(), "build it anew");
         }

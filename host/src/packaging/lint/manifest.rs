@@ -5,11 +5,7 @@ use std::path::Path;
 use streamspace_plugin::manifest::{MAX_BYTES, Manifest};
 
 use super::Report;
-use crate::{
-    plugin_config::ConfigSchema,
-    store::read_bounded,
-    ui::Declared,
-};
+use crate::{plugin_config::ConfigSchema, store::read_bounded, ui::Declared};
 
 pub(super) const FILE: &str = "manifest.json";
 /// The end of keys whose values are secrets, in lower case.

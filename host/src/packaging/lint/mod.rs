@@ -63,11 +63,23 @@ impl Report {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
-    fn error(&mut self, code: &'static str, file: &str, problem: impl Into<String>, action: impl Into<String>) {
+    fn error(
+        &mut self,
+        code: &'static str,
+        file: &str,
+        problem: impl Into<String>,
+        action: impl Into<String>,
+    ) {
         self.add(Severity::Error, code, file, None, problem.into(), action.into());
     }
 
-    fn warning(&mut self, code: &'static str, file: &str, problem: impl Into<String>, action: impl Into<String>) {
+    fn warning(
+        &mut self,
+        code: &'static str,
+        file: &str,
+        problem: impl Into<String>,
+        action: impl Into<String>,
+    ) {
         self.add(Severity::Warning, code, file, None, problem.into(), action.into());
     }
 
@@ -111,13 +123,18 @@ pub fn lint(folder: &Path, libraries: &[Library]) -> Report {
         }
         match packed_files(folder, &manifest) {
             Ok(packed) => files.extend(packed),
-            Err(why) => report.error("SSP-LNT-051", "", why.to_string(), "correct it; nothing else was looked through"),
+            Err(why) => report.error(
+                "SSP-LNT-051",
+                "",
+                why.to_string(),
+                "correct it; nothing else was looked through",
+            ),
         }
     }
     secrets::check(folder, &files, &mut report);
-    report.findings.sort_by(|a, b| {
-        (a.severity, &a.file, a.line, a.code).cmp(&(b.severity, &b.file, b.line, b.code))
-    });
+    report
+        .findings
+        .sort_by(|a, b| (a.severity, &a.file, a.line, a.code).cmp(&(b.severity, &b.file, b.line, b.code)));
     report
 }
 
@@ -134,7 +151,8 @@ fn exists(folder: &Path, name: &str) -> bool {
 
 /// Whether a manifest has something to configure.
 fn is_configurable(manifest: &Manifest) -> bool {
-    manifest.config_schema().and_then(|schema| schema.get("properties")).is_some_and(|properties| {
-        properties.as_object().is_some_and(|properties| !properties.is_empty())
-    })
+    manifest
+        .config_schema()
+        .and_then(|schema| schema.get("properties"))
+        .is_some_and(|properties| properties.as_object().is_some_and(|properties| !properties.is_empty()))
 }

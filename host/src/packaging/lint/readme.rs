@@ -19,7 +19,10 @@ pub(super) fn check(folder: &Path, manifest: &Manifest, report: &mut Report) {
     let Some(text) = text(folder, FILE) else {
         let (problem, action) = match exists(folder, FILE) {
             true => ("it is no text in UTF-8 of at most 1 MiB", "save it as UTF-8"),
-            false => ("there is no README", "write one, with the sections installation, configuration, permissions, troubleshooting"),
+            false => (
+                "there is no README",
+                "write one, with the sections installation, configuration, permissions, troubleshooting",
+            ),
         };
         report.error("SSP-LNT-010", FILE, problem, action);
         return;
@@ -126,7 +129,10 @@ fn has_word(line: &str, word: &str) -> bool {
         let (before, after) = (&line[..at], &line[at + word.len()..]);
         // A full stop ends a sentence, unless something follows it.
         let goes_on = after.strip_prefix('.').is_some_and(|rest| inner(rest.chars().next()));
-        !inner(before.chars().next_back()) && !before.ends_with('.') && !inner(after.chars().next()) && !goes_on
+        !inner(before.chars().next_back())
+            && !before.ends_with('.')
+            && !inner(after.chars().next())
+            && !goes_on
     })
 }
 
@@ -163,7 +169,11 @@ mod tests {
         for heading in ["## Installing", "## Configuration", "## Permissions", "## Troubleshooting"] {
             let without = WHOLE.replace(heading, "## Other");
             let found = findings(&without);
-            assert_eq!(found.iter().filter(|(code, _)| *code == "SSP-LNT-011").count(), 1, "{heading}: {found:?}");
+            assert_eq!(
+                found.iter().filter(|(code, _)| *code == "SSP-LNT-011").count(),
+                1,
+                "{heading}: {found:?}"
+            );
             let in_code = WHOLE.replace(heading, &format!("```sh\n{heading}\n```"));
             assert!(findings(&in_code).iter().any(|(code, _)| *code == "SSP-LNT-011"), "{heading} in code");
         }
@@ -171,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_permission_is_explained_by_its_own_name_in_its_section() {
-        let elsewhere = WHOLE.replace("- `database`: x\n", "").replace("# A\n", "# A\nIt keeps a database.\n");
+        let elsewhere =
+            WHOLE.replace("- `database`: x\n", "").replace("# A\n", "# A\nIt keeps a database.\n");
         assert_eq!(findings(&elsewhere).len(), 1, "{:?}", findings(&elsewhere));
         let another = WHOLE.replace("network:api.example.com.", "network:api.example.com.evil.org");
         assert_eq!(findings(&another)[0].0, "SSP-LNT-012");

@@ -50,7 +50,12 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         pattern("a token of GitLab", r"\bglpat-[A-Za-z0-9_-]{20,64}\b", true, false),
         pattern("a key of Google", r"\bAIza[A-Za-z0-9_-]{35}\b", false, false),
         pattern("a key of Stripe", r"\b[sr]k_live_[A-Za-z0-9]{16,255}\b", true, false),
-        pattern("a JSON web token", r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{16,1000}", true, false),
+        pattern(
+            "a JSON web token",
+            r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{16,1000}",
+            true,
+            false,
+        ),
         pattern(
             "a password, token or key",
             concat!(
@@ -95,7 +100,8 @@ pub(super) fn look_through(file: &str, bytes: &[u8], is_library: bool, report: &
                 (!is_library).then_some(line),
                 // The secret itself would end up in logs of builds.
                 format!("there is what looks like {}", pattern.name),
-                "take it out, and have it replaced where it is valid: whoever has seen it may use it".to_owned(),
+                "take it out, and have it replaced where it is valid: whoever has seen it may use it"
+                    .to_owned(),
             );
         }
     }
