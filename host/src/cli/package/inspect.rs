@@ -72,7 +72,7 @@ fn words(summary: &Summary) -> String {
     list(&mut line, "files", summary.files.iter().map(|file| format!("{}, {}", file.path, bytes(file.size))));
     match &summary.sbom {
         Some(sbom) => {
-            line("made of", format!("{} components, CycloneDX {}", sbom.components, sbom.spec_version))
+            line("made of", format!("CycloneDX {}, components: {}", sbom.spec_version, sbom.components))
         }
         None => line("made of", "it does not say".to_owned()),
     }
