@@ -8,7 +8,8 @@ use std::{
 use streamspace_plugin::manifest::Manifest;
 
 use crate::{
-    Blob, ContentHash, Document, MANIFEST_PATH, PackageError, Signature, Signer, Sink, Target, blob,
+    Blob, ContentHash, Document, MANIFEST_PATH, PackageError, SBOM_PATH, Signature, Signer, Sink, Target,
+    blob,
     reader::zeros,
     tar::{self, BLOCK, END},
 };
@@ -153,20 +154,22 @@ impl<S: Read + Seek> Verified<S> {
     ///
     /// The first that is wrong.
     pub fn check(&mut self, mut done: impl FnMut(&str)) -> Result<(), PackageError> {
+        let mut paths = BTreeMap::new();
+        let libraries = self.document.targets.iter().map(|target| &target.library);
+        for file in libraries.chain(&self.document.files) {
+            paths.entry(file.blob.sha256).or_insert(file.path.as_str());
+        }
         for blob in self.document.blobs() {
-            let path = path_of(&self.document, &blob);
-            done(&path);
-            copy(&mut self.source, &self.places, &path, &blob, &mut std::io::sink())?;
+            let path = match paths.get(&blob.sha256) {
+                Some(path) => path,
+                None if blob.sha256 == self.document.manifest.sha256 => MANIFEST_PATH,
+                None => SBOM_PATH,
+            };
+            done(path);
+            copy(&mut self.source, &self.places, path, &blob, &mut std::io::sink())?;
         }
         self.manifest().map(drop)
     }
-}
-
-/// A path that a blob is unpacked to.
-fn path_of(document: &Document, wanted: &Blob) -> String {
-    let mut all = document.targets.iter().flat_map(|target| document.unpacked(target));
-    all.find(|(_, blob)| blob.sha256 == wanted.sha256)
-        .map_or_else(|| wanted.entry(), |(path, _)| path.to_owned())
 }
 
 /// Where the blobs of a document are, if the file is as long as they make it and ends as it has to.
