@@ -25,6 +25,7 @@ pub mod loader;
 pub mod log;
 pub mod metrics;
 pub mod outbound;
+pub mod packaging;
 pub mod platform;
 pub mod plugin_config;
 pub mod postgres;

@@ -29,7 +29,8 @@ const PLUGINS: [(&str, &str); 15] = [
 ];
 
 /// What lies beside a plugin's library, where it exists.
-const BESIDE: [&str; 4] = ["manifest.json", "README.md", "icon.svg", "icon.png"];
+const BESIDE: [&str; 6] =
+    ["manifest.json", "README.md", "CHANGELOG.md", "config.example.json", "icon.svg", "icon.png"];
 
 /// Where the builds are.
 #[derive(Debug)]

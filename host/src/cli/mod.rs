@@ -15,6 +15,7 @@ mod group;
 mod logs;
 mod manifest;
 mod openapi;
+mod package;
 mod password;
 mod plugin;
 mod probe;
@@ -70,6 +71,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Build, sign, check and look into packages of plugins
+    #[command(subcommand)]
+    Package(package::Verb),
     /// Look at desktop sessions, make them, change their states and share them
     #[command(subcommand)]
     Session(session::Verb),
@@ -102,7 +106,7 @@ enum Verb {
     Openapi(openapi::Openapi),
 }
 
-/// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood.
+/// Runs the command line of this process. 0: done, 1: refused or failed, 2: not understood, 3: could not be checked.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
         Verb::Logs(logs) => logs.run(&cli.global),
         Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Package(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),
@@ -129,7 +134,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {}", told(&why));
-            ExitCode::FAILURE
+            if why.is::<package::Undecided>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }
