@@ -24,6 +24,7 @@ mod session;
 mod status;
 mod target;
 mod token;
+mod trust;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -70,6 +71,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Say whose packages are taken: trust and revoke keys, sign packages for this host
+    #[command(subcommand)]
+    Trust(trust::Verb),
     /// Look at desktop sessions, make them, change their states and share them
     #[command(subcommand)]
     Session(session::Verb),
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
         Verb::Logs(logs) => logs.run(&cli.global),
         Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Trust(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),

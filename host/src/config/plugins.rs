@@ -20,6 +20,8 @@ pub struct Plugins {
     pub max_requests: u32,
     /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
     pub probe_deadline_secs: u64,
+    /// How many earlier versions of a plugin are kept, to go back to. 0 to 50, default 3.
+    pub keep_generations: u32,
     /// The compilers whose plugins are refused: requirements on the version of `rustc`, as in `Cargo.toml`. Default:
     /// those that are known to compile correct programs wrongly.
     pub denied_compilers: Vec<VersionReq>,
@@ -35,6 +37,7 @@ impl Default for Plugins {
             panic_window_secs: 60,
             max_requests: 64,
             probe_deadline_secs: 10,
+            keep_generations: 3,
             denied_compilers: known_bad_compilers(),
         }
     }

@@ -20,9 +20,9 @@ use utoipa::{
 use super::{
     Problem, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
     needs::{self, Needs},
-    observe, openapi, origin, plugins,
+    observe, openapi, origin, packages, plugins,
     problem::{RefusalMembers, TransitionMembers, method_not_allowed},
-    sessions, sign_in, stream, tokens, ui, users,
+    sessions, sign_in, stream, tokens, trust, ui, users,
 };
 
 /// One method of one path.
@@ -98,6 +98,19 @@ operations![
     plugins::set_config,
     plugins::set_log_level,
     plugins::rotate_secret_key,
+    packages::upload,
+    packages::plan,
+    packages::install,
+    packages::upgrade,
+    packages::rollback,
+    packages::generations,
+    packages::pin,
+    packages::unpin,
+    trust::show,
+    trust::add,
+    trust::remove,
+    trust::revoke,
+    trust::allow_unsigned,
     observe::consumers_of,
     observe::health,
     observe::grants,
