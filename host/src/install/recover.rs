@@ -69,7 +69,7 @@ impl Plugins {
                 if let (Some(from), Some(to)) = (&operation.from, &operation.to) {
                     let folder = |content: &str| self.store.folder(&operation.plugin, content);
                     // Before the new version's files go, since they say how.
-                    let _ = (folder(from), folder(to)); // INTERIM
+                    self.kept.databases.take_back(&operation.plugin, &folder(from), &folder(to))?;
                 }
                 Ok("taken back")
             }

@@ -374,7 +374,7 @@ impl Plugins {
                 let was_known =
                     self.store.generations(name)?.iter().any(|known| known.content == generation.content);
                 let mut is_kept = false;
-                let replaced = self.beside(runtime, spec, &mut |step| {
+                let replaced = runtime.replace(spec, &mut |step| {
                     let (record, step) = match step {
                         Step::Keep => (as_current(&self.record(name).map_err(text)?, next), OperationStep::Start),
                         Step::TakeBack if is_kept => (before.clone(), OperationStep::Switch),
@@ -392,7 +392,7 @@ impl Plugins {
                 });
                 if let Err(why) = replaced {
                     operation.step = OperationStep::Switch;
-                    return Err(why);
+                    return Err(why.into());
                 }
             }
             (Some(_), Some(state)) if !state.is_at_rest() => {
@@ -428,36 +428,10 @@ impl Plugins {
         Ok(self.view(&plugin))
     }
 
-    /// Puts a version in the place of one that runs.
-    fn beside(
-        &self,
-        runtime: &crate::runtime::Runtime,
-        spec: crate::runtime::PluginSpec,
-        before: &mut dyn FnMut(Step) -> Result<(), String>,
-    ) -> Result<(), InstallError> {
-        let name = spec.name.clone();
-        let version = spec.version.clone();
-        let old = self.installed(&name)?;
-        runtime.stop(&name, State::Installed)?;
-        let started = runtime.start(spec);
-        let kept = match started {
-            Ok(()) => before(Step::Keep),
-            Err(why) => Err(why.to_string()),
-        };
-        if let Err(reason) = kept {
-            let _ = before(Step::TakeBack);
-            let _ = runtime.stop(&name, State::Installed);
-            self.start(runtime, &old)?;
-            return Err(RuntimeError::Replace { plugin: name, version, reason }.into());
-        }
-        Ok(())
-    }
-
     /// Brings the tables of a plugin that does not run back to what an earlier version knows.
     fn undo_migrations(&self, from: &Record, to: &Record) -> Result<(), InstallError> {
         let folder = |record: &Record| self.store.folder(&record.name, &record.content);
-        let _ = (folder(from), folder(to)); // INTERIM
-        Ok(())
+        Ok(self.kept.databases.finish(&from.name, &folder(from), &folder(to))?)
     }
 
     pub(super) fn record(&self, name: &str) -> Result<Record, InstallError> {
