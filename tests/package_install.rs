@@ -433,7 +433,7 @@ fn a_package_is_uploaded_looked_at_and_installed() {
     };
     assert_eq!(install("").problem(&[409])["code"], "SSP-PLG-014");
     assert_eq!(install("preapproved").problem(&[409])["code"], "SSP-PLG-015");
-    install(plan["digest"].as_str().expect("a digest")).expect(201);
+    assert_eq!(install(plan["digest"].as_str().expect("a digest")).expect(201).json()["name"], PLUGIN);
     host.wait_state(PLUGIN, "running");
     assert_eq!(fs::read_dir(host.data().join("incoming")).expect("the folder").count(), 0, "it stayed");
     assert_eq!(install("preapproved").problem(&[404])["code"], "SSP-PLG-020");

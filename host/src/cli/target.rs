@@ -36,6 +36,8 @@ use crate::{
 const STARTING: Duration = Duration::from_secs(5);
 /// How long an answer may take: longer than a plugin may take to start and to stop.
 const ANSWER: Duration = Duration::from_secs(150);
+/// How long an upgrade may take: as much, and the longest `plugins.health_gate_secs`.
+const UPGRADED: Duration = Duration::from_secs(150 + 3600);
 
 /// What a command works on.
 #[derive(Debug)]
@@ -116,6 +118,19 @@ impl Target {
         match self {
             Self::Running(client) => client.call(Method::Post, &["plugins"], Some(json!({"path": folder}))),
             Self::Stopped { plugins, .. } => coded(plugins.install(&folder)),
+        }
+    }
+
+    pub(super) fn upgrade(&self, folder: &Path) -> anyhow::Result<PluginView> {
+        let folder =
+            folder.canonicalize().with_context(|| format!("cannot find the folder {}", folder.display()))?;
+        let name = coded(Store::read_manifest(&folder).map_err(InstallError::from))?.name.to_string();
+        match self {
+            Self::Running(client) => {
+                let (path, body) = (["plugins", &name, "upgrade"], json!({"path": folder}));
+                client.call_within(UPGRADED, Method::Post, &path, &[], Some(body))
+            }
+            Self::Stopped { plugins, .. } => coded(plugins.upgrade_folder(&name, &folder)),
         }
     }
 
@@ -443,6 +458,17 @@ impl Client {
         query: &[(&str, String)],
         body: Option<Value>,
     ) -> anyhow::Result<T> {
+        self.call_within(ANSWER, method, path, query, body)
+    }
+
+    fn call_within<T: serde::de::DeserializeOwned>(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> anyhow::Result<T> {
         let mut url = self.url(path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -454,6 +480,7 @@ impl Client {
             Method::Patch => self.client.patch(url),
             Method::Delete => self.client.delete(url),
         };
+        request = request.timeout(patience);
         if let Some(body) = body {
             request = request.header("Content-Type", "application/json").body(body.to_string());
         }

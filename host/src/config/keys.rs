@@ -108,6 +108,8 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
     int("plugins.keep_generations", 0, 50),
+    int("plugins.health_gate_secs", 0, 3600),
+    int("plugins.health_gate_failures", 0, 1_000_000),
     key("plugins.denied_compilers", Kind::Versions),
     int("packages.max_bytes", MIB, 4 * GIB),
     key("packages.preapproved", Kind::Items),

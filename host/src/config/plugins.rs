@@ -22,6 +22,11 @@ pub struct Plugins {
     pub probe_deadline_secs: u64,
     /// How many earlier versions of a plugin are kept, to go back to. 0 to 50, default 3.
     pub keep_generations: u32,
+    /// For how long a new version is watched after it has taken the place of another, in seconds. 0 to 3600, default 5.
+    pub health_gate_secs: u64,
+    /// How many calls of its handlers may fail or panic meanwhile; with one more, the version before is put back. 0 to
+    /// 1000000, default 3.
+    pub health_gate_failures: u64,
     /// The compilers whose plugins are refused: requirements on the version of `rustc`, as in `Cargo.toml`. Default:
     /// those that are known to compile correct programs wrongly.
     pub denied_compilers: Vec<VersionReq>,
@@ -38,6 +43,8 @@ impl Default for Plugins {
             max_requests: 64,
             probe_deadline_secs: 10,
             keep_generations: 3,
+            health_gate_secs: 5,
+            health_gate_failures: 3,
             denied_compilers: known_bad_compilers(),
         }
     }

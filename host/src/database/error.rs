@@ -24,6 +24,14 @@ pub enum DatabaseError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The way back of an upgrade cannot be made or taken.
+    #[error("the way back of the plugin's tables, {}, cannot be used: {source}. Check the disk, and who owns the data folder", path.display())]
+    WayBack {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was said.
+        source: io::Error,
+    },
     /// The host's user may not do what a plugin's schema takes.
     #[error(
         "PostgreSQL's user `{user}` cannot make schemas and roles for plugins in the database `{database}`: {lacks}. As a \
@@ -64,6 +72,7 @@ impl DatabaseError {
         match self {
             Self::Open(_) => "SSP-DAT-101",
             Self::Remove { .. } => "SSP-DAT-102",
+            Self::WayBack { .. } => "SSP-DAT-103",
             Self::Migration(why) => why.code(),
             Self::Rights { .. } => "SSP-DAT-121",
             Self::Fence { .. } => "SSP-DAT-122",

@@ -12,11 +12,13 @@ mod pool;
 mod postgres;
 mod session;
 mod sqlite;
+mod upgrade;
 
 use std::{
+    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -33,7 +35,7 @@ pub use self::{
 };
 use self::{
     pool::Pool,
-    postgres::{PostgresHistory, PostgresSchemas},
+    postgres::{PostgresHistory, PostgresRole, PostgresSchemas},
     sqlite::SqliteFile,
 };
 use crate::{config, postgres::Postgres, store::DataDir};
@@ -78,6 +80,8 @@ pub struct Databases {
     folder: PathBuf,
     limits: Limits,
     postgres: Option<PostgresSchemas>,
+    /// What connects the plugins that were started: two versions of one share it.
+    roles: Mutex<HashMap<String, PostgresRole>>,
 }
 
 /// The database of one plugin that is started.
@@ -97,6 +101,7 @@ impl Databases {
             folder: data.path().join("plugin-data"),
             postgres: postgres.map(|postgres| PostgresSchemas::new(postgres.clone(), limits.clone())),
             limits,
+            roles: Mutex::default(),
         }
     }
 
@@ -123,6 +128,7 @@ impl Databases {
             return Ok(PluginDatabase { dialect, limits, pool: None });
         }
         let wanted = of_package.of(dialect)?;
+        self.recover(plugin, package)?;
         let connect = match &self.postgres {
             None => {
                 let file = self.file(plugin);
@@ -131,7 +137,7 @@ impl Databases {
                 Box::new(file) as Box<dyn session::Connect>
             }
             Some(postgres) => {
-                let role = postgres.set_up(plugin)?;
+                let role = self.set_up(postgres, plugin)?;
                 let mut history = PostgresHistory::open(postgres, &role)?;
                 migrations::apply(&mut history, wanted, self.limits.transaction_deadline)?;
                 Box::new(role)
@@ -169,6 +175,8 @@ impl Databases {
     ///
     /// [`DatabaseError`]; some of it may be gone then, and it may be tried again.
     pub fn purge(&self, plugin: &str) -> Result<(), DatabaseError> {
+        self.keep(plugin)?;
+        self.roles().remove(plugin);
         match &self.postgres {
             None => {
                 let folder = self.folder.join(plugin);
@@ -188,6 +196,30 @@ impl Databases {
         let Some(postgres) = &self.postgres else { return Ok(None) };
         postgres.purge(plugin)?;
         Ok(Some(postgres.set_up(plugin)?.login()))
+    }
+
+    /// Sets up a plugin's role, and ends what is connected as it.
+    fn set_up(&self, postgres: &PostgresSchemas, plugin: &str) -> Result<PostgresRole, DatabaseError> {
+        let role = postgres.set_up(plugin)?;
+        self.roles().insert(plugin.to_owned(), role.clone());
+        Ok(role)
+    }
+
+    /// The role of a plugin that may be running.
+    fn role(&self, plugin: &str) -> Result<PostgresRole, DatabaseError> {
+        let known = self.roles().get(plugin).cloned();
+        match (known, &self.postgres) {
+            (Some(role), _) => Ok(role),
+            (None, Some(postgres)) => self.set_up(postgres, plugin),
+            (None, None) => {
+                let reason = "there is no PostgreSQL".to_owned();
+                Err(DatabaseError::Server { what: "looking for the plugin's role", reason })
+            }
+        }
+    }
+
+    fn roles(&self) -> MutexGuard<'_, HashMap<String, PostgresRole>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dialect(&self) -> Dialect {

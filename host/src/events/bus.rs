@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::{
     Consumer, EmitError, Event, EventLog, Limits, LogError, NewEvent, Options, Scheduler, SubscribeError,
     Target, check_filter, check_topic,
+    consumer::Stored,
     id::Ids,
     index::{Audience, Index},
     log::{Append, DeadLetters, Done, Entry, Which},
@@ -34,12 +35,12 @@ pub struct Bus {
     // Read by every emit, replaced when a plugin comes or goes: emitters take no lock for it.
     index: ArcSwap<Index>,
     /// Serializes changes of `index`.
-    changes: Mutex<()>,
+    pub(super) changes: Mutex<()>,
     scheduler: OnceLock<Arc<dyn Scheduler>>,
     ids: Ids,
     limits: Limits,
     /// Where durable events go. `None`: there are none.
-    log: Option<Arc<EventLog>>,
+    pub(super) log: Option<Arc<EventLog>>,
     /// Topics whose events are durable whoever wants them.
     durable: Arc<[String]>,
     /// Whether nobody may watch any more.
@@ -47,6 +48,9 @@ pub struct Bus {
     /// How many of those who watched were too slow.
     taps_lagged: AtomicU64,
 }
+
+/// A consumer, and the one whose place it takes.
+pub(super) type Made = (Arc<Consumer>, Option<Arc<Consumer>>);
 
 /// What became of events that were accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,7 +284,7 @@ impl Bus {
     fn offer(&self, event: &Arc<Event>, seq: u64, audience: &Audience) {
         // All queues first, so that the first consumer to run does not delay the push to the last.
         let ready: SmallVec<[Arc<Consumer>; 16]> =
-            audience.consumers.iter().filter(|consumer| consumer.offer(event, seq)).cloned().collect();
+            audience.consumers.iter().filter_map(|consumer| consumer.offer(event, seq)).collect();
         for tap in &audience.taps {
             tap.offer(Item::Event(seq, Arc::clone(event)));
         }
@@ -375,38 +379,14 @@ impl Bus {
         plugin: &Arc<str>,
         specs: &[ConsumerSpec],
     ) -> Result<Vec<Arc<Consumer>>, SubscribeError> {
-        let mut wanted: Vec<(Options, bool)> = Vec::with_capacity(specs.len());
-        for spec in specs {
-            let options = self.options(spec)?;
-            if wanted.iter().any(|(other, _)| other.name == options.name) {
-                return Err(SubscribeError::Duplicate(options.name));
-            }
-            wanted.push((options, spec.from_start));
-        }
+        let wanted = self.wanted(specs)?;
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.consumers();
         let before: Vec<_> = all.iter().filter(|consumer| consumer.plugin() == plugin).cloned().collect();
-        let mut consumers = Vec::with_capacity(wanted.len());
-        let mut continued = Vec::new();
-        for (number, (options, from_start)) in (0..).zip(wanted) {
-            let Some(log) = self.log.as_ref().filter(|_| options.durable) else {
-                consumers.push(Arc::new(Consumer::new(Arc::clone(plugin), number, options)));
-                continue;
-            };
-            let known = before
-                .iter()
-                .find(|before| before.id().is_some() && before.options().name == options.name)
-                .cloned();
-            let stored = log
-                .register(plugin, &options, known.as_ref().and_then(|known| known.id()), from_start)
-                .map_err(|why| SubscribeError::Database(why.to_string()))?;
-            let plugin = Arc::clone(plugin);
-            let consumer = Arc::new(Consumer::durable(plugin, number, options, Arc::clone(log), stored));
-            if let Some(known) = known {
-                continued.push((Arc::clone(&consumer), known));
-            }
-            consumers.push(consumer);
-        }
+        let made = self.make(plugin, wanted, &before, false)?;
+        let consumers: Vec<_> = made.iter().map(|(consumer, _)| Arc::clone(consumer)).collect();
+        let continued: Vec<_> =
+            made.into_iter().filter_map(|(consumer, known)| Some((consumer, known?))).collect();
         for (consumer, known) in &continued {
             consumer.take_over(known);
             if let Some(log) = &self.log {
@@ -422,6 +402,50 @@ impl Bus {
         all.extend(consumers.iter().cloned());
         self.replace_consumers(all);
         Ok(consumers)
+    }
+
+    /// What a plugin asks for, checked: and whether it begins at the oldest event.
+    pub(super) fn wanted(&self, specs: &[ConsumerSpec]) -> Result<Vec<(Options, bool)>, SubscribeError> {
+        let mut wanted: Vec<(Options, bool)> = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let options = self.options(spec)?;
+            if wanted.iter().any(|(other, _)| other.name == options.name) {
+                return Err(SubscribeError::Duplicate(options.name));
+            }
+            wanted.push((options, spec.from_start));
+        }
+        Ok(wanted)
+    }
+
+    /// Makes consumers and writes the durable ones down, each with the durable one of its name among `before`. With
+    /// `whatever`, one that is known is made also if that cannot be written down again.
+    pub(super) fn make(
+        &self,
+        plugin: &Arc<str>,
+        wanted: Vec<(Options, bool)>,
+        before: &[Arc<Consumer>],
+        whatever: bool,
+    ) -> Result<Vec<Made>, SubscribeError> {
+        let mut made = Vec::with_capacity(wanted.len());
+        for (number, (options, from_start)) in (0..).zip(wanted) {
+            let Some(log) = self.log.as_ref().filter(|_| options.durable) else {
+                made.push((Arc::new(Consumer::new(Arc::clone(plugin), number, options)), None));
+                continue;
+            };
+            let known = before
+                .iter()
+                .find(|before| before.id().is_some() && before.options().name == options.name)
+                .cloned();
+            let id = known.as_ref().and_then(|known| known.id());
+            let stored = match (log.register(plugin, &options, id, from_start), id) {
+                (Ok(stored), _) => stored,
+                (Err(_), Some(id)) if whatever => Stored::known(id),
+                (Err(why), _) => return Err(SubscribeError::Database(why.to_string())),
+            };
+            let consumer = Consumer::durable(Arc::clone(plugin), number, options, Arc::clone(log), stored);
+            made.push((Arc::new(consumer), known));
+        }
+        Ok(made)
     }
 
     /// Lets events flow to a plugin.
@@ -487,7 +511,7 @@ impl Bus {
         });
     }
 
-    fn forget_all(&self, consumers: &[Arc<Consumer>]) {
+    pub(super) fn forget_all(&self, consumers: &[Arc<Consumer>]) {
         let ids: Vec<i64> = consumers.iter().filter_map(|consumer| consumer.id()).collect();
         for consumer in consumers {
             consumer.forget();
@@ -572,7 +596,7 @@ impl Bus {
     }
 
     /// Under the lock of changes.
-    fn replace_consumers(&self, consumers: Vec<Arc<Consumer>>) {
+    pub(super) fn replace_consumers(&self, consumers: Vec<Arc<Consumer>>) {
         let taps = self.index.load().taps().to_vec();
         self.index.store(Arc::new(Index::new(consumers, taps, Arc::clone(&self.durable))));
     }

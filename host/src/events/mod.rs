@@ -11,6 +11,7 @@ mod event;
 mod id;
 mod index;
 mod log;
+mod switch;
 mod tap;
 #[cfg(test)]
 mod tests;

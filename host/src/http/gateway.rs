@@ -40,7 +40,10 @@ use crate::{
     events::Ids,
     figures::PluginFigures,
     platform::access::{is_ours, rights::PluginsRead},
-    routes::{self, CallError, Caller, Found, HeaderViews, Headers, Lent, Reply, Request, RouteView},
+    routes::{
+        self, CallError, Caller, Found, HeaderViews, Headers, Lent, Permit, PluginRoutes, Reply, Request,
+        RouteView,
+    },
     runtime::State,
     store::open_without_waiting,
 };
@@ -177,7 +180,6 @@ async fn answer(
     id: &str,
     figures: &mut Option<Arc<PluginFigures>>,
 ) -> Result<HttpResponse, Refusal> {
-    let unknown = || Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path");
     // The path as it was sent: the web server's own reading of it decodes some of it.
     let sent = request.uri().path().strip_prefix("/api/plugins/").ok_or_else(unknown)?;
     let Some((name, path)) = routes::split(sent) else {
@@ -206,17 +208,7 @@ async fn answer(
         &Method::HEAD => "GET",
         method => method.as_str(),
     };
-    let found = plugin.find(method, &path).map_err(|mut methods| {
-        if methods.is_empty() {
-            return unknown();
-        }
-        if let Some(get) = methods.iter().position(|method| *method == "GET") {
-            methods.insert(get + 1, "HEAD");
-        }
-        let methods = methods.join(", ");
-        Refusal::new(405, "SSP-RTE-012", format_args!("this path takes {methods}"))
-            .with(header::ALLOW, methods)
-    })?;
+    let found = find(plugin, method, &path)?;
     let is_public = found.route().public;
     let caller = if auth::is_anonymous(request) && is_public {
         Caller::nobody()
@@ -229,27 +221,77 @@ async fn answer(
             Err(problem) => return Err(problem.into()),
         }
     };
-    if let Some(permission) = found.lacks(&caller) {
-        let detail =
-            format_args!("this route takes the permission `{permission}`, which the caller does not have");
-        return Err(Refusal::new(403, "SSP-RTE-013", detail));
-    }
+    permitted(&found, &caller)?;
     let is_private = caller.is_signed_in();
     let body = whole_body(request, payload, found.route().max_body_bytes).await?;
+    let (found, permit) = match found.enter() {
+        // Another version of the plugin has taken its place since: that has the request then.
+        Err(CallError::Closed) => enter_again(edge, name, method, &path, &caller, body.len())?,
+        entered => (found, entered?),
+    };
     if found.route().inline {
-        let answer = call_inline(request, &found, &path, &body, &caller, id)?;
+        let answer = call_inline(request, &found, permit, &path, &body, &caller, id)?;
         return Ok(private(whole(request, &found, id, answer).await?, is_private));
     }
-    let incoming = copied(request, is_public, path, body, caller, id);
+    let incoming = copied(request, found.route().public, path, body, caller, id);
     // What waits has a future of its own: that of a request which does not is made and moved for every request.
-    let response = Box::pin(call(request, edge, Arc::new(found), incoming)).await?;
+    let response = Box::pin(call(request, edge, Arc::new(found), permit, incoming)).await?;
     Ok(private(response, is_private))
+}
+
+/// Finds a route of a plugin.
+fn find(plugin: Arc<PluginRoutes>, method: &str, path: &str) -> Result<Found, Refusal> {
+    plugin.find(method, path).map_err(|mut methods| {
+        if methods.is_empty() {
+            return unknown();
+        }
+        if let Some(get) = methods.iter().position(|method| *method == "GET") {
+            methods.insert(get + 1, "HEAD");
+        }
+        let methods = methods.join(", ");
+        Refusal::new(405, "SSP-RTE-012", format_args!("this path takes {methods}"))
+            .with(header::ALLOW, methods)
+    })
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(404, "SSP-RTE-011", "no plugin has a route at this path")
+}
+
+fn permitted(found: &Found, caller: &Caller) -> Result<(), Refusal> {
+    let Some(permission) = found.lacks(caller) else { return Ok(()) };
+    let detail =
+        format_args!("this route takes the permission `{permission}`, which the caller does not have");
+    Err(Refusal::new(403, "SSP-RTE-013", detail))
+}
+
+/// Finds the route anew for a request that was let in by the routes of a version that is gone.
+fn enter_again(
+    edge: &Edge,
+    name: &str,
+    method: &str,
+    path: &str,
+    caller: &Caller,
+    body_bytes: usize,
+) -> Result<(Found, Permit), Refusal> {
+    let found = find(edge.routes.of(name).ok_or(CallError::Closed)?, method, path)?;
+    if !found.route().public && !caller.is_signed_in() {
+        // Who is nobody here was let in by a route that was for everybody.
+        return Err(CallError::Closed.into());
+    }
+    permitted(&found, caller)?;
+    if body_bytes > found.route().max_body_bytes {
+        return Err(CallError::Closed.into());
+    }
+    let permit = found.enter()?;
+    Ok((found, permit))
 }
 
 /// Runs a handler here. Not within the future above: what is on the stack here would be in that, and be moved with it.
 fn call_inline(
     request: &HttpRequest,
     found: &Found,
+    permit: Permit,
     path: &str,
     body: &[u8],
     caller: &Caller,
@@ -257,7 +299,7 @@ fn call_inline(
 ) -> Result<OutgoingAnswer, CallError> {
     let headers = told(request.headers(), found.route().public);
     let headers: HeaderViews<'_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
-    found.call_inline(&Lent {
+    let lent = Lent {
         path,
         query: request.query_string(),
         headers: headers.all(),
@@ -265,7 +307,8 @@ fn call_inline(
         caller,
         id,
         traceparent: text(request.headers(), &TRACEPARENT),
-    })
+    };
+    found.call_inline(permit, &lent)
 }
 
 /// A request for a handler on another thread.
@@ -297,10 +340,11 @@ async fn call(
     request: &HttpRequest,
     edge: &Edge,
     found: Arc<Found>,
+    permit: Permit,
     incoming: Request,
 ) -> Result<HttpResponse, Refusal> {
     let id = incoming.id.clone();
-    match edge.routes.call(&found, incoming).await? {
+    match edge.routes.call(&found, permit, incoming).await? {
         Reply::Whole(answer) => whole(request, &found, &id, answer).await,
         Reply::Stream { status, headers, pieces } => {
             let mut response = build(status, &headers)?;

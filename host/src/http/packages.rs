@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     hex::hex,
-    install::{AllowUnsigned, Consent, GenerationView, InstallError, Plan, PluginView, Source},
+    install::{AllowUnsigned, Consent, GenerationView, InstallError, Plan, PluginView, Plugins, Source},
     platform::access::rights::{HostTrust, PluginsManage, PluginsRead, Right},
     store::{StoreError, parse_until},
 };
@@ -102,7 +102,7 @@ pub(super) struct AllowedUnsigned {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhichPackage {
-    /// A file on the host's machine, as an absolute path.
+    /// A file on the host's machine, as an absolute path; where a plugin is upgraded, also a folder.
     #[schema(value_type = Option<String>)]
     path: Option<PathBuf>,
     /// An uploaded one: what `POST /api/v1/packages` answered. Either this or `path`.
@@ -197,8 +197,10 @@ pub(super) async fn install(
 
 /// `POST /api/v1/plugins/{name}/upgrade`
 ///
-/// Puts the version in a package in the place of the one that is installed, without a moment in which neither serves. If it
-/// fails, the one that was there goes on.
+/// Puts the version in a package, or in a folder on the host's machine, in the place of the installed one.
+///
+/// One that runs serves until the new one has taken its place. Waits until that has passed `plugins.health_gate_secs`, or was
+/// taken back. For a folder, which is for development, `path` is enough.
 #[utoipa::path(
     post,
     path = "/api/v1/plugins/{name}/upgrade",
@@ -207,8 +209,8 @@ pub(super) async fn install(
     responses(
         (status = 200, description = "The plugin", body = PluginView),
         (status = 404, description = "No plugin of this name is installed, or no such package waits"),
-        (status = 409, description = "It is older, pinned, on its way up or down, or what would change is not what was consented to"),
-        (status = 422, description = "It is no package that this host takes"),
+        (status = 409, description = "It is there already, older, pinned, on its way up or down, or what would change is not what was consented to"),
+        (status = 422, description = "It is nothing that this host takes, or it failed: the version before is there still"),
     ),
 )]
 pub(super) async fn upgrade(
@@ -219,8 +221,9 @@ pub(super) async fn upgrade(
 ) -> Result<HttpResponse, Problem> {
     let which: WhichPackage = body::json(payload, edge.max_body_bytes).await?;
     let Asked { source, allow, consent } = which.read(&caller)?;
-    let upgrade = move |plugins: &crate::install::Plugins| {
-        plugins.upgrade(Some(&name), &source, allow.as_ref(), &consent)
+    let upgrade = move |plugins: &Plugins| match &source {
+        Source::File(folder) if folder.is_dir() => plugins.upgrade_folder(&name, folder),
+        _ => plugins.upgrade(&name, &source, allow.as_ref(), &consent),
     };
     Ok(HttpResponse::Ok().json(blocking(&edge, upgrade).await?))
 }

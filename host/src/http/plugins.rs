@@ -81,15 +81,16 @@ pub(super) async fn install(
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let Install { path } = body::json(payload, edge.max_body_bytes).await?;
-    if !path.is_absolute() {
-        return Err(Problem::bad_request(
-            "SSP-API-003",
-            "`path`: expected an absolute path on the host's machine",
-        ));
-    }
+    let path = folder(body::json(payload, edge.max_body_bytes).await?)?;
     let plugin = blocking(&edge, move |plugins| plugins.install(&path)).await?;
     Ok(HttpResponse::Created().json(plugin))
+}
+
+fn folder(Install { path }: Install) -> Result<PathBuf, Problem> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Problem::bad_request("SSP-API-003", "`path`: expected an absolute path on the host's machine"))
 }
 
 /// `GET /api/v1/plugins/{name}`

@@ -244,6 +244,7 @@ impl From<InstallError> for Problem {
             | InstallError::NoGeneration { .. }
             | InstallError::Store(StoreError::Changed { .. })
             | InstallError::Trust(TrustError::Taken { .. })
+            | InstallError::Same { .. }
             | InstallError::NotRun { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
             InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
@@ -267,6 +268,7 @@ impl From<InstallError> for Problem {
             | InstallError::NoVersion { .. }
             | InstallError::Store(StoreError::Package(_))
             | InstallError::Config { .. }
+            | InstallError::Runtime(RuntimeError::Replace { .. })
             | InstallError::NotAnObject { .. }
             | InstallError::Library(_)
             | InstallError::Verdicts(VerdictsError::Ambiguous { .. })

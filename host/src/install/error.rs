@@ -58,16 +58,6 @@ pub enum InstallError {
         /// The plugin that it is of.
         found: String,
     },
-    /// A package is of another plugin.
-    #[error("{}: expected a package of `{expected}`, found one of `{found}`", file.display())]
-    OtherPlugin {
-        /// The file.
-        file: PathBuf,
-        /// The plugin that was named.
-        expected: String,
-        /// The plugin that it is of.
-        found: String,
-    },
     /// What is to be done is not what was consented to.
     #[error(
         "`{plugin}` {version} is not installed without consent to what changes: expected the digest of the plan, {expected}, \
@@ -153,6 +143,22 @@ pub enum InstallError {
         /// The hash asked for.
         package: String,
     },
+    /// What is to take a plugin's place is another plugin.
+    #[error("what was given is the plugin `{found}`: expected another version of `{plugin}`")]
+    OtherPlugin {
+        /// The plugin that is to be upgraded.
+        plugin: String,
+        /// The one that was found.
+        found: String,
+    },
+    /// It is what is installed already.
+    #[error("version {version} of the plugin `{plugin}` with these very files is installed already")]
+    Same {
+        /// The plugin.
+        plugin: String,
+        /// Its version.
+        version: String,
+    },
     /// The configuration, or the schema that it is held against, is not valid.
     #[error(
         "the plugin `{plugin}` cannot use its configuration. {source} Set it with `streamspace plugin config set {plugin} FILE`."
@@ -229,6 +235,8 @@ impl InstallError {
         match self {
             Self::NotInstalled { .. } => "SSP-PLG-001",
             Self::AlreadyInstalled { .. } => "SSP-PLG-002",
+            Self::OtherPlugin { .. } => "SSP-UPG-002",
+            Self::Same { .. } => "SSP-UPG-003",
             Self::Config { source, .. } => source.code(),
             Self::Package { source, .. } | Self::Store(StoreError::Package(source)) => source.code(),
             Self::Trust(why) => why.code(),
@@ -239,9 +247,8 @@ impl InstallError {
             Self::Older { .. } => "SSP-PLG-016",
             Self::Pinned { .. } => "SSP-PLG-017",
             Self::NoGeneration { .. } => "SSP-PLG-018",
-            Self::OtherPlugin { .. } => "SSP-PLG-019",
-            Self::NotUploaded { .. } => "SSP-PLG-020",
-            Self::NoVersion { .. } => "SSP-PLG-021",
+            Self::NotUploaded { .. } => "SSP-PLG-019",
+            Self::NoVersion { .. } => "SSP-PLG-020",
             Self::NotAnObject { .. } => "SSP-CFG-005",
             Self::Store(StoreError::Manifest { source, .. }) => source.code(),
             Self::Store(StoreError::NoLibrary { .. }) => "SSP-PLG-003",

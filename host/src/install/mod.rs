@@ -402,6 +402,14 @@ impl Plugins {
     ) -> Result<Installed, InstallError> {
         let _records = self.records();
         let mut plugin = self.installed(name)?;
+        self.is_settled(name)?;
+        change(&mut plugin)?;
+        self.store.save(&plugin.record)?;
+        Ok(plugin)
+    }
+
+    /// Sees that a plugin is not on its way up or down.
+    fn is_settled(&self, name: &str) -> Result<(), InstallError> {
         if let Some(state) = self.runtime.as_ref().and_then(|runtime| runtime.state(name))
             && !state.is_at_rest()
             && state != State::Running
@@ -409,9 +417,7 @@ impl Plugins {
             let (plugin, what) = (name.to_owned(), "changing it");
             return Err(RuntimeError::State { plugin, state: state.name(), what }.into());
         }
-        change(&mut plugin)?;
-        self.store.save(&plugin.record)?;
-        Ok(plugin)
+        Ok(())
     }
 
     /// Sees that a plugin is installed.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     loader::{Identity, Refusal},
     plugin_config::ConfigSchema,
-    runtime::{RuntimeError, State, Step},
+    runtime::{State, Step},
     store::{
         Generation, Imported, Installed, Operation, OperationKind, OperationStep, Record, Store, StoreError,
     },
@@ -92,14 +92,53 @@ impl Plugins {
         Ok(view)
     }
 
-    /// Puts the version in a package in the place of the one that is installed. `wanted` is the plugin that it must be of.
+    /// Puts the version in `folder` in the place of the installed one of this name. One that runs serves until the new one
+    /// has taken its place, and is put back if that fails. One that does not run is replaced as it is, and started if it is
+    /// enabled. The configuration stays, and must fit the new version. Blocks.
+    ///
+    /// It may be any version, also an older one, and takes no consent: folders are for development.
     ///
     /// # Errors
     ///
-    /// [`InstallError`]; the version that was there is there still, and runs if it did.
+    /// [`InstallError`]; the version before is installed then, and runs if it did.
+    pub fn upgrade_folder(&self, name: &str, folder: &Path) -> Result<PluginView, InstallError> {
+        let manifest = Store::read_manifest(folder)?;
+        if *manifest.name != *name {
+            let found = manifest.name.to_string();
+            return Err(InstallError::OtherPlugin { plugin: name.to_owned(), found });
+        }
+        let _installing = self.installing();
+        let before = self.installed(name)?;
+        self.is_settled(name)?;
+        let version = manifest.version.to_string();
+        self.refuse_pinned(name, &version)?;
+        // Before it is copied: it may be anything, and large.
+        let source = Store::library_in(folder, &manifest)?;
+        self.loader.judge(&source, Identity { name, version: &version })?;
+        self.store.generation_of(&before.record)?;
+        let mut operation = Operation::new(name, OperationKind::Upgrade, OperationStep::Unpack);
+        operation.from = Some(before.record.content.clone());
+        self.as_one(&mut operation, |operation| {
+            let imported = self.store.import(folder, &manifest)?;
+            if imported.record.content == before.record.content {
+                return Err(InstallError::Same { plugin: name.to_owned(), version });
+            }
+            self.admit_new(operation, &imported, &source, |_| Ok(()))?;
+            let next = self.store.as_installed(&before.record, &imported.generation)?;
+            refuse_other_config(&before, &next)?;
+            self.replace(operation, &next, &imported.generation)
+        })
+    }
+
+    /// Puts the version in a package in the place of the installed one of this name, as
+    /// [`upgrade_folder`](Self::upgrade_folder) does.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; the version before is installed then, and runs if it did.
     pub fn upgrade(
         &self,
-        wanted: Option<&str>,
+        wanted: &str,
         source: &Source,
         allow: Option<&AllowUnsigned>,
         consent: &Consent,
@@ -107,11 +146,11 @@ impl Plugins {
         let _installing = self.installing();
         let mut opened = self.open(source, allow)?;
         let name = opened.package.document().name.to_string();
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != name) {
-            let (file, expected) = (opened.file, wanted.to_owned());
-            return Err(InstallError::OtherPlugin { file, expected, found: name });
+        if wanted != name {
+            return Err(InstallError::OtherPlugin { plugin: wanted.to_owned(), found: name });
         }
         let before = self.installed(&name)?;
+        self.is_settled(&name)?;
         self.refuse_older(&before.record, &opened)?;
         self.refuse_pinned(&name, &opened.package.document().version.to_string())?;
         consent.check(&self.plan_of(&opened, Some(&before))?, &self.packages.settings)?;
@@ -395,24 +434,19 @@ impl Plugins {
                     return Err(why.into());
                 }
             }
-            (Some(_), Some(state)) if !state.is_at_rest() => {
-                let (plugin, what) = (name.clone(), "changing its version");
-                return Err(RuntimeError::State { plugin, state: state.name(), what }.into());
-            }
             (runtime, _) => {
-                let _records = self.records();
+                let records = self.records();
+                self.is_settled(name)?;
                 let before = self.record(name)?;
-                if operation.kind == OperationKind::Rollback {
-                    self.undo_migrations(&before, &next.record)?;
-                }
+                self.undo_migrations(&before, &next.record)?;
                 operation.step = OperationStep::Start;
                 self.store.commit(&as_current(&before, next), Some(generation), operation).inspect_err(
                     |_| operation.step = OperationStep::Switch,
                 )?;
-                drop(_records);
+                drop(records);
                 if let Some(runtime) = runtime {
                     let plugin = self.installed(name)?;
-                    runtime.announce_updated(name, &plugin.record.version);
+                    runtime.announce_upgraded(name, &before.version, &plugin.record.version);
                     if plugin.record.enabled {
                         self.start(runtime, &plugin)?;
                     } else {
@@ -428,10 +462,11 @@ impl Plugins {
         Ok(self.view(&plugin))
     }
 
-    /// Brings the tables of a plugin that does not run back to what an earlier version knows.
+    /// Brings the tables of a plugin that does not run back to what another version knows, if that is less.
     fn undo_migrations(&self, from: &Record, to: &Record) -> Result<(), InstallError> {
         let folder = |record: &Record| self.store.folder(&record.name, &record.content);
-        Ok(self.kept.databases.finish(&from.name, &folder(from), &folder(to))?)
+        let permissions = from.permissions.iter().map(String::as_str);
+        Ok(self.kept.databases.finish(&from.name, permissions, &folder(from), &folder(to))?)
     }
 
     pub(super) fn record(&self, name: &str) -> Result<Record, InstallError> {
@@ -467,7 +502,7 @@ impl Plugins {
         });
         if is_there {
             let (plugin, version) = (record.name.clone(), record.version.clone());
-            return Err(InstallError::AlreadyInstalled { plugin, version });
+            return Err(InstallError::Same { plugin, version });
         }
         Ok(())
     }

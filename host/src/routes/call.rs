@@ -127,13 +127,21 @@ impl Found {
         if fault.kind == FaultKind::PANICKED { CallError::Panicked } else { CallError::Failed }
     }
 
+    /// Lets a request in, for [`call_inline`](Self::call_inline) or [`Routes::call`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Closed`]: another version of the plugin may have other routes by now. [`CallError::Busy`].
+    pub fn enter(&self) -> Result<Permit, CallError> {
+        self.plugin.enter(self.number)
+    }
+
     /// Runs the handler of an `inline` route, here and now.
     ///
     /// # Errors
     ///
     /// [`CallError`].
-    pub fn call_inline(&self, request: &Lent<'_>) -> Result<OutgoingAnswer, CallError> {
-        let permit = self.plugin.enter(self.number)?;
+    pub fn call_inline(&self, permit: Permit, request: &Lent<'_>) -> Result<OutgoingAnswer, CallError> {
         let answer = blocking::forbidden(|| self.handle(request, Responder::new(&mut NoSink)));
         drop(permit);
         answer.map_err(|fault| self.fault(request.id, &fault))
@@ -146,8 +154,12 @@ impl Routes {
     /// # Errors
     ///
     /// [`CallError`].
-    pub async fn call(&self, found: &Arc<Found>, request: Request) -> Result<Reply, CallError> {
-        let permit = found.plugin.enter(found.number)?;
+    pub async fn call(
+        &self,
+        found: &Arc<Found>,
+        permit: Permit,
+        request: Request,
+    ) -> Result<Reply, CallError> {
         let patience = found.route().timeout;
         let (reply, answered) = oneshot::channel();
         let sink = Sink { reply: Some(reply), pieces: None, network: self.network.clone(), patience };

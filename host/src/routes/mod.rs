@@ -107,15 +107,15 @@ impl Routes {
         self.limits
     }
 
-    /// Registers a plugin's routes. They answer nothing until they are [opened](PluginRoutes::open).
-    pub(crate) fn insert(
+    /// Routes of a plugin, which nobody finds yet. They answer nothing until they are [opened](PluginRoutes::open).
+    pub(crate) fn make(
         &self,
         plugin: &Arc<str>,
         table: Table,
         target: Arc<dyn Target>,
         figures: Arc<PluginFigures>,
     ) -> Arc<PluginRoutes> {
-        let routes = Arc::new(PluginRoutes {
+        Arc::new(PluginRoutes {
             name: Arc::clone(plugin),
             table,
             target,
@@ -123,9 +123,17 @@ impl Routes {
             running: AtomicUsize::new(0),
             closed: AtomicBool::new(true),
             figures,
+        })
+    }
+
+    /// From now on, requests find these routes of a plugin. Those that found others keep them, until they are closed.
+    pub(crate) fn replace(&self, plugin: &Arc<str>, routes: Option<&Arc<PluginRoutes>>) {
+        self.change(|plugins| {
+            drop(match routes {
+                Some(routes) => plugins.insert(Arc::clone(plugin), Arc::clone(routes)),
+                None => plugins.remove(plugin),
+            });
         });
-        self.change(|plugins| drop(plugins.insert(Arc::clone(plugin), Arc::clone(&routes))));
-        routes
     }
 
     /// Forgets a plugin's routes. Requests that run go on.
@@ -235,9 +243,15 @@ impl fmt::Debug for PluginRoutes {
 }
 
 /// A request that is with a plugin.
-struct Permit {
+pub struct Permit {
     routes: Arc<PluginRoutes>,
     route: u32,
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("route", &self.route).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Permit {
@@ -271,12 +285,8 @@ mod tests {
     fn routes(specs: &[RouteSpec]) -> Arc<PluginRoutes> {
         let network = runtime::Builder::new_current_thread().build().expect("a runtime");
         let all = Routes::new(LIMITS, network.handle().clone());
-        let routes = all.insert(
-            &"p".into(),
-            Table::new(specs, LIMITS).expect("good routes"),
-            Arc::new(Silent),
-            Arc::default(),
-        );
+        let table = Table::new(specs, LIMITS).expect("good routes");
+        let routes = all.make(&"p".into(), table, Arc::new(Silent), Arc::default());
         routes.open();
         routes
     }

@@ -1,7 +1,8 @@
 //! One started plugin: a library's instance, the capabilities it was given, and its consumers.
 
 use std::{
-    sync::{Arc, LazyLock, Weak},
+    path::PathBuf,
+    sync::{Arc, LazyLock, OnceLock, Weak},
     time::Instant,
 };
 
@@ -23,7 +24,7 @@ use streamspace_plugin::{
     ui::ContributionsRef,
 };
 
-use super::{PluginSpec, Runtime, Services, jobs::Runner};
+use super::{PluginSpec, Runtime, Services, failures::Failures, jobs::Runner};
 use crate::{
     database::{DatabaseError, PluginDatabase, open_database},
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
@@ -94,6 +95,11 @@ pub(super) enum RegisterError {
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) name: Arc<str>,
+    pub(super) version: String,
+    /// The folder of its files.
+    pub(super) package: PathBuf,
+    /// What went wrong in its handlers.
+    pub(super) failures: Arc<Failures>,
     lifecycle: Bound<LifecycleRef>,
     config_sink: Option<Bound<config::ConfigSinkRef>>,
     pub(super) config: Arc<PluginConfig>,
@@ -103,8 +109,10 @@ pub(super) struct Instance {
     pub(super) consumers: Vec<Arc<Consumer>>,
     target: Option<Arc<Deliverer>>,
     /// The jobs that it asks for.
-    wanted_jobs: Vec<Options>,
+    pub(super) wanted_jobs: Vec<Options>,
     pub(super) jobs: Vec<Arc<Job>>,
+    /// The same, for its timetable.
+    own_jobs: Arc<OnceLock<Vec<Arc<Job>>>>,
     runner: Option<Arc<Runner>>,
     /// The routes that it asks for, until they are registered.
     wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
@@ -171,9 +179,10 @@ impl Instance {
         let storage = services.storage.of(&name).granted_by(spec.permissions.iter().map(String::as_str));
         let (storage_table, storage_handle) = open_storage(storage);
         let (database_table, database_handle) = open_database(plugin_database);
+        let own_jobs = Arc::<OnceLock<_>>::default();
         let (jobs_table, jobs_handle) = open_timetable(PluginJobs {
             scheduler: Arc::clone(&services.scheduler),
-            plugin: Arc::clone(&name),
+            jobs: Arc::clone(&own_jobs),
         });
         let (platform_table, platform_handle) = open_platform(PluginPlatform {
             sessions: Arc::clone(&services.sessions),
@@ -196,6 +205,9 @@ impl Instance {
         let plugin = (library.root.create())(peer).into_result().map_err(StartError::Plugin)?;
         let mut instance = Self {
             name,
+            version: spec.version.clone(),
+            package: spec.package().to_owned(),
+            failures: Arc::default(),
             lifecycle: needed(plugin, lifecycle::ID)?,
             config_sink: None,
             config: plugin_config,
@@ -205,6 +217,7 @@ impl Instance {
             target: None,
             wanted_jobs: Vec::new(),
             jobs: Vec::new(),
+            own_jobs,
             runner: None,
             wanted_routes: None,
             routes: None,
@@ -248,6 +261,7 @@ impl Instance {
         self.wanted = consumers.table.list()(consumers.handle).into_result().map_err(StartError::Plugin)?;
         self.target = Some(Arc::new(Deliverer {
             consumers,
+            failures: Arc::clone(&self.failures),
             log: Arc::clone(&self.log),
             logger: services.logs.logger().clone(),
             runtime: Weak::clone(runtime),
@@ -268,6 +282,7 @@ impl Instance {
         let table = crate::routes::Table::new(&specs, services.routes.limits())?;
         let target = Server {
             routes,
+            failures: Arc::clone(&self.failures),
             name: Arc::clone(&self.name),
             log: Arc::clone(&self.log),
             logger: services.logs.logger().clone(),
@@ -288,7 +303,7 @@ impl Instance {
         for note in spec.declared.notes() {
             warn!(services.logs.logger(), "The manifest's `ui` has a flaw."; "warning" => note, "plugin" => &*self.name);
         }
-        let assets = Assets::of(spec.library.parent().unwrap_or(&spec.library))?;
+        let assets = Assets::of(spec.package())?;
         self.ui = Some(Arc::new(PluginUi::new(&self.name, &registered, &spec.declared, assets)?));
         Ok(())
     }
@@ -311,18 +326,19 @@ impl Instance {
         for (name, _) in manifest.iter().filter(|(name, _)| !specs.iter().any(|spec| spec.name == *name)) {
             warn!(services.logs.logger(), "A job of the manifest is not registered by the plugin."; "job" => name, "plugin" => &*self.name);
         }
-        self.runner = Some(Arc::new(Runner::new(jobs, &self.log, services.logs.logger(), runtime)));
+        self.runner =
+            Some(Arc::new(Runner::new(jobs, &self.failures, &self.log, services.logs.logger(), runtime)));
         Ok(())
     }
 
     /// Registers the consumers, the jobs and the routes, and shows what it contributes to the console. Runs no plugin code.
     pub(super) fn register(&mut self, services: &Services) -> Result<(), RegisterError> {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
-        self.jobs = services.scheduler.register(&self.name, &self.wanted_jobs)?;
-        let routes = self.wanted_routes.take();
-        self.routes = routes.map(|(table, target)| {
-            services.routes.insert(&self.name, table, target, services.figures.of(&self.name))
-        });
+        self.set_jobs(services.scheduler.register(&self.name, &self.wanted_jobs)?);
+        self.make_routes(services);
+        if self.routes.is_some() {
+            services.routes.replace(&self.name, self.routes.as_ref());
+        }
         // Not by the plugin's own thread: one that was given up on would show it again.
         if let Some(ui) = &self.ui {
             services.ui.insert(&self.name, ui);
@@ -330,10 +346,93 @@ impl Instance {
         Ok(())
     }
 
+    /// Makes all that [`register`](Self::register) registers, and shows it to nobody: another version serves.
+    pub(super) fn make_successors(&mut self, services: &Services) -> Result<(), RegisterError> {
+        self.set_jobs(services.scheduler.successors(&self.name, &self.wanted_jobs)?);
+        self.consumers = services.bus.successors(&self.name, &self.wanted, false)?;
+        self.make_routes(services);
+        Ok(())
+    }
+
+    fn make_routes(&mut self, services: &Services) {
+        let routes = self.wanted_routes.take();
+        self.routes = routes.map(|(table, target)| {
+            services.routes.make(&self.name, table, target, services.figures.of(&self.name))
+        });
+    }
+
+    fn set_jobs(&mut self, jobs: Vec<Arc<Job>>) {
+        self.jobs = jobs;
+        // Once in its life: what it registers does not change.
+        let _ = self.own_jobs.set(self.jobs.clone());
+    }
+
+    /// Makes its consumers anew, after another version had their places.
+    pub(super) fn make_consumers_again(&mut self, services: &Services) {
+        match services.bus.successors(&self.name, &self.wanted, true) {
+            Ok(consumers) => self.consumers = consumers,
+            Err(why) => error!(
+                services.logs.logger(), "A plugin that has its place again cannot have its consumers: start it anew.";
+                "error" => %why, "plugin" => &*self.name
+            ),
+        }
+    }
+
+    /// Puts all that was made in the place of what another version has: one moment for requests, jobs and the console. Events
+    /// wait until that one's calls are over. If one does not end by the deadline nothing is changed, unless it is to be done
+    /// `whatever` happens.
+    pub(super) fn take_place(
+        &self,
+        services: &Services,
+        deadline: Instant,
+        whatever: bool,
+    ) -> Result<(), Vec<String>> {
+        let target = self.deliverer();
+        services.bus.switch(&self.name, &self.consumers, target.as_ref(), deadline, whatever)?;
+        if let Some(routes) = &self.routes {
+            routes.open();
+        }
+        services.routes.replace(&self.name, self.routes.as_ref());
+        services.scheduler.switch(&self.name, &self.jobs, self.job_runner().as_ref());
+        if let Some(ui) = &self.ui {
+            services.ui.insert(&self.name, ui);
+        }
+        if let Some(target) = &target {
+            services.bus.resume(&self.consumers, target);
+        }
+        Ok(())
+    }
+
     /// Lets events and requests flow and jobs begin, and tells the plugin. `[setup]`
     pub(super) fn enable(&self, services: &Services) -> Result<(), Fault> {
         self.resume(services);
+        self.enable_only()
+    }
+
+    /// Tells the plugin that it is to run. `[setup]`
+    pub(super) fn enable_only(&self) -> Result<(), Fault> {
         self.call(|table| table.enable())
+    }
+
+    /// What of it runs for longer than it may.
+    pub(super) fn hanging(&self) -> Option<String> {
+        let consumer = self
+            .consumers
+            .iter()
+            .find(|consumer| consumer.running_for().is_some_and(|time| time > consumer.options().deadline));
+        let job = || {
+            self.jobs.iter().find(|job| job.running_for().is_some_and(|time| time > job.options().deadline))
+        };
+        let consumer = consumer.map(|consumer| format!("the handler of `{}`", consumer.options().name));
+        consumer.or_else(|| job().map(|job| format!("the job `{}`", job.options().name)))
+    }
+
+    fn deliverer(&self) -> Option<Arc<dyn Target>> {
+        self.target.as_ref().map(|target| Arc::clone(target) as Arc<dyn Target>)
+    }
+
+    fn job_runner(&self) -> Option<Arc<dyn crate::scheduler::Target>> {
+        self.runner.as_ref().map(|runner| Arc::clone(runner) as _)
     }
 
     /// Lets no more requests in and waits for those that run. Answers the routes whose handlers have not ended.
@@ -343,17 +442,22 @@ impl Instance {
         routes.drain(deadline)
     }
 
+    /// Lets no more requests in.
+    pub(super) fn close_routes(&self) {
+        if let Some(routes) = &self.routes {
+            routes.close();
+        }
+    }
+
     /// Lets events and requests flow and jobs begin.
     pub(super) fn resume(&self, services: &Services) {
         if let Some(routes) = &self.routes {
             routes.open();
         }
-        if let Some(target) = &self.target {
-            let target: Arc<dyn Target> = Arc::clone(target) as Arc<dyn Target>;
+        if let Some(target) = self.deliverer() {
             services.bus.resume(&self.consumers, &target);
         }
-        if let Some(runner) = &self.runner {
-            let runner: Arc<dyn crate::scheduler::Target> = Arc::clone(runner) as _;
+        if let Some(runner) = self.job_runner() {
             services.scheduler.resume(&self.jobs, &runner);
         }
     }
@@ -412,6 +516,7 @@ fn needed<T: Table>(plugin: Peer, capability: &'static str) -> Result<Bound<T>, 
 #[derive(Debug)]
 struct Deliverer {
     consumers: Bound<ConsumersRef>,
+    failures: Arc<Failures>,
     log: Arc<PluginLog>,
     logger: slog::Logger,
     runtime: Weak<Runtime>,
@@ -427,6 +532,9 @@ impl Target for Deliverer {
     }
 
     fn refused(&self, consumer: &Consumer, refused: &Refused<'_>) {
+        if refused.verdict != Verdict::DEFER {
+            self.failures.note(&format!("consumer `{}`: {}", consumer.options().name, refused.reason));
+        }
         // A handler that fails at full speed must not push others' records out of the log.
         if self.log.admits() {
             self.tell(consumer, refused);
@@ -483,6 +591,7 @@ impl Deliverer {
 #[derive(Debug)]
 struct Server {
     routes: Bound<RoutesRef>,
+    failures: Arc<Failures>,
     name: Arc<str>,
     log: Arc<PluginLog>,
     logger: slog::Logger,
@@ -509,6 +618,7 @@ impl RouteTarget for Server {
             What::Fault(fault) => {
                 let panicked = fault.kind == FaultKind::PANICKED;
                 let said = self.log.redact(&fault.message);
+                self.failures.note(&format!("{}: {said}", failure.route));
                 // A handler that fails at full speed must not push others' records out of the log.
                 if self.log.admits() {
                     let text = if panicked { "A handler panicked." } else { "A request failed." };
@@ -525,6 +635,7 @@ impl RouteTarget for Server {
                 }
             }
             What::Late(after) => {
+                self.failures.note(&format!("{}: it did not answer in time", failure.route));
                 error!(self.logger, "A handler hangs."; "millis" => after.as_millis(), fields);
                 if let Some(runtime) = runtime {
                     let name = &*self.name;

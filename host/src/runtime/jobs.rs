@@ -8,7 +8,7 @@ use streamspace_plugin::{
     scheduler::{JobsRef, RunView},
 };
 
-use super::{Runtime, instance::JOB};
+use super::{Runtime, failures::Failures, instance::JOB};
 use crate::{
     log::PluginLog,
     scheduler::{Job, Outcome, Target},
@@ -17,6 +17,7 @@ use crate::{
 /// Has the plugin run its jobs, and tells what became of them.
 pub(super) struct Runner {
     jobs: Bound<JobsRef>,
+    failures: Arc<Failures>,
     log: Arc<PluginLog>,
     logger: slog::Logger,
     runtime: Weak<Runtime>,
@@ -25,11 +26,18 @@ pub(super) struct Runner {
 impl Runner {
     pub(super) fn new(
         jobs: Bound<JobsRef>,
+        failures: &Arc<Failures>,
         log: &Arc<PluginLog>,
         logger: &slog::Logger,
         runtime: &Weak<Runtime>,
     ) -> Self {
-        Self { jobs, log: Arc::clone(log), logger: logger.clone(), runtime: Weak::clone(runtime) }
+        Self {
+            jobs,
+            failures: Arc::clone(failures),
+            log: Arc::clone(log),
+            logger: logger.clone(),
+            runtime: Weak::clone(runtime),
+        }
     }
 }
 
@@ -50,6 +58,9 @@ impl Target for Runner {
 
     fn ended(&self, job: &Job, outcome: Outcome, message: &str) {
         let name = &job.options().name;
+        if outcome != Outcome::Ok {
+            self.failures.note(&format!("job `{name}`: {message}"));
+        }
         // A job that fails often must not push others' records out of the log.
         if outcome != Outcome::Ok && self.log.admits() {
             let fields = slog::o!("reason" => message.to_owned(), "job" => name.clone(), "plugin" => job.plugin().to_string());

@@ -3,6 +3,7 @@
 //! Plugin code runs on threads of its own here, never under a lock and never on a thread of the network loop. Each call
 //! into a plugin's life has a deadline; a plugin that does not answer by it is left where it hangs and marked as failed.
 
+mod failures;
 mod instance;
 mod jobs;
 mod replace;
@@ -12,7 +13,7 @@ mod workers;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -69,6 +70,14 @@ pub struct PluginSpec {
     pub jobs: Vec<(String, String)>,
     /// What its manifest declares of contributions to the console.
     pub declared: Declared,
+}
+
+impl PluginSpec {
+    /// The folder of its files.
+    #[must_use]
+    pub fn package(&self) -> &Path {
+        self.library.parent().unwrap_or(&self.library)
+    }
 }
 
 impl std::fmt::Debug for PluginSpec {
@@ -312,35 +321,18 @@ impl Runtime {
     fn start_loading(&self, spec: PluginSpec) -> Result<(), RuntimeError> {
         let name = spec.name.clone();
         let known = !self.consumers(&name).is_empty();
-        let services = self.services.clone();
-        let this = Weak::clone(&self.this);
+        let services = &self.services;
         // Before the deadline of `load` begins, which is for the plugin's own code; the child has one of its own.
         let identity = Identity { name: &spec.name, version: &spec.version };
         let admitted = services.loader.admit(&spec.library, &spec.library, identity);
         let admitted = admitted.map_err(|refusal| StartError::Library(Box::new(refusal)).to_string());
         // So does this: migrations may take long.
         let ready = admitted.and_then(|admitted| {
-            let package = spec.library.parent().unwrap_or(&spec.library);
             let permissions = spec.permissions.iter().map(String::as_str);
-            let database = services.databases.prepare(&spec.name, permissions, package);
+            let database = services.databases.prepare(&spec.name, permissions, spec.package());
             Ok((admitted, database.map_err(|why| StartError::Database(why).to_string())?))
         });
-        let load = move |(admitted, database): (Admitted, PluginDatabase)| {
-            let secrets = Redactor::new(&spec.secrets);
-            Instance::load(&spec, &admitted, database, &services, &this).map_err(|why| {
-                if let StartError::Layout { mismatch, .. } = &why {
-                    // Hundreds of lines: not for the reason.
-                    debug!(
-                        services.logs.logger(), "A table's layout differs.";
-                        "detail" => mismatch.detail(), "plugin" => &spec.name
-                    );
-                }
-                secrets.text(&why.to_string()).into_owned()
-            })
-        };
-        let started = ready.and_then(|ready| {
-            self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || load(ready))
-        });
+        let started = ready.and_then(|(admitted, database)| self.load(spec, admitted, database));
         let enabled = started.and_then(|mut instance| match instance.register(&self.services) {
             Ok(()) => self.enable(&name, instance),
             Err(why) => {
@@ -359,6 +351,29 @@ impl Runtime {
                 Err(RuntimeError::Start { plugin: name, reason })
             }
         }
+    }
+
+    /// Loads a library that was admitted, on a thread of the plugin's name.
+    fn load(
+        &self,
+        spec: PluginSpec,
+        admitted: Admitted,
+        database: PluginDatabase,
+    ) -> Result<Instance, String> {
+        let (services, this, name) = (self.services.clone(), Weak::clone(&self.this), spec.name.clone());
+        self.in_setup_thread(&name, self.limits.load_deadline_secs, "`load`", move || {
+            let secrets = Redactor::new(&spec.secrets);
+            Instance::load(&spec, &admitted, database, &services, &this).map_err(|why| {
+                if let StartError::Layout { mismatch, .. } = &why {
+                    // Hundreds of lines: not for the reason.
+                    debug!(
+                        services.logs.logger(), "A table's layout differs.";
+                        "detail" => mismatch.detail(), "plugin" => &spec.name
+                    );
+                }
+                secrets.text(&why.to_string()).into_owned()
+            })
+        })
     }
 
     fn running(&self, name: &str, instance: Instance) -> Result<(), RuntimeError> {
@@ -570,16 +585,22 @@ impl Runtime {
 
     /// Closes the intake, waits for the handlers, and ends the plugin.
     fn bring_down(&self, instance: Instance) -> Result<(), String> {
+        self.services.ui.remove(&instance.name);
+        self.services.routes.remove(&instance.name);
+        self.services.scheduler.remove(&instance.name);
+        self.end(instance)
+    }
+
+    /// Waits for the handlers of an instance that nothing new reaches, but what it had found before, and ends it.
+    fn end(&self, instance: Instance) -> Result<(), String> {
         let seconds = self.limits.drain_deadline_secs;
         let until = deadline(seconds);
         // All intakes are closed before any is waited for.
-        self.services.ui.remove(&instance.name);
-        self.services.routes.remove(&instance.name);
+        instance.close_routes();
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
         let consumers = self.services.bus.detach(&instance.consumers, until);
         let jobs = scheduler.drain(&instance.jobs, until);
-        scheduler.remove(&instance.name);
         let requests = instance.pause_routes(until);
         let names = consumers.iter().map(|consumer| consumer.options().name.as_str());
         let names = names.chain(jobs.iter().map(|job| job.options().name.as_str()));
@@ -683,7 +704,8 @@ impl Runtime {
         if ended && !self.stopping.load(Ordering::Relaxed) {
             self.announce("plugin.unloaded", plugin, told.clone());
         }
-        if let Some(topic) = next.topic() {
+        // Which version runs after an upgrade is what `plugin.updated` says.
+        if let Some(topic) = next.topic().filter(|_| !before.is_upgrading()) {
             self.announce(topic, plugin, told);
         }
         if let Some(reason) = next.reason() {
@@ -709,6 +731,13 @@ impl Runtime {
     pub(crate) fn announce_updated(&self, plugin: &str, version: &str) {
         self.announce("plugin.updated", plugin, json!({
             "name": plugin, "plugin_name": plugin, "version": version, "new_version": version, "changed": "config",
+        }));
+    }
+
+    /// Tells the platform that a plugin is another version now.
+    pub(crate) fn announce_upgraded(&self, plugin: &str, from: &str, to: &str) {
+        self.announce("plugin.updated", plugin, json!({
+            "name": plugin, "plugin_name": plugin, "version": from, "new_version": to, "changed": "version",
         }));
     }
 

@@ -1,20 +1,21 @@
 //! The host's half of `scheduler/1`.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use streamspace_plugin::{
     abi::{Capability, Fault, FaultKind, Handle, IntoTable, Outcome, RStr, guard},
     scheduler::{Timetable, TimetableRef},
 };
 
-use super::Scheduler;
+use super::{Job, Scheduler};
 use crate::handles::{Handles, Opened};
 
 /// What one plugin may do with its jobs.
 #[derive(Debug)]
 pub(crate) struct PluginJobs {
     pub(crate) scheduler: Arc<Scheduler>,
-    pub(crate) plugin: Arc<str>,
+    /// Its jobs, once they are registered. Not by name among all: another version may have one of the same name.
+    pub(crate) jobs: Arc<OnceLock<Vec<Arc<Job>>>>,
 }
 
 static JOBS: LazyLock<Handles<PluginJobs>> = LazyLock::new(Handles::new);
@@ -38,10 +39,11 @@ extern "C" fn reschedule(
 ) -> Outcome<()> {
     let done = guard("`reschedule`", || {
         JOBS.with(handle, |jobs| {
-            let job = jobs.scheduler.job(&jobs.plugin, &job).ok_or_else(|| {
+            let own = jobs.jobs.get().into_iter().flatten();
+            let job = own.clone().find(|own| own.options.name == *job).ok_or_else(|| {
                 Fault::new(FaultKind::INVALID, format_args!("the plugin has not registered a job `{job}`"))
             })?;
-            let done = jobs.scheduler.reschedule(&job, &schedule, &time_zone);
+            let done = jobs.scheduler.reschedule(job, &schedule, &time_zone);
             done.map_err(|why| Fault::new(FaultKind::INVALID, format_args!("{why} ({})", why.code())))
         })
     });

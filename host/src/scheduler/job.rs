@@ -57,6 +57,19 @@ pub(super) struct State {
     pub(super) target: Option<Arc<dyn Target>>,
     /// Runs that were skipped one after the other: the number and time of the first, and how many.
     pub(super) skipped: Option<(i64, u64, u64)>,
+    /// The job whose place it has taken, while runs of that have not ended.
+    pub(super) before: Option<Arc<Job>>,
+}
+
+impl State {
+    /// How many runs of the job before this one have not ended.
+    pub(super) fn running_before(&mut self) -> usize {
+        let running = self.before.as_ref().map_or(0, |before| before.state().running.len());
+        if running == 0 {
+            self.before = None;
+        }
+        running
+    }
 }
 
 /// A run that has not ended.
@@ -145,6 +158,28 @@ impl Job {
         note(&state);
         drop(state);
         self.ended.notify_all();
+    }
+
+    /// Takes the place of another version's job of the same name, of which nothing more begins.
+    pub(super) fn take_over(&self, before: &Arc<Self>, now_us: u64) {
+        let (mut from, mut to) = (before.state(), self.state());
+        from.target = None;
+        // It is no other's successor any more: two may change places, back and forth.
+        from.before = None;
+        let times = |job: &Self, state: &State| {
+            let own = || (job.options.schedule.clone(), job.options.time_zone.clone());
+            state.rescheduled.clone().unwrap_or_else(own)
+        };
+        let same = times(self, &to) == times(before, &from);
+        (to.paused, to.runs, to.skipped) = (from.paused, from.runs, from.skipped);
+        if same {
+            (to.since_us, to.next_us) = (from.since_us, from.next_us);
+        } else {
+            to.account_for(now_us);
+        }
+        let runs = !from.running.is_empty();
+        drop(from);
+        to.before = runs.then(|| Arc::clone(before));
     }
 
     /// Waits until no run of it has not ended. Answers whether that is so at the deadline.

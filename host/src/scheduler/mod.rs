@@ -108,35 +108,75 @@ impl Scheduler {
         self.records.flush();
     }
 
-    /// Registers a plugin's jobs, as they were left. Nothing of them begins before [`resume`](Self::resume).
+    /// Registers a plugin's jobs, as they were left, and forgets its others. Nothing of them begins before
+    /// [`resume`](Self::resume).
     ///
     /// # Errors
     ///
     /// When the database cannot be used. Nothing is registered then.
     pub fn register(&self, plugin: &Arc<str>, wanted: &[Options]) -> Result<Vec<Arc<Job>>, DatabaseError> {
-        let now = (self.clock)();
-        let known = self.records.register(plugin, wanted, signed(now))?;
-        let registered: Vec<Arc<Job>> = (0..)
-            .zip(wanted.iter().zip(known))
-            .map(|(number, (options, (row, runs)))| {
-                // Up to now at most: the clock may have been put back.
-                let since_us = unsigned(row.since_us).min(now);
-                let state = State {
-                    when: Some(options.when.clone()),
-                    rescheduled: None,
-                    next_us: options.when.next_after(since_us).filter(|_| !row.paused),
-                    paused: row.paused,
-                    since_us,
-                    runs,
-                    running: Vec::new(),
-                    target: None,
-                    skipped: None,
-                };
-                Arc::new(Job::new(Arc::clone(plugin), number, options.clone(), state))
-            })
-            .collect();
+        let registered = self.successors(plugin, wanted)?;
+        self.keep_only(plugin, wanted)?;
         self.lock().extend(registered.iter().cloned());
         Ok(registered)
+    }
+
+    /// Makes the jobs that another version of a plugin asks for. Those that are there go on.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used. Nothing is made then.
+    pub(crate) fn successors(
+        &self,
+        plugin: &Arc<str>,
+        wanted: &[Options],
+    ) -> Result<Vec<Arc<Job>>, DatabaseError> {
+        let now = (self.clock)();
+        let known = self.records.register(plugin, wanted, signed(now))?;
+        let made = (0..).zip(wanted.iter().zip(known)).map(|(number, (options, (row, runs)))| {
+            // Up to now at most: the clock may have been put back.
+            let since_us = unsigned(row.since_us).min(now);
+            let state = State {
+                when: Some(options.when.clone()),
+                rescheduled: None,
+                next_us: options.when.next_after(since_us).filter(|_| !row.paused),
+                paused: row.paused,
+                since_us,
+                runs,
+                running: Vec::new(),
+                target: None,
+                skipped: None,
+                before: None,
+            };
+            Arc::new(Job::new(Arc::clone(plugin), number, options.clone(), state))
+        });
+        Ok(made.collect())
+    }
+
+    /// Puts `jobs` in the places of a plugin's jobs, each where the one of its name was: what is due next is begun in
+    /// `target`, and what runs goes on where it runs. `target` is `None` for a plugin without jobs.
+    pub(crate) fn switch(&self, plugin: &str, jobs: &[Arc<Job>], target: Option<&Arc<dyn Target>>) {
+        let now = (self.clock)();
+        let mut all = self.lock();
+        let before: Vec<Arc<Job>> = all.extract_if(.., |job| &*job.plugin == plugin).collect();
+        for job in jobs {
+            if let Some(before) = before.iter().find(|before| before.options.name == job.options.name) {
+                job.take_over(before, now);
+            }
+            job.state().target = target.cloned();
+        }
+        // Those of other names.
+        self.close(&before);
+        all.extend(jobs.iter().cloned());
+    }
+
+    /// Forgets what the database has of a plugin's jobs but these.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used.
+    pub(crate) fn keep_only(&self, plugin: &str, wanted: &[Options]) -> Result<(), DatabaseError> {
+        self.records.keep_only(plugin, wanted)
     }
 
     /// Lets jobs begin from now on. What was due before is missed.
@@ -283,7 +323,7 @@ impl Scheduler {
         let Some(target) = state.target.clone() else { return Err(NotRun::Stopped) };
         let since = state.since_us;
         let most = if job.options.may_overlap { MAX_OVERLAPPING } else { 1 };
-        if state.running.len() >= most {
+        if state.running.len() + state.running_before() >= most {
             if cause != Cause::BY_HAND {
                 let (number, first, count) = state.skip(scheduled_us);
                 drop(state);

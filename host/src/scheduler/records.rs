@@ -158,8 +158,7 @@ impl JobRecords {
         }
     }
 
-    /// Writes down which jobs a plugin has, and forgets the others. Answers them as they are known, with the numbers of
-    /// their newest runs.
+    /// Writes down which jobs a plugin has. Answers them as they are known, with the numbers of their newest runs.
     pub(super) fn register(
         &self,
         plugin: &str,
@@ -170,9 +169,6 @@ impl JobRecords {
         self.database.with("write a plugin's jobs", |connection| {
             connection.write(|connection| {
                 on!(connection, |c| {
-                    let names: Vec<&str> = wanted.iter().map(|job| job.name.as_str()).collect();
-                    let others = jobs::plugin.eq(plugin).and(jobs::name.ne_all(&names));
-                    diesel::delete(jobs::table.filter(others)).execute(c)?;
                     let mut known = Vec::with_capacity(wanted.len());
                     for job in wanted {
                         let times = (jobs::schedule.eq(&job.schedule), jobs::time_zone.eq(&job.time_zone));
@@ -201,6 +197,18 @@ impl JobRecords {
                 })
             })
         })
+    }
+
+    /// Forgets a plugin's jobs but these.
+    pub(super) fn keep_only(&self, plugin: &str, wanted: &[Options]) -> Result<(), DatabaseError> {
+        self.database.with("forget jobs that a plugin has no more", |connection| {
+            on!(connection, |c| {
+                let names: Vec<&str> = wanted.iter().map(|job| job.name.as_str()).collect();
+                let others = jobs::plugin.eq(plugin).and(jobs::name.ne_all(&names));
+                diesel::delete(jobs::table.filter(others)).execute(c)
+            })
+        })?;
+        Ok(())
     }
 
     /// A plugin's jobs, by name.

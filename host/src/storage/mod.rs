@@ -12,9 +12,10 @@ mod sqlite;
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -55,6 +56,8 @@ pub struct Storage {
     place: Place,
     limits: Limits,
     clock: Clock,
+    /// What is open: two versions of a plugin that run side by side share it.
+    open: Mutex<HashMap<String, Weak<Opening>>>,
 }
 
 enum Place {
@@ -91,7 +94,7 @@ impl Storage {
             ))),
             None => Place::Files(config.data_dir.join("plugin-data")),
         };
-        Self { place, limits, clock: Arc::new(unix_time_us) }
+        Self { place, limits, clock: Arc::new(unix_time_us), open: Mutex::default() }
     }
 
     /// The same, by another clock.
@@ -103,13 +106,11 @@ impl Storage {
     /// The keys of one plugin. They are opened when they are first used.
     #[must_use]
     pub fn of(self: &Arc<Self>, plugin: &str) -> PluginStorage {
-        PluginStorage {
-            plugin: plugin.to_owned(),
-            all: Arc::clone(self),
-            granted: true,
-            opened: OnceLock::new(),
-            opening: Mutex::default(),
-        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, other| other.strong_count() > 0);
+        let shared = open.get(plugin).and_then(Weak::upgrade).unwrap_or_default();
+        open.insert(plugin.to_owned(), Arc::downgrade(&shared));
+        PluginStorage { plugin: plugin.to_owned(), all: Arc::clone(self), granted: true, shared }
     }
 
     /// Removes every key of a plugin, which must not run.
@@ -118,6 +119,8 @@ impl Storage {
     ///
     /// [`StorageError::File`], [`StorageError::Unreachable`], [`StorageError::Refused`].
     pub fn purge(&self, plugin: &str) -> Result<(), StorageError> {
+        // What a handler that hangs has open is not what another installation is given.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(plugin);
         match &self.place {
             Place::Files(folder) => sqlite::purge(&folder.join(plugin)),
             Place::Postgres(pool) => pool.of(plugin).remove_all(),
@@ -167,6 +170,11 @@ pub struct PluginStorage {
     plugin: String,
     all: Arc<Storage>,
     granted: bool,
+    shared: Arc<Opening>,
+}
+
+#[derive(Debug, Default)]
+struct Opening {
     opened: OnceLock<Keys>,
     /// Held while it is opened.
     opening: Mutex<()>,
@@ -257,14 +265,14 @@ impl PluginStorage {
     }
 
     fn keys(&self) -> Result<&Keys, StorageError> {
-        if let Some(keys) = self.opened.get() {
+        if let Some(keys) = self.shared.opened.get() {
             return Ok(keys);
         }
         if !self.granted {
             return Err(StorageError::Denied { plugin: self.plugin.clone() });
         }
-        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = self.opened.get() {
+        let _opening = self.shared.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = self.shared.opened.get() {
             return Ok(keys);
         }
         let limits = &self.all.limits;
@@ -272,7 +280,7 @@ impl PluginStorage {
             Place::Files(folder) => Box::new(SqliteFile::open(&folder.join(&self.plugin), limits)?),
             Place::Postgres(pool) => Box::new(pool.of(&self.plugin)),
         };
-        Ok(self.opened.get_or_init(|| Keys { rows, group: Group::new(limits.wait) }))
+        Ok(self.shared.opened.get_or_init(|| Keys { rows, group: Group::new(limits.wait) }))
     }
 
     fn check(&self, changes: &[Change<'_>]) -> Result<(), StorageError> {

@@ -37,7 +37,7 @@ pub(super) enum Verb {
     Install(install::Install),
     /// Show what installing a package, or upgrading to it, would change
     Plan(plan::ShowPlan),
-    /// Put the version in a package in the place of the one that is installed
+    /// Put another version of a plugin in the place of the installed one, while it serves
     Upgrade(upgrade::Upgrade),
     /// Go back to an earlier version that is kept
     Rollback(rollback::Rollback),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{Method, Target, coded};
+use super::{Method, Target, UPGRADED, coded};
 use crate::{
     install::{
         AllowUnsigned, Consent, GenerationView, InstallError, KeyView, Plan, PluginView, Revoked, Source,
@@ -86,7 +86,7 @@ impl Target {
         }
     }
 
-    pub(in crate::cli) fn upgrade(
+    pub(in crate::cli) fn upgrade_package(
         &self,
         name: &str,
         package: &Package,
@@ -95,11 +95,11 @@ impl Target {
         match self {
             Self::Running(client) => {
                 let path = ["plugins", name, "upgrade"];
-                client.call(Method::Post, &path, Some(package.request(Some(consent))))
+                client.call_within(UPGRADED, Method::Post, &path, &[], Some(package.request(Some(consent))))
             }
             Self::Stopped { plugins, .. } => {
                 let (allow, consent) = (package.allow()?, Consent::parse(consent));
-                coded(plugins.upgrade(Some(name), &package.source, allow.as_ref(), &consent))
+                coded(plugins.upgrade(name, &package.source, allow.as_ref(), &consent))
             }
         }
     }
@@ -107,7 +107,8 @@ impl Target {
     pub(in crate::cli) fn rollback(&self, name: &str, to: Option<&str>) -> anyhow::Result<PluginView> {
         match self {
             Self::Running(client) => {
-                client.call(Method::Post, &["plugins", name, "rollback"], Some(json!({"to": to})))
+                let path = ["plugins", name, "rollback"];
+                client.call_within(UPGRADED, Method::Post, &path, &[], Some(json!({"to": to})))
             }
             Self::Stopped { plugins, .. } => coded(plugins.rollback(name, to)),
         }

@@ -91,6 +91,17 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
+    /// A migration of a version that is to take another's place could not be undone if that failed.
+    #[error(
+        "the migration {version}_{name} has no `down.sql`, so that there would be no way back if the new version failed. \
+         Stop the plugin first (`streamspace plugin disable`), make a backup, and upgrade it then"
+    )]
+    NoWayBack {
+        /// Its version.
+        version: i64,
+        /// Its name.
+        name: String,
+    },
     /// What was applied cannot be read or written.
     #[error("the list of the migrations that were applied cannot be used: {0}")]
     History(Fault),
@@ -110,6 +121,7 @@ impl MigrationError {
             Self::OutOfOrder { .. } => "SSP-DAT-117",
             Self::NoDown { .. } => "SSP-DAT-118",
             Self::History(_) => "SSP-DAT-119",
+            Self::NoWayBack { .. } => "SSP-DAT-120",
         }
     }
 
@@ -151,6 +163,26 @@ pub(super) fn apply(
         history.apply(pending, Instant::now() + limit)?;
     }
     Ok(())
+}
+
+/// What is to be applied for a version that takes the place of another one, which has `older`. What was applied and the new
+/// version does not have must come after all that it has, and be undone by the other one's files.
+pub(super) fn between<'a>(
+    applied: &[Applied],
+    older: &[Migration],
+    wanted: &'a [Migration],
+) -> Result<Vec<&'a Migration>, MigrationError> {
+    let newest = wanted.last().map_or(0, |last| last.version);
+    let is_wanted = |applied: &Applied| wanted.iter().any(|wanted| wanted.version == applied.version);
+    let (known, others): (Vec<_>, Vec<_>) = applied.iter().cloned().partition(is_wanted);
+    for Applied { version, name, .. } in others {
+        match older.iter().find(|older| older.version == version) {
+            Some(migration) if version > newest && migration.down.is_some() => {}
+            Some(_) if version > newest => return Err(MigrationError::NoDown { version, name }),
+            _ => return Err(MigrationError::Missing { version, name }),
+        }
+    }
+    pending(&known, wanted)
 }
 
 /// Undoes what was applied after `version`, the newest first.

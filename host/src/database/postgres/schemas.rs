@@ -257,10 +257,11 @@ async fn make_role(
     let failed = server("making the plugin's role and schema");
     let Names { plugin, schema, role } = names;
     let (password, verifier) = new_password()?;
-    // Two more than the pool has: one for migrations, one that the server has not noticed the end of.
+    // Twice what the pool has, since two versions run side by side while the plugin is upgraded, and two more: one for
+    // migrations, one that the server has not noticed the end of.
     let options = format!(
         "LOGIN NOINHERIT CONNECTION LIMIT {} PASSWORD '{verifier}'",
-        u64::from(limits.connections) + 2
+        2 * u64::from(limits.connections) + 2
     );
     let there = client.query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", &[role]).await;
     let role_statement = if there.map_err(&failed)?.is_empty() {

@@ -87,6 +87,11 @@ impl SqliteFile {
 /// Before SQLite makes it, which gives its log and its index the file's own mode.
 fn make(folder: &Path, path: &Path) -> io::Result<()> {
     make_private_dir(folder)?;
+    make_file(path)
+}
+
+/// Makes an empty file that nobody else reads, unless it is there.
+pub(super) fn make_file(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

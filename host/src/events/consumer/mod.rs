@@ -30,7 +30,7 @@ use self::{
     tail::Tail,
 };
 use super::{Event, EventLog};
-use crate::{clock, figures::Histogram};
+use crate::{clock, figures::Histogram, topic};
 
 /// The longest wait for a next try, so that a nonsense number does not park an event for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -237,17 +237,33 @@ impl Consumer {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the place of `before`, durable as this one: a plugin that comes back goes on where it was. What a handler
-    /// that hangs still has in its hands is delivered again.
+    /// Takes the place of `before`, durable or ephemeral as this one: a plugin that comes back, or another version of it,
+    /// goes on where it was. What a handler that hangs still has in its hands is delivered again, if it is in the log.
     pub(super) fn take_over(self: &Arc<Self>, before: &Self) {
         let mut from = before.queue();
         from.replaced = true;
         from.successor = Some(Arc::clone(self));
-        from.rewind();
+        let same = self.options.filters == before.options.filters;
+        if self.log.is_some() && (from.running || !same) {
+            // From the place in the log, by this one's filters.
+            from.rewind();
+        }
         let mut to = self.queue();
-        to.tail = from.tail.hand_on();
+        let mut pending = std::mem::take(&mut from.pending);
+        if self.log.is_some() {
+            to.tail = from.tail.hand_on(&to.tail);
+        } else {
+            if !same {
+                let wanted = |topic: &str| self.filters().iter().any(|filter| topic::matches(filter, topic));
+                pending.retain(|delivery| wanted(&delivery.event.topic));
+            }
+            // What was accepted for it since it is there comes behind.
+            pending.append(&mut to.pending);
+        }
+        to.pending = pending;
         to.parked = std::mem::take(&mut from.parked);
         to.high_water = from.high_water;
+        self.note_more(!to.pending.is_empty());
         for (to, from) in [
             (&self.delivered, &before.delivered),
             (&self.retried, &before.retried),
@@ -259,6 +275,19 @@ impl Consumer {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         self.call_time.copy_from(&before.call_time);
+    }
+
+    /// Takes in events for `target` and hands over none before [`resume`](Self::resume).
+    pub(super) fn stand_by(&self, target: Arc<dyn Target>) {
+        let mut queue = self.queue();
+        queue.target = Some(target);
+        queue.paused = true;
+    }
+
+    /// Goes on after a [`pause`](Self::pause). Answers whether there is something to deliver now.
+    pub(super) fn go_on(self: &Arc<Self>) -> bool {
+        let target = self.queue().target.clone();
+        target.is_some_and(|target| self.resume(target))
     }
 
     /// Nothing of it is to be kept any more: its plugin is gone, or does not ask for it.
@@ -344,36 +373,41 @@ impl Consumer {
         true
     }
 
-    /// Queues an event: number `seq` of the log, or 0. Answers whether the consumer must be handed to the workers now.
-    pub(super) fn offer(&self, event: &Arc<Event>, seq: u64) -> bool {
+    /// Queues an event: number `seq` of the log, or 0. Answers the consumer if it must be handed to the workers now. That is
+    /// the one which has taken this one's place, if the emitter had found this one before.
+    pub(super) fn offer(self: &Arc<Self>, event: &Arc<Event>, seq: u64) -> Option<Arc<Self>> {
         // The one lock on an event's way to a consumer. It is held for a push on this side and for moving a batch out
         // on the other, and a lock-free queue costs the reader a contended exchange per event instead of one lock per
         // batch.
         let mut queue = self.queue();
         if self.log.is_some() {
             if !queue.follow(seq, event, self.options.max_pending) {
-                return false;
+                return None;
             }
         } else {
+            if let Some(successor) = queue.successor.clone() {
+                drop(queue);
+                return successor.offer(event, seq);
+            }
             if queue.target.is_none() {
-                return false;
+                return None;
             }
             if queue.held() >= self.options.max_pending {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 // If there is none to drop, all that is held is being handled.
-                let Some(dropped) = queue.pending.pop_front() else { return false };
+                let Some(dropped) = queue.pending.pop_front() else { return None };
                 queue.push(event);
                 self.note_more(true);
                 drop(queue);
                 // Freed after the lock is released.
                 drop(dropped);
-                return false;
+                return None;
             }
             queue.push(event);
         }
         self.note_more(true);
         queue.high_water = queue.high_water.max(queue.held());
-        !self.is_blocked(&queue) && queue.schedule()
+        (!self.is_blocked(&queue) && queue.schedule()).then(|| Arc::clone(self))
     }
 
     /// Whether nothing is to be handed to the plugin now.
@@ -669,6 +703,13 @@ pub(super) struct Stored {
     pub(super) dead: u64,
     /// What waits for its next try.
     pub(super) parked: Vec<RefusedEvent>,
+}
+
+impl Stored {
+    /// One that takes the place of another in memory, and has everything from there.
+    pub(super) fn known(id: i64) -> Self {
+        Self { id, position: 0, missed: 0, waiting: 0, dead: 0, parked: Vec::new() }
+    }
 }
 
 /// Empties a vector and gives it another lifetime, keeping its memory.

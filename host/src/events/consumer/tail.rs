@@ -86,10 +86,20 @@ impl Tail {
         self.of_call.push(change);
     }
 
-    /// Gives itself to a consumer that takes the place of this one. What the log and its reader were told of, and what the
-    /// call that runs has done, was this one's.
-    pub(super) fn hand_on(&mut self) -> Self {
-        Self { reading: false, told: false, of_call: Vec::new(), ..std::mem::take(self) }
+    /// Gives itself to a consumer that takes the place of this one, and was offered what `since` says. What the log and its
+    /// reader were told of, and what a call that still runs has done, was this one's. The reader is to look whether there is
+    /// more: something may have been accepted that neither has in memory.
+    pub(super) fn hand_on(&mut self, since: &Self) -> Self {
+        let before = std::mem::take(self);
+        Self {
+            behind: true,
+            newest: before.newest.max(since.newest),
+            waiting: before.waiting + since.waiting,
+            reading: false,
+            told: false,
+            of_call: Vec::new(),
+            ..before
+        }
     }
 
     /// The call that made changes is over. Answers whether the log must be told.

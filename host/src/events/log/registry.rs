@@ -50,7 +50,7 @@ impl EventLog {
             None => rows::add_consumer(connection, plugin, &options.name, &filters, position, now),
         })?;
         let waiting = if known.is_none() { self.waiting(&options.filters, position, head)? } else { 0 };
-        Ok(Stored { id, position, missed: 0, waiting, dead: 0, parked: Vec::new() })
+        Ok(Stored { position, waiting, ..Stored::known(id) })
     }
 
     /// How many events that one of `filters` names are after a number and up to another.
