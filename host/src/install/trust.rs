@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use streamspace_package::PublicKey;
+use streamspace_plugin::manifest::PluginName;
 
 use super::{InstallError, PluginView, Plugins, view};
 use crate::{
     clock,
     config::{self, Config},
     store::{
-        DataDir, Database, Incoming, Record, Revocation, Trust, TrustLevel, TrustedKey, parse_revocations,
-        until_date,
+        DataDir, Database, Incoming, Record, Revocation, Trust, TrustError, TrustLevel, TrustedKey,
+        parse_revocations, until_date,
     },
 };
 
@@ -134,7 +135,7 @@ impl Plugins {
     ///
     /// [`InstallError::Trust`].
     pub fn trust_key(&self, key: &str, name: &str) -> Result<KeyView, InstallError> {
-        let key = PublicKey::from_file_text(key).map_err(crate::store::TrustError::from)?;
+        let key = PublicKey::from_file_text(key).map_err(TrustError::from)?;
         let added = self.packages.trust.add(&key, name)?;
         Ok(KeyView::new(added, &self.packages.trust.revocations()?))
     }
@@ -192,6 +193,9 @@ impl Plugins {
     ///
     /// [`InstallError::Trust`].
     pub fn allow_unsigned(&self, plugin: &str, until_us: u64) -> Result<UnsignedView, InstallError> {
+        if plugin.parse::<PluginName>().is_err() {
+            return Err(TrustError::NoPlugin { found: plugin.chars().take(80).collect() }.into());
+        }
         self.packages.trust.allow_unsigned(plugin, until_us)?;
         Ok(UnsignedView {
             plugin: plugin.to_owned(),

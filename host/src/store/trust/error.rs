@@ -61,6 +61,12 @@ pub enum TrustError {
         /// One that can be.
         example: String,
     },
+    /// What may be unsigned is no plugin.
+    #[error("`{found}` is no plugin's name: expected one such as `example-plugin`")]
+    NoPlugin {
+        /// What was found.
+        found: String,
+    },
     /// The key of this host cannot be used.
     #[error("cannot {what} this host's signing key {}: {source}", path.display())]
     LocalKey {
@@ -130,6 +136,7 @@ impl TrustError {
             Self::Exposed { .. } => "SSP-TRU-008",
             Self::Unsigned { .. } => "SSP-TRU-009",
             Self::Revoked { .. } => "SSP-TRU-010",
+            Self::NoPlugin { .. } => "SSP-TRU-012",
         }
     }
 }
