@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{ContentHash, PackageError, error::shown};
 
-/// The id of a key, as minisign prints it: 16 hexadecimal digits in upper case.
+/// The id of a key, as minisign prints it: 16 hexadecimal digits in upper case. It is read without the zeros that it begins with,
+/// too, which minisign leaves out.
 ///
 /// It is no secret and no proof: whoever makes a key can give it the id of another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +16,9 @@ pub struct KeyId(u64);
 
 /// A text is no id of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected the id of a minisign key, 16 hexadecimal digits such as E7620F1842B4E81F, found {found:?}")]
+#[error(
+    "expected the id of a minisign key, at most 16 hexadecimal digits such as E7620F1842B4E81F, found {found:?}"
+)]
 pub struct NoKeyId {
     /// Its beginning.
     pub found: String,
@@ -36,7 +39,7 @@ impl FromStr for KeyId {
     type Err = NoKeyId;
 
     fn from_str(text: &str) -> Result<Self, NoKeyId> {
-        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = if digits { u64::from_str_radix(text, 16).ok() } else { None };
         number.map(Self).ok_or_else(|| NoKeyId { found: text.chars().take(80).collect() })
     }
@@ -62,7 +65,10 @@ impl Serialize for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        let key: Self = text.parse().map_err(de::Error::custom)?;
+        // People may write it as they like; documents have it in one form.
+        if key.to_string() == text { Ok(key) } else { Err(de::Error::custom("expected upper case")) }
     }
 }
 
@@ -226,5 +232,23 @@ impl Keyring {
     pub(crate) fn admit_key(&self, key: KeyId) -> Result<(), PackageError> {
         let Some(reason) = self.revoked_key(key) else { return Ok(()) };
         Err(PackageError::RevokedKey { key, reason: reason.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_minisign_prints_it() {
+        let key: KeyId = "3c26FBCFCDA37E1".parse().expect("an id");
+        assert_eq!(key.to_string(), "03C26FBCFCDA37E1");
+        assert_eq!(KeyId::from_bytes(key.to_bytes()), key);
+        for text in ["", "+1", "0x1", "E7620F1842B4E81FF", "xyz"] {
+            assert!(text.parse::<KeyId>().is_err(), "{text}");
+        }
+        // A document has it in one form.
+        assert!(serde_json::from_str::<KeyId>("\"3C26FBCFCDA37E1\"").is_err());
+        assert!(serde_json::from_str::<KeyId>("\"03C26FBCFCDA37E1\"").is_ok());
     }
 }

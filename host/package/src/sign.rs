@@ -63,6 +63,10 @@ impl SecretKey {
         let text = format!("untrusted comment: \n{}\n", line.trim());
         let file = minisign::SecretKeyBox::from_string(&text).map_err(|_| no_key("it cannot be read"))?;
         let key = match (encrypted, password) {
+            // minisign 0.11 leaves the check out of a key that it does not encrypt. What it signs is verified here.
+            (false, _) if bytes.ends_with(&[0; 32]) => {
+                minisign::SecretKey::from_bytes(&bytes).map_err(|_| no_key("it cannot be read"))?
+            }
             (false, _) => file.into_unencrypted_secret_key().map_err(|_| no_key("it is damaged"))?,
             (true, None) => return Err(PackageError::NoPassword),
             (true, Some(password)) => {
