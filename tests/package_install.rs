@@ -107,7 +107,7 @@ fn from_version_to_version_and_back(backend: &Backend) {
     assert_eq!(host.wait_state(PLUGIN, "running")["version"], "0.3.0");
 
     refused(host.cli(&["plugin", "upgrade", text(&two), "--yes"]), &["SSP-PLG-016", "0.3.0", "rollback"]);
-    refused(host.cli(&["plugin", "upgrade", text(&three), "--yes"]), &["SSP-PLG-002"]);
+    refused(host.cli(&["plugin", "upgrade", text(&three), "--yes"]), &["SSP-UPG-003"]);
     refused(host.cli(&["plugin", "install", text(&three), "--yes"]), &["SSP-PLG-002"]);
     refused(host.cli(&["plugin", "rollback", PLUGIN, "--to", "9.9.9"]), &["SSP-PLG-018", "0.2.0, 0.1.0"]);
 

@@ -9,8 +9,10 @@ mod jobs;
 mod package;
 mod plan;
 mod recover;
+mod removal;
 mod transaction;
 mod trust;
+mod versions;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -11,7 +11,7 @@ use slog::warn;
 use streamspace_plugin::{Facts, manifest::PluginName};
 
 use super::{
-    AllowUnsigned, Consent, GenerationView, InstallError, Plan, PlanKind, PluginView, Plugins, Source,
+    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source,
     package::Opened, schema, spec,
 };
 use crate::{
@@ -202,94 +202,9 @@ impl Plugins {
         self.as_one(&mut operation, |operation| self.replace(operation, &next, generation))
     }
 
-    /// The versions of a plugin whose files are kept, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NotInstalled`].
-    pub fn generations(&self, name: &str) -> Result<Vec<GenerationView>, InstallError> {
-        let record = self.record(name)?;
-        let all = self.store.generations(name)?;
-        Ok(all.iter().map(|generation| GenerationView::new(generation, &record)).collect())
-    }
-
-    /// Has a plugin stay at a version: at this one, or at the one that is installed. Answers which.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NotInstalled`], [`InstallError::NoVersion`].
-    pub fn pin(&self, name: &str, version: Option<&str>) -> Result<PluginView, InstallError> {
-        let _records = self.records();
-        let plugin = self.installed(name)?;
-        let version = version.unwrap_or(&plugin.record.version);
-        if Version::parse(version).is_err() {
-            return Err(InstallError::NoVersion { found: version.chars().take(80).collect() });
-        }
-        self.store.set_pin(name, Some(version))?;
-        Ok(self.view(&plugin))
-    }
-
-    /// Has a plugin be upgraded again.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NotInstalled`].
-    pub fn unpin(&self, name: &str) -> Result<PluginView, InstallError> {
-        let _records = self.records();
-        let plugin = self.installed(name)?;
-        self.store.set_pin(name, None)?;
-        Ok(self.view(&plugin))
-    }
-
-    /// Stops a plugin and removes it. What it has stored waits for another installation, unless `purge` says that it goes
-    /// too. With `purge`, a plugin that was uninstalled before is purged now.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError`], also when it does not stop in time; it is installed still then.
-    pub fn uninstall(&self, name: &str, purge: bool) -> Result<(), InstallError> {
-        // What is purged is not what another installation has stored since.
-        let _installing = self.installing();
-        match self.installed(name) {
-            Ok(_) => {}
-            // What is damaged is to be got rid of too.
-            Err(InstallError::Store(why)) if why.is_damage() => {}
-            // The name becomes a path: only what can be a plugin's is one.
-            Err(InstallError::NotInstalled { .. }) if purge && name.parse::<PluginName>().is_ok() => {
-                return self.purge(name);
-            }
-            Err(why) => return Err(why),
-        }
-        let mut operation = Operation::new(name, OperationKind::Uninstall, OperationStep::Stop);
-        operation.purge = purge;
-        self.as_one(&mut operation, |operation| {
-            if let Some(runtime) = &self.runtime
-                && runtime.state(name).is_some()
-            {
-                runtime.stop(name, State::Installed)?;
-                runtime.remove(name)?;
-            }
-            let _records = self.records();
-            operation.step = OperationStep::Remove;
-            self.store.forget(operation)?;
-            self.finish_uninstall(operation)
-        })
-    }
-
-    /// Removes what is left of a plugin that nothing is written down of any more.
-    pub(super) fn finish_uninstall(&self, operation: &Operation) -> Result<(), InstallError> {
-        self.store.remove_files(&operation.plugin)?;
-        if operation.purge { self.purge(&operation.plugin) } else { Ok(()) }
-    }
-
-    fn purge(&self, name: &str) -> Result<(), InstallError> {
-        self.kept.storage.purge(name)?;
-        Ok(self.kept.databases.purge(name)?)
-    }
-
     /// Does something that is written into the journal before it begins and taken out of it when it is done, or was taken
     /// back. What is neither stays in the journal: it is brought to its end at the next start.
-    fn as_one<T>(
+    pub(super) fn as_one<T>(
         &self,
         operation: &mut Operation,
         work: impl FnOnce(&mut Operation) -> Result<T, InstallError>,
@@ -507,7 +422,7 @@ impl Plugins {
         Ok(())
     }
 
-    fn refuse_pinned(&self, name: &str, version: &str) -> Result<(), InstallError> {
+    pub(super) fn refuse_pinned(&self, name: &str, version: &str) -> Result<(), InstallError> {
         match self.store.pin(name)? {
             Some(pinned) if pinned != version => Err(InstallError::Pinned {
                 plugin: name.to_owned(),
@@ -551,13 +466,4 @@ fn refuse_other_config(before: &Installed, next: &Installed) -> Result<(), Insta
 
 fn text(why: InstallError) -> String {
     why.to_string()
-}
-
-/// Whether a plan is for what the caller wants to do.
-impl Plan {
-    /// Whether the plugin is there already.
-    #[must_use]
-    pub fn is_upgrade(&self) -> bool {
-        self.kind == PlanKind::Upgrade
-    }
 }

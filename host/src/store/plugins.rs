@@ -14,7 +14,7 @@ use streamspace_plugin::manifest::{Manifest, ManifestError};
 use super::{
     DataDir, Database, DatabaseError, Generation, Operation, Provenance, Record, SecretError, SecretKeys,
     assets::{ASSETS, MAX_ASSET_BYTES, asset_files},
-    data_dir::make_private_dir,
+    data_dir::{make_private_dir, sync},
     files, generations,
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     operations,
@@ -445,7 +445,7 @@ fn place(staging: tempfile::TempDir, home: &Path, content: &str) -> Result<(), S
     if target.exists() {
         return Ok(());
     }
-    sync_folder(staging.path())?;
+    sync(staging.path()).map_err(failed("write", staging.path()))?;
     fs::rename(staging.path(), &target).map_err(failed("move into place", &target))?;
     // It is not there any more to be removed.
     let _ = staging.keep();
