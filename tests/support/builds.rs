@@ -10,7 +10,7 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 14] = [
+const PLUGINS: [(&str, &str); 15] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
@@ -24,6 +24,7 @@ const PLUGINS: [(&str, &str); 14] = [
     ("fixture-routes", "tests/fixtures/fixture-routes"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-ui", "tests/fixtures/fixture-ui"),
+    ("fixture-upgrade", "tests/fixtures/fixture-upgrade"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),
 ];
 

@@ -21,6 +21,7 @@ use super::*;
 use crate::{config, store::Database};
 
 mod change;
+mod switch;
 
 /// A plugin that answers as it is told to, event by event, and acknowledges where it is told nothing.
 #[derive(Default)]

@@ -8,6 +8,7 @@ mod migrations;
 mod schemas;
 mod server;
 mod statements;
+mod upgrades;
 mod values;
 
 use std::{
