@@ -211,7 +211,8 @@ fn kill(database: Option<&PostgresDatabase>, rounds: u64, time: Duration) {
         Packing::of(builds(), PLUGIN).write(installation.scratch(), &[&vendor]),
         second.write(installation.scratch(), &[&vendor]),
     ];
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64);
+    let seed =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64);
     eprintln!("seed {seed}");
     let tables = Tables::of(&installation, database);
     let on_sqlite = database.is_none();

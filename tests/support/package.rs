@@ -70,7 +70,8 @@ impl Packing {
     #[must_use]
     pub fn of(builds: &Builds, plugin: &str) -> Self {
         let folder = builds.plugin(plugin).to_owned();
-        let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+        let manifest: Value =
+            serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
         let library = fs::read(crate::library_in(&folder)).unwrap();
         let mut files = Vec::new();
         for part in ["README.md", "migrations", "ui"] {

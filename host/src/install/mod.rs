@@ -29,7 +29,7 @@ pub use self::{
     jobs::{JobRunView, JobView},
     package::{AllowUnsigned, Source, sign_locally},
     plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
-    trust::{KeyView, Packages, Revoked, RevocationView, TrustView, UnsignedView},
+    trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };
 use crate::{

@@ -54,9 +54,11 @@ impl Plugins {
     ) -> Result<Opened, InstallError> {
         let path = match source {
             Source::File(path) => path.clone(),
-            Source::Uploaded(hash) => self.packages.incoming.find(hash).ok_or_else(|| {
-                InstallError::NotUploaded { package: hash.chars().take(80).collect() }
-            })?,
+            Source::Uploaded(hash) => self
+                .packages
+                .incoming
+                .find(hash)
+                .ok_or_else(|| InstallError::NotUploaded { package: hash.chars().take(80).collect() })?,
         };
         let refused = |source| InstallError::Package { file: path.clone(), source: Box::new(source) };
         let open = || -> Result<Unverified<File>, InstallError> {
@@ -80,7 +82,10 @@ impl Plugins {
                         let (allowed, found) = (allow.plugin.clone(), name.to_owned());
                         return Err(InstallError::OtherUnsigned { file: path, allowed, found });
                     }
-                    None if allowed.iter().any(|(it, until)| it == name && *until > clock::unix_time_us()) => {
+                    None if allowed
+                        .iter()
+                        .any(|(it, until)| it == name && *until > clock::unix_time_us()) =>
+                    {
                         (package, None)
                     }
                     None => return Err(refused(why)),

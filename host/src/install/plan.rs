@@ -266,6 +266,9 @@ mod tests {
             "ui/up.sql.js",
         ];
         let found = migrations(files.into_iter());
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["migration:1_a", "migration:2_b without a way back"]);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            ["migration:1_a", "migration:2_b without a way back"]
+        );
     }
 }

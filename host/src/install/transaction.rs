@@ -11,8 +11,7 @@ use slog::warn;
 use streamspace_plugin::{Facts, manifest::PluginName};
 
 use super::{
-    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source,
-    package::Opened, schema, spec,
+    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source, package::Opened, schema, spec,
 };
 use crate::{
     loader::{Identity, Refusal},
@@ -227,7 +226,8 @@ impl Plugins {
     /// Removes what was put into the store for nothing. Answers whether nothing is left.
     fn take_back(&self, operation: &Operation) -> bool {
         let content = operation.to.as_deref();
-        let Err(why) = content.map_or(Ok(()), |content| self.store.discard(&operation.plugin, content)) else {
+        let Err(why) = content.map_or(Ok(()), |content| self.store.discard(&operation.plugin, content))
+        else {
             return true;
         };
         if let Some(runtime) = &self.runtime {
@@ -330,7 +330,9 @@ impl Plugins {
                 let mut is_kept = false;
                 let replaced = runtime.replace(spec, &mut |step| {
                     let (record, step) = match step {
-                        Step::Keep => (as_current(&self.record(name).map_err(text)?, next), OperationStep::Start),
+                        Step::Keep => {
+                            (as_current(&self.record(name).map_err(text)?, next), OperationStep::Start)
+                        }
                         Step::TakeBack if is_kept => (before.clone(), OperationStep::Switch),
                         _ => return Ok(()),
                     };
@@ -355,9 +357,9 @@ impl Plugins {
                 let before = self.record(name)?;
                 self.undo_migrations(&before, &next.record)?;
                 operation.step = OperationStep::Start;
-                self.store.commit(&as_current(&before, next), Some(generation), operation).inspect_err(
-                    |_| operation.step = OperationStep::Switch,
-                )?;
+                self.store
+                    .commit(&as_current(&before, next), Some(generation), operation)
+                    .inspect_err(|_| operation.step = OperationStep::Switch)?;
                 drop(records);
                 if let Some(runtime) = runtime {
                     let plugin = self.installed(name)?;
@@ -424,11 +426,9 @@ impl Plugins {
 
     pub(super) fn refuse_pinned(&self, name: &str, version: &str) -> Result<(), InstallError> {
         match self.store.pin(name)? {
-            Some(pinned) if pinned != version => Err(InstallError::Pinned {
-                plugin: name.to_owned(),
-                pinned,
-                found: version.to_owned(),
-            }),
+            Some(pinned) if pinned != version => {
+                Err(InstallError::Pinned { plugin: name.to_owned(), pinned, found: version.to_owned() })
+            }
             _ => Ok(()),
         }
     }
@@ -454,9 +454,12 @@ fn as_current(now: &Record, next: &Installed) -> Record {
 /// Refuses a version that cannot use the configuration which the one before it uses.
 fn refuse_other_config(before: &Installed, next: &Installed) -> Result<(), InstallError> {
     let name = &next.record.name;
-    let fits = |plugin: &Installed| schema(plugin)?.effective(&before.record.config).map(drop).map_err(
-        |source| InstallError::Config { plugin: name.clone(), source },
-    );
+    let fits = |plugin: &Installed| {
+        schema(plugin)?
+            .effective(&before.record.config)
+            .map(drop)
+            .map_err(|source| InstallError::Config { plugin: name.clone(), source })
+    };
     match fits(next) {
         // It does not run for that reason already.
         Err(_) if fits(before).is_err() => Ok(()),

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, fs, io, path::PathBuf};
 
 use super::{
-    Generation, Installed, Operation, Provenance, Record, Store, StoreError,
-    files,
+    Generation, Installed, Operation, Provenance, Record, Store, StoreError, files,
     generations::Generations,
     operations::Operations,
     plugins::{STAGING, failed, is_file_name},

@@ -112,8 +112,7 @@ impl OperationKind {
 }
 
 impl OperationStep {
-    const ALL: [Self; 6] =
-        [Self::Unpack, Self::Switch, Self::Start, Self::Prune, Self::Stop, Self::Remove];
+    const ALL: [Self; 6] = [Self::Unpack, Self::Switch, Self::Start, Self::Prune, Self::Stop, Self::Remove];
 
     /// As it is written down and shown.
     #[must_use]
@@ -168,10 +167,7 @@ impl Operations<'_> {
     pub(super) fn begun(&self) -> Result<Vec<Operation>, DatabaseError> {
         let rows: Vec<Row> = self.0.with("read what was begun with plugins", |connection| {
             on!(connection, |c| {
-                plugin_operations::table
-                    .order(plugin_operations::plugin)
-                    .select(Row::as_select())
-                    .load(c)
+                plugin_operations::table.order(plugin_operations::plugin).select(Row::as_select()).load(c)
             })
         })?;
         Ok(rows.into_iter().filter_map(Operation::read).collect())

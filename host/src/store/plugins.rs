@@ -418,7 +418,9 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub fn forget(&self, operation: &Operation) -> Result<(), StoreError> {
-        Ok(self.records.remove_and(&operation.plugin, |connection| operations::note(connection, operation))?)
+        Ok(self
+            .records
+            .remove_and(&operation.plugin, |connection| operations::note(connection, operation))?)
     }
 
     /// Removes the files of a plugin that was forgotten. A library that is loaded stays mapped.

@@ -89,7 +89,8 @@ pub(in crate::cli) fn shown(plan: &Plan) -> String {
     // Writing to a text does not fail.
     let _ = write!(text, "\n  signed by  {who}: {}", plan.trust);
     let _ = write!(text, "\n  package    {}, for {}", plan.package, plan.target);
-    let before = plan.bytes_before.map_or_else(String::new, |before| format!(", before {}", mebibytes(before)));
+    let before =
+        plan.bytes_before.map_or_else(String::new, |before| format!(", before {}", mebibytes(before)));
     let _ = write!(text, "\n  size       {}{before}", mebibytes(plan.bytes));
     for change in &plan.changes {
         let (sign, item) = (if change.new { '+' } else { '-' }, &change.item);

@@ -20,7 +20,9 @@ impl Generations {
                 let signer = generation.signer.as_deref().unwrap_or("nobody");
                 format!(
                     "{current} {:10}  {:9}  signed by {signer}  installed {}",
-                    generation.version, generation.trust.name(), generation.installed_at
+                    generation.version,
+                    generation.trust.name(),
+                    generation.installed_at
                 )
             });
             lines.collect::<Vec<_>>().join("\n")

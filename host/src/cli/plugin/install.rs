@@ -21,8 +21,8 @@ pub(in crate::cli) struct Install {
 impl Install {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
         // What is not there, or is named like no package, was meant to be a folder.
-        let is_package =
-            self.what.is_file() || self.what.extension().is_some_and(|end| end == streamspace_package::EXTENSION);
+        let is_package = self.what.is_file()
+            || self.what.extension().is_some_and(|end| end == streamspace_package::EXTENSION);
         let plugin = if is_package {
             let package = self.options.package(target, &package_file(&self.what)?)?;
             let consent = self.options.consent_to(&target.plan(&package)?)?;

@@ -51,7 +51,8 @@ impl Target {
         file: &Path,
         unsigned: Option<(String, String)>,
     ) -> anyhow::Result<Package> {
-        let path = file.canonicalize().with_context(|| format!("cannot find the package {}", file.display()))?;
+        let path =
+            file.canonicalize().with_context(|| format!("cannot find the package {}", file.display()))?;
         let source = match self {
             Self::Running(client) if client.is_elsewhere => Source::Uploaded(client.upload(&path)?),
             _ => Source::File(path),
@@ -64,9 +65,7 @@ impl Target {
             Self::Running(client) => {
                 client.call(Method::Post, &["packages", "plan"], Some(package.request(None)))
             }
-            Self::Stopped { plugins, .. } => {
-                coded(plugins.plan(&package.source, package.allow()?.as_ref()))
-            }
+            Self::Stopped { plugins, .. } => coded(plugins.plan(&package.source, package.allow()?.as_ref())),
         }
     }
 

@@ -21,7 +21,10 @@ impl Sign {
         let signed = sign_locally(&data, &self.file, config.packages.max_bytes);
         let key = signed.map_err(|why| anyhow!("{why} ({})", why.code()))?;
         global.answer(&json!({"file": self.file, "key": key}), |_| {
-            format!("{} is signed with this host's key, {key}. It is taken on this host.", self.file.display())
+            format!(
+                "{} is signed with this host's key, {key}. It is taken on this host.",
+                self.file.display()
+            )
         })
     }
 }

@@ -9,12 +9,12 @@ use std::{path::Path, sync::Arc};
 
 use streamspace_package::{KeyId, Keyring, PublicKey, SecretKey};
 
-use self::{local::LocalKey, records::Records};
 pub use self::{
     error::TrustError,
     records::{Revocation, TrustedKey},
     until::{parse_until, until_date},
 };
+use self::{local::LocalKey, records::Records};
 use super::{Database, Generation, TrustLevel};
 use crate::clock;
 
@@ -72,7 +72,11 @@ impl Trust {
     pub fn add(&self, key: &PublicKey, name: &str) -> Result<TrustedKey, TrustError> {
         let length = name.chars().count();
         if !(1..=100).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
-            let found = if length == 0 { "none".to_owned() } else { format!("{:?}", &name.chars().take(40).collect::<String>()) };
+            let found = if length == 0 {
+                "none".to_owned()
+            } else {
+                format!("{:?}", &name.chars().take(40).collect::<String>())
+            };
             return Err(TrustError::Name { found });
         }
         let there = self.keys()?.into_iter().find(|known| known.name == name || known.key == *key);
@@ -185,7 +189,9 @@ impl Trust {
         };
         let named = of(&provenance.key)
             .map(|found| (found, format!("the key {} that signed it", found.subject)))
-            .or_else(|| of(&provenance.package).map(|found| (found, format!("the package {}", found.subject))));
+            .or_else(|| {
+                of(&provenance.package).map(|found| (found, format!("the package {}", found.subject)))
+            });
         if let Some((revocation, subject)) = named {
             return Err(TrustError::Revoked {
                 plugin: generation.plugin.clone(),
