@@ -18,7 +18,7 @@ use crate::{
     database::Databases,
     events::{Bus, Limits, Scheduler},
     http::{self, Edge, Ready},
-    install::{Kept, Plugins},
+    install::{Kept, Packages, Plugins},
     loader::Loader,
     log::{Format, Logs, WRITTEN_ONLY},
     outbound::Outbound,
@@ -123,8 +123,10 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.plugins.clone(),
     );
     runtime.look_after_consumers().context("cannot start the thread that looks after consumers")?;
-    let plugins =
-        Arc::new(Plugins::running(store, loader, Kept { databases, storage }, Arc::clone(&runtime)));
+    let packages = Packages::new(&data, &database, config);
+    let kept = Kept { databases, storage };
+    let plugins = Arc::new(Plugins::running(store, loader, kept, packages, Arc::clone(&runtime)));
+    plugins.recover(&logger).context("cannot bring to an end what was begun with plugins")?;
     let ready = Arc::new(Ready::default());
 
     let edge = Edge {

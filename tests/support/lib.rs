@@ -17,6 +17,7 @@ mod host;
 mod installation;
 mod log;
 mod note;
+mod package;
 mod postgres;
 mod process;
 mod provider;
@@ -36,6 +37,7 @@ pub use self::{
     installation::{Installation, Output},
     log::{Log, LogLine},
     note::{change_note, note_in},
+    package::{Packing, Vendor},
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
     provider::{Provider, Reply, Request},

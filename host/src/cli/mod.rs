@@ -25,6 +25,7 @@ mod session;
 mod status;
 mod target;
 mod token;
+mod trust;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -74,6 +75,9 @@ enum Verb {
     /// Build, sign, check and look into packages of plugins
     #[command(subcommand)]
     Package(package::Verb),
+    /// Say whose packages are taken: trust and revoke keys, sign packages for this host
+    #[command(subcommand)]
+    Trust(trust::Verb),
     /// Look at desktop sessions, make them, change their states and share them
     #[command(subcommand)]
     Session(session::Verb),
@@ -118,6 +122,7 @@ pub fn run() -> ExitCode {
         Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Package(verb) => verb.run(&cli.global),
+        Verb::Trust(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),

@@ -1,6 +1,9 @@
 //! The host that a command is about: one that runs, over its HTTP interface, or the data folder of one that does not.
 
 mod accounts;
+mod packages;
+
+pub(in crate::cli) use self::packages::Package;
 
 use std::{
     path::Path,
@@ -18,7 +21,8 @@ use crate::{
     events::Which,
     http::{EventPage, Problem, Status},
     install::{
-        ConsumerState, DeadLetterView, GrantView, Health, InstallError, JobView, Kept, PluginView, Plugins,
+        ConsumerState, DeadLetterView, GrantView, Health, InstallError, JobView, Kept, Packages, PluginView,
+        Plugins,
     },
     loader::{Blocked, Loader},
     log::LogPage,
@@ -60,7 +64,7 @@ impl Target {
             let token = variable("STREAMSPACE_TOKEN").context(
                 "STREAMSPACE_URL names a host, and STREAMSPACE_TOKEN, its administrator's token, is missing",
             )?;
-            return Ok(Self::Running(Client::new(url, token)?));
+            return Ok(Self::Running(Client { is_elsewhere: true, ..Client::new(url, token)? }));
         }
         let data = DataDir::open(&config.data_dir)?;
         let waiting_until = Instant::now() + STARTING;
@@ -82,8 +86,12 @@ impl Target {
                 let store = Store::open(&data, Arc::clone(&database));
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
+                let packages = Packages::new(&data, &database, config);
+                let kept = Kept { databases, storage };
+                let plugins = Plugins::stopped(Arc::new(store), loader, kept, packages);
+                coded(plugins.recover(&logger))?;
                 return Ok(Self::Stopped {
-                    plugins: Plugins::stopped(Arc::new(store), loader, Kept { databases, storage }),
+                    plugins,
                     database,
                     config: Box::new(config.clone()),
                     network,
@@ -402,6 +410,8 @@ pub(super) struct Client {
     base: url::Url,
     token: String,
     client: reqwest::Client,
+    /// Whether it may be on another machine, where it does not read this one's files.
+    is_elsewhere: bool,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -417,6 +427,7 @@ impl Client {
         Ok(Self {
             base: base.parse().with_context(|| format!("`{base}` is not a URL"))?,
             token,
+            is_elsewhere: false,
             client: reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         })

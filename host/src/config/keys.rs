@@ -8,6 +8,7 @@ use url::Host;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
+use super::packages::Packages;
 use super::server::Metrics;
 use super::sign_in::SecureCookie;
 use super::sync::Sync;
@@ -34,6 +35,8 @@ pub(super) enum Kind {
     Networks,
     /// A list of requirements on versions.
     Versions,
+    /// A list of what plans name.
+    Items,
     /// A table of levels by plugin.
     Levels,
     /// A table of addresses by name.
@@ -104,9 +107,12 @@ pub(super) const KEYS: &[Key] = &[
     int("plugins.panic_window_secs", 1, 86_400),
     int("plugins.max_requests", 1, 1024),
     int("plugins.probe_deadline_secs", 1, 600),
+    int("plugins.keep_generations", 0, 50),
     int("plugins.health_gate_secs", 0, 3600),
     int("plugins.health_gate_failures", 0, 1_000_000),
     key("plugins.denied_compilers", Kind::Versions),
+    int("packages.max_bytes", MIB, 4 * GIB),
+    key("packages.preapproved", Kind::Items),
     int("sessions.keep_deleted_secs", 0, 315_360_000),
     int("outbound.connect_timeout_secs", 1, 300),
     int("outbound.total_timeout_secs", 1, 3600),
@@ -174,6 +180,11 @@ impl Kind {
                     check(format!("[{index}]"), version, expect_version(version));
                 }
             }
+            (Self::Items, Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    check(format!("[{index}]"), item, expect_item(item));
+                }
+            }
             (Self::Levels, Value::Table(levels)) => {
                 for (plugin, level) in levels {
                     check(format!(".{plugin}"), level, expect_one_of(level, Level::NAMES));
@@ -208,6 +219,9 @@ impl Kind {
             Self::Topics => Some("a list of topics, such as [\"session.>\", \"billing.*\"]".to_owned()),
             Self::Networks => Some("a list of addresses and networks, such as [\"10.0.0.0/8\"]".to_owned()),
             Self::Versions => Some("a list of versions, such as [\"=1.98.0\"]".to_owned()),
+            Self::Items => {
+                Some("a list of what may be consented to, such as [\"permission:database\"]".to_owned())
+            }
             Self::Levels => Some("a table of levels by plugin, such as { slack = \"debug\" }".to_owned()),
             Self::Hosts => {
                 Some("a table of addresses by name, such as { \"api.test\" = \"10.0.0.5\" }".to_owned())
@@ -240,6 +254,14 @@ fn expect_network(value: &Value) -> Option<String> {
 fn expect_version(version: &Value) -> Option<String> {
     let valid = version.as_str().is_some_and(|text| semver::VersionReq::parse(text).is_ok());
     unless(valid, "a version as in Cargo.toml, such as \"=1.98.0\" or \">=1.90, <1.92\"")
+}
+
+fn expect_item(item: &Value) -> Option<String> {
+    let kinds = Packages::KINDS.join(", ");
+    unless(
+        item.as_str().is_some_and(Packages::is_item),
+        &format!("one of {kinds}, a colon, and a name or `*`, such as \"permission:database\""),
+    )
 }
 
 fn expect_host(name: &str, address: &Value) -> Option<String> {

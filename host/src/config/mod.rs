@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod log;
 mod outbound;
+mod packages;
 mod plugins;
 mod server;
 mod sessions;
@@ -28,6 +29,7 @@ pub use error::{ConfigError, Origin, Problem};
 pub use events::Events;
 pub use log::{Format, Level, Log};
 pub use outbound::{InvalidAddress, Network, Outbound, StaticAddress};
+pub use packages::Packages;
 pub use plugins::Plugins;
 pub use server::{Metrics, Server};
 pub use sessions::Sessions;
@@ -59,6 +61,8 @@ pub struct Config {
     pub events: Events,
     /// Deadlines and limits for plugins' code.
     pub plugins: Plugins,
+    /// What may be installed.
+    pub packages: Packages,
     /// Desktop sessions.
     pub sessions: Sessions,
     /// HTTP requests made on behalf of plugins.
@@ -76,6 +80,7 @@ impl Default for Config {
             storage: Storage::default(),
             events: Events::default(),
             plugins: Plugins::default(),
+            packages: Packages::default(),
             sessions: Sessions::default(),
             outbound: Outbound::default(),
         }

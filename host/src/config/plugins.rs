@@ -20,6 +20,8 @@ pub struct Plugins {
     pub max_requests: u32,
     /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
     pub probe_deadline_secs: u64,
+    /// How many earlier versions of a plugin are kept, to go back to. 0 to 50, default 3.
+    pub keep_generations: u32,
     /// For how long a new version is watched after it has taken the place of another, in seconds. 0 to 3600, default 5.
     pub health_gate_secs: u64,
     /// How many calls of its handlers may fail or panic meanwhile; with one more, the version before is put back. 0 to
@@ -40,6 +42,7 @@ impl Default for Plugins {
             panic_window_secs: 60,
             max_requests: 64,
             probe_deadline_secs: 10,
+            keep_generations: 3,
             health_gate_secs: 5,
             health_gate_failures: 3,
             denied_compilers: known_bad_compilers(),

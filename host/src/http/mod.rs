@@ -18,6 +18,7 @@ mod observe;
 mod openapi;
 mod operations;
 mod origin;
+mod packages;
 mod plugins;
 mod problem;
 mod query;
@@ -25,6 +26,7 @@ mod sessions;
 mod sign_in;
 mod stream;
 mod tokens;
+mod trust;
 mod ui;
 mod users;
 

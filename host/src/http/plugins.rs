@@ -86,35 +86,6 @@ pub(super) async fn install(
     Ok(HttpResponse::Created().json(plugin))
 }
 
-/// `POST …/upgrade`
-///
-/// Puts the version in a folder on the host's machine in the place of the installed one.
-///
-/// One that runs serves until the new one has taken its place. Waits until that has passed `plugins.health_gate_secs`, or was
-/// taken back.
-#[utoipa::path(
-    post,
-    path = "/api/v1/plugins/{name}/upgrade",
-    params(("name" = String, Path, description = "The plugin's name")),
-    request_body = Install,
-    responses(
-        (status = 200, description = "It is installed, in the place of the version before", body = PluginView),
-        (status = 404, description = "No plugin of this name is installed"),
-        (status = 409, description = "It is the version that is installed, or the plugin is being changed"),
-        (status = 422, description = "The folder holds no version that this host can load, or it failed: the version before is there still"),
-    ),
-)]
-pub(super) async fn upgrade(
-    _: May<PluginsManage>,
-    name: web::Path<String>,
-    payload: web::Payload,
-    edge: web::Data<Edge>,
-) -> Result<HttpResponse, Problem> {
-    let path = folder(body::json(payload, edge.max_body_bytes).await?)?;
-    let plugin = blocking(&edge, move |plugins| plugins.upgrade_folder(&name, &path)).await?;
-    Ok(HttpResponse::Ok().json(plugin))
-}
-
 fn folder(Install { path }: Install) -> Result<PathBuf, Problem> {
     if path.is_absolute() {
         return Ok(path);

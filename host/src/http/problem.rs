@@ -226,13 +226,24 @@ impl From<TapError> for Problem {
 
 impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
-        use crate::store::{RecordError, StoreError};
+        use streamspace_package::PackageError;
+
+        use crate::store::{RecordError, StoreError, TrustError};
         let status = match &error {
             InstallError::NotInstalled { .. }
             | InstallError::NoDeadLetter { .. }
             | InstallError::NoJob { .. }
+            | InstallError::NotUploaded { .. }
+            | InstallError::Trust(TrustError::NoKey { .. })
             | InstallError::Verdicts(VerdictsError::NotBlocked { .. }) => StatusCode::NOT_FOUND,
             InstallError::AlreadyInstalled { .. }
+            | InstallError::NotConsented { .. }
+            | InstallError::NotPreapproved { .. }
+            | InstallError::Older { .. }
+            | InstallError::Pinned { .. }
+            | InstallError::NoGeneration { .. }
+            | InstallError::Store(StoreError::Changed { .. })
+            | InstallError::Trust(TrustError::Taken { .. })
             | InstallError::Same { .. }
             | InstallError::NotRun { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
@@ -240,11 +251,23 @@ impl From<InstallError> for Problem {
             InstallError::Database(_)
             | InstallError::Storage(_)
             | InstallError::Tables(_)
+            | InstallError::Trust(TrustError::Database(_))
             | InstallError::Store(StoreError::Database(_) | StoreError::Record(RecordError::Database(_))) => {
                 return Self::of_database(error.code(), error.to_string());
             }
-            InstallError::Config { .. }
+            InstallError::Package { source, .. } if matches!(**source, PackageError::Io { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            InstallError::Trust(TrustError::LocalKey { .. } | TrustError::Exposed { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            InstallError::Package { .. }
+            | InstallError::Trust(_)
+            | InstallError::OtherUnsigned { .. }
             | InstallError::OtherPlugin { .. }
+            | InstallError::NoVersion { .. }
+            | InstallError::Store(StoreError::Package(_))
+            | InstallError::Config { .. }
             | InstallError::Runtime(RuntimeError::Replace { .. })
             | InstallError::NotAnObject { .. }
             | InstallError::Library(_)

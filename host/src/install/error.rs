@@ -1,12 +1,16 @@
 //! Why an administration of plugins was not done.
 
+use std::path::PathBuf;
+
+use streamspace_package::PackageError;
+
 use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
     runtime::RuntimeError,
     scheduler::NotRun,
     storage::StorageError,
-    store::{DatabaseError, RecordError, StoreError},
+    store::{DatabaseError, RecordError, StoreError, TrustError},
 };
 
 /// Why it was not done. Each has a stable code.
@@ -19,15 +23,128 @@ pub enum InstallError {
         plugin: String,
     },
     /// There is one already.
-    #[error("the plugin `{plugin}` is installed already, in version {version}: uninstall it first")]
+    #[error(
+        "the plugin `{plugin}` is installed already, in version {version}: upgrade it with a package of another version \
+         (`streamspace plugin upgrade`), or uninstall it first"
+    )]
     AlreadyInstalled {
         /// The plugin.
         plugin: String,
         /// The version that is installed.
         version: String,
     },
+    /// A package is not taken.
+    #[error("{}: {source}", file.display())]
+    Package {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: Box<PackageError>,
+    },
+    /// A plugin is not trusted any more, or something about trust was not done.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A package is unsigned, and it is of another plugin than the one that may be.
+    #[error(
+        "{} is not signed by anybody who is trusted here: expected a package of `{allowed}`, which may be unsigned, found one \
+         of `{found}`. Look into it with `streamspace package inspect`",
+        file.display()
+    )]
+    OtherUnsigned {
+        /// The file.
+        file: PathBuf,
+        /// The plugin that may be unsigned.
+        allowed: String,
+        /// The plugin that it is of.
+        found: String,
+    },
+    /// What is to be done is not what was consented to.
+    #[error(
+        "`{plugin}` {version} is not installed without consent to what changes: expected the digest of the plan, {expected}, \
+         found {}. Look at the plan with `streamspace plugin plan FILE`, and give its digest with `--consent`",
+        if found.is_empty() { "none" } else { found }
+    )]
+    NotConsented {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// The digest.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// What changes is not approved by the configuration.
+    #[error(
+        "`{plugin}` {version} is not installed by `--yes` alone: the configuration does not approve {}. Look at the plan with \
+         `streamspace plugin plan FILE` and give its digest with `--consent`, or add to `packages.preapproved`",
+        items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+    )]
+    NotPreapproved {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// What is not approved.
+        items: Vec<String>,
+    },
+    /// It is older than what is installed.
+    #[error(
+        "the plugin `{plugin}` is installed in version {installed}, and {found} is older: an upgrade goes forward alone. Go \
+         back with `streamspace plugin rollback {plugin}`, as far as versions are kept"
+    )]
+    Older {
+        /// The plugin.
+        plugin: String,
+        /// The version that is installed.
+        installed: String,
+        /// The version in the package.
+        found: String,
+    },
+    /// The plugin stays at a version.
+    #[error(
+        "the plugin `{plugin}` is pinned to version {pinned}, and {found} is another: `streamspace plugin pin {plugin} --off` \
+         lets it go"
+    )]
+    Pinned {
+        /// The plugin.
+        plugin: String,
+        /// Where it stays.
+        pinned: String,
+        /// The other version.
+        found: String,
+    },
+    /// A version is not kept.
+    #[error(
+        "the plugin `{plugin}` cannot go back: expected {wanted} among the versions that are kept, found {}. Install a package \
+         of it",
+        if kept.is_empty() { "none besides the current one".to_owned() } else { kept.join(", ") }
+    )]
+    NoGeneration {
+        /// The plugin.
+        plugin: String,
+        /// What was asked for.
+        wanted: String,
+        /// The versions that are kept.
+        kept: Vec<String>,
+    },
+    /// A text is no version.
+    #[error("`{found}` is no version: expected one such as 1.2.0")]
+    NoVersion {
+        /// What was given.
+        found: String,
+    },
+    /// There is no such upload.
+    #[error(
+        "no package `{package}` was uploaded, or it waits no longer: upload it again (`POST /api/v1/packages`). Uploads are \
+         kept until the host stops, and the newest eight of them"
+    )]
+    NotUploaded {
+        /// The hash asked for.
+        package: String,
+    },
     /// What is to take a plugin's place is another plugin.
-    #[error("the folder holds the plugin `{found}`: expected another version of `{plugin}`")]
+    #[error("what was given is the plugin `{found}`: expected another version of `{plugin}`")]
     OtherPlugin {
         /// The plugin that is to be upgraded.
         plugin: String,
@@ -121,6 +238,17 @@ impl InstallError {
             Self::OtherPlugin { .. } => "SSP-UPG-002",
             Self::Same { .. } => "SSP-UPG-003",
             Self::Config { source, .. } => source.code(),
+            Self::Package { source, .. } | Self::Store(StoreError::Package(source)) => source.code(),
+            Self::Trust(why) => why.code(),
+            Self::OtherUnsigned { .. } => "SSP-TRU-011",
+            Self::Store(StoreError::Changed { .. }) => "SSP-PLG-013",
+            Self::NotConsented { .. } => "SSP-PLG-014",
+            Self::NotPreapproved { .. } => "SSP-PLG-015",
+            Self::Older { .. } => "SSP-PLG-016",
+            Self::Pinned { .. } => "SSP-PLG-017",
+            Self::NoGeneration { .. } => "SSP-PLG-018",
+            Self::NotUploaded { .. } => "SSP-PLG-019",
+            Self::NoVersion { .. } => "SSP-PLG-020",
             Self::NotAnObject { .. } => "SSP-CFG-005",
             Self::Store(StoreError::Manifest { source, .. }) => source.code(),
             Self::Store(StoreError::NoLibrary { .. }) => "SSP-PLG-003",

@@ -6,17 +6,19 @@ mod error;
 mod grants;
 mod health;
 mod jobs;
-mod upgrade;
+mod package;
+mod plan;
+mod recover;
+mod removal;
+mod transaction;
+mod trust;
+mod versions;
 mod view;
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use slog::{error, warn};
-use streamspace_plugin::manifest::PluginName;
 use uuid::Uuid;
 
 pub use self::{
@@ -25,12 +27,15 @@ pub use self::{
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
-    view::{ConsumerView, DeadLetterView, PluginView},
+    package::{AllowUnsigned, Source, sign_locally},
+    plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
+    trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
+    view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };
 use crate::{
     database::Databases,
     events::{DeadLetters, Which},
-    loader::{Blocked, Identity, Loader},
+    loader::{Blocked, Loader},
     plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     scheduler::JobRecords,
@@ -59,18 +64,25 @@ pub struct Plugins {
     letters: DeadLetters,
     jobs: Arc<JobRecords>,
     kept: Kept,
+    packages: Packages,
     /// `None` on a stopped host.
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
     records: Mutex<()>,
-    /// Serializes installing, from the look whether there is one already to the record, and purging.
+    /// Serializes changes of what is installed, from the look whether there is one already to the end.
     installs: Mutex<()>,
 }
 
 impl Plugins {
     /// The plugins of a running host.
     #[must_use]
-    pub fn running(store: Arc<Store>, loader: Arc<Loader>, kept: Kept, runtime: Arc<Runtime>) -> Self {
+    pub fn running(
+        store: Arc<Store>,
+        loader: Arc<Loader>,
+        kept: Kept,
+        packages: Packages,
+        runtime: Arc<Runtime>,
+    ) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         let jobs = Arc::clone(runtime.scheduler().records());
         Self {
@@ -79,6 +91,7 @@ impl Plugins {
             letters,
             jobs,
             kept,
+            packages,
             runtime: Some(runtime),
             records: Mutex::default(),
             installs: Mutex::default(),
@@ -87,7 +100,7 @@ impl Plugins {
 
     /// The plugins of a stopped host.
     #[must_use]
-    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, kept: Kept) -> Self {
+    pub fn stopped(store: Arc<Store>, loader: Arc<Loader>, kept: Kept, packages: Packages) -> Self {
         let letters = DeadLetters::new(Arc::clone(store.database()));
         let jobs = Arc::new(JobRecords::stopped(Arc::clone(store.database())));
         Self {
@@ -96,6 +109,7 @@ impl Plugins {
             letters,
             jobs,
             kept,
+            packages,
             runtime: None,
             records: Mutex::default(),
             installs: Mutex::default(),
@@ -139,12 +153,19 @@ impl Plugins {
         });
     }
 
+    /// Sees that what is about to be loaded is what was installed, and is trusted still.
+    fn admissible(&self, plugin: &Installed) -> Result<(), InstallError> {
+        let generation = self.store.generation_of(&plugin.record)?;
+        self.packages.trust.check(&generation)?;
+        Ok(self.store.check(&generation)?)
+    }
+
     /// Starts a plugin. That it does not start is no error here: its state says why.
     fn start(&self, runtime: &Runtime, plugin: &Installed) -> Result<(), InstallError> {
         for warning in plugin.manifest.warnings() {
             warn!(runtime.logs().logger(), "A manifest has a flaw."; "warning" => %warning, "plugin" => &plugin.record.name);
         }
-        match spec(plugin) {
+        match self.admissible(plugin).and_then(|()| spec(plugin)) {
             Ok(spec) => match runtime.start(spec) {
                 Ok(()) | Err(RuntimeError::Start { .. }) => Ok(()),
                 Err(why) => Err(why.into()),
@@ -154,53 +175,6 @@ impl Plugins {
                 Ok(())
             }
         }
-    }
-
-    /// Installs the plugin in `folder` and, on a running host, starts it.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError`]; nothing is installed then. A plugin that is installed and does not start is no error: its
-    /// view says why.
-    pub fn install(&self, folder: &Path) -> Result<PluginView, InstallError> {
-        let manifest = Store::read_manifest(folder)?;
-        let name = manifest.name.to_string();
-        ConfigSchema::compile(&manifest)
-            .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
-        let refuse_twice = |before: Option<Installed>| match before {
-            Some(before) => {
-                Err(InstallError::AlreadyInstalled { plugin: name.clone(), version: before.record.version })
-            }
-            None => Ok(()),
-        };
-        // Two of the same content would share its files, and one that is refused removes them.
-        let _installing = self.installs.lock().unwrap_or_else(PoisonError::into_inner);
-        refuse_twice(self.store.get(&name)?)?;
-        let version = manifest.version.to_string();
-        let identity = Identity { name: &name, version: &version };
-        // Before it is copied: it may be anything, and large.
-        let source = Store::library_in(folder, &manifest)?;
-        self.loader.judge(&source, identity)?;
-        let (record, library) = self.store.import(folder, &manifest)?;
-        if let Err(refusal) = self.loader.admit(&library, &source, identity) {
-            if let (Err(why), Some(runtime)) = (self.store.discard(&record), &self.runtime) {
-                warn!(runtime.logs().logger(), "The copy of a plugin that is refused cannot be removed."; "error" => %why, "plugin" => &name);
-            }
-            return Err(refusal.into());
-        }
-        let plugin = {
-            // Copying and trying take long: only what decides is done under the lock.
-            let _records = self.records();
-            refuse_twice(self.store.get(&name)?)?;
-            self.store.save(&record)?;
-            self.installed(&name)?
-        };
-        if let Some(runtime) = &self.runtime {
-            runtime.add(&name, &plugin.record.version, State::Installed);
-            runtime.announce_done("plugin.installed", &name, &plugin.record.version);
-            self.start(runtime, &plugin)?;
-        }
-        Ok(self.view(&plugin))
     }
 
     /// All installed plugins, by name.
@@ -359,6 +333,10 @@ impl Plugins {
         if !patch.is_object() {
             return Err(InstallError::NotAnObject { plugin: name.to_owned() });
         }
+        if self.runtime.is_some() {
+            // It may have to be loaded again with it.
+            self.admissible(&self.installed(name)?)?;
+        }
         let plugin = self.change(name, |plugin| {
             let schema = schema(plugin)?;
             let old = Value::Object(plugin.record.config.clone());
@@ -387,41 +365,6 @@ impl Plugins {
             }
         }
         Ok(self.view(&plugin))
-    }
-
-    /// Stops a plugin and removes it. What it has stored waits for another installation, unless `purge` says that it goes
-    /// too. With `purge`, a plugin that was uninstalled before is purged now.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError`], also when it does not stop in time; it is installed still then.
-    pub fn uninstall(&self, name: &str, purge: bool) -> Result<(), InstallError> {
-        // What is purged is not what another installation has stored since.
-        let _installing = purge.then(|| self.installs.lock().unwrap_or_else(PoisonError::into_inner));
-        match self.installed(name) {
-            Ok(_) => self.remove(name)?,
-            // What is damaged is to be got rid of too.
-            Err(InstallError::Store(why)) if why.is_damage() => self.remove(name)?,
-            // The name becomes a path: only what can be a plugin's is one.
-            Err(InstallError::NotInstalled { .. }) if purge && name.parse::<PluginName>().is_ok() => {}
-            Err(why) => return Err(why),
-        }
-        if purge {
-            self.kept.storage.purge(name)?;
-            self.kept.databases.purge(name)?;
-        }
-        Ok(())
-    }
-
-    fn remove(&self, name: &str) -> Result<(), InstallError> {
-        if let Some(runtime) = &self.runtime
-            && runtime.state(name).is_some()
-        {
-            runtime.stop(name, State::Installed)?;
-            runtime.remove(name)?;
-        }
-        let _records = self.records();
-        Ok(self.store.remove(name)?)
     }
 
     /// Seals all secrets in the database with a new key. Answers how many configurations were sealed.
@@ -502,7 +445,9 @@ impl Plugins {
             .and_then(|runtime| runtime.state(name))
             .unwrap_or_else(|| at_rest(&plugin.record));
         let consumers = self.runtime.as_ref().map(|runtime| runtime.consumers(name)).unwrap_or_default();
-        PluginView::new(plugin, state, &consumers)
+        let mut view = PluginView::new(plugin, state, &consumers);
+        self.view_trust(&plugin.record, &mut view);
+        view
     }
 
     fn records(&self) -> MutexGuard<'_, ()> {

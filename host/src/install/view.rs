@@ -9,7 +9,7 @@ use crate::{
     clock,
     events::{Consumer, Counts, DeadLetter},
     runtime::State,
-    store::Installed,
+    store::{Generation, Installed, Record, TrustLevel},
 };
 
 /// A plugin, as listings and the HTTP interface show it. Holds no secret.
@@ -33,6 +33,17 @@ pub struct PluginView {
     pub installed_at: String,
     /// What it is allowed.
     pub permissions: Vec<String>,
+    /// Why its files are taken.
+    pub trust: TrustLevel,
+    /// Who signed it: the name of the key when it was installed, and its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// The last day on which it may be unsigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned_until: Option<String>,
+    /// The version that it stays at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// What is questionable in its manifest.
     pub warnings: Vec<String>,
     /// Its consumers.
@@ -102,6 +113,10 @@ impl PluginView {
             enabled: record.enabled,
             installed_at: clock::rfc3339(record.installed_us),
             permissions: record.permissions.clone(),
+            trust: TrustLevel::Folder,
+            signer: None,
+            unsigned_until: None,
+            pinned: None,
             warnings: manifest.warnings().iter().map(ToString::to_string).collect(),
             consumers: consumers.iter().map(|consumer| ConsumerView::new(consumer)).collect(),
             jobs: None,
@@ -123,6 +138,10 @@ impl PluginView {
             enabled: false,
             installed_at: String::new(),
             permissions: Vec::new(),
+            trust: TrustLevel::Folder,
+            signer: None,
+            unsigned_until: None,
+            pinned: None,
             warnings: Vec::new(),
             consumers: Vec::new(),
             jobs: None,
@@ -169,4 +188,46 @@ impl DeadLetterView {
         let data = serde_json::from_slice(&letter.event.data).unwrap_or_default();
         Self { data: Some(data), ..letter.into() }
     }
+}
+
+/// A version whose files are kept.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GenerationView {
+    /// The version.
+    pub version: String,
+    /// Whether it is the one that is installed.
+    pub current: bool,
+    /// Why its files are taken.
+    pub trust: TrustLevel,
+    /// Who signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// The SHA-256 of its `package.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The folder of its files.
+    pub content: String,
+    /// When it was installed, RFC 3339.
+    pub installed_at: String,
+}
+
+impl GenerationView {
+    pub(super) fn new(generation: &Generation, record: &Record) -> Self {
+        Self {
+            version: generation.version.clone(),
+            current: generation.content == record.content,
+            trust: generation.provenance.trust,
+            signer: signer(generation),
+            package: generation.provenance.package.clone(),
+            content: generation.content.clone(),
+            installed_at: clock::rfc3339(generation.installed_us),
+        }
+    }
+}
+
+/// Who signed a version, for people.
+pub(super) fn signer(generation: &Generation) -> Option<String> {
+    let provenance = &generation.provenance;
+    let key = provenance.key.as_deref()?;
+    Some(format!("{} ({key})", provenance.signer.as_deref().unwrap_or("a key without a name")))
 }

@@ -67,6 +67,11 @@ impl HostFacts {
         self.version
     }
 
+    /// The glibc that it runs with, if it does.
+    pub(super) fn glibc(&self) -> Option<Glibc> {
+        self.glibc
+    }
+
     /// Whether a library fits; if so, what it says of itself.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use std::{
 };
 
 use slog::{Logger, debug, warn};
+use streamspace_package::Machine;
 use streamspace_plugin::Facts;
 
 use self::file::Source;
@@ -104,6 +105,13 @@ impl Loader {
         let library = Library::open(path).map_err(known)?;
         same_facts(path, facts, &library.facts).map_err(known)?;
         Ok(library)
+    }
+
+    /// What a package has to have a library for.
+    #[must_use]
+    pub fn machine(&self) -> Machine {
+        let glibc = self.host.glibc().map(|Glibc(major, minor)| streamspace_package::Glibc { major, minor });
+        Machine::this(glibc)
     }
 
     /// The libraries that crashed or hung the process that tried them.

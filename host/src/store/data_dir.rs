@@ -247,7 +247,7 @@ fn move_all(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Waits until a folder, and all that is in it, is on the disk.
-fn sync(path: &Path) -> io::Result<()> {
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             sync(&entry?.path())?;

@@ -12,16 +12,20 @@ use sha2::{Digest, Sha256};
 use streamspace_plugin::manifest::{Manifest, ManifestError};
 
 use super::{
-    DataDir, Database, DatabaseError, Record, SecretError, SecretKeys,
+    DataDir, Database, DatabaseError, Generation, Operation, Provenance, Record, SecretError, SecretKeys,
     assets::{ASSETS, MAX_ASSET_BYTES, asset_files},
-    data_dir::make_private_dir,
+    data_dir::{make_private_dir, sync},
+    files, generations,
     migrations::{MAX_MIGRATION_BYTES, migration_files},
+    operations,
     records::{RecordError, Records},
 };
 use crate::{clock, hex::hex};
 
 /// The largest library that is installed, in bytes.
 const MAX_LIBRARY_BYTES: u64 = 512 * 1024 * 1024;
+/// What the names of folders begin with that are being filled.
+pub(super) const STAGING: &str = ".staging-";
 /// The largest other file that is installed, in bytes.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -74,6 +78,26 @@ pub enum StoreError {
     /// The keys for secrets cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A package cannot be unpacked.
+    #[error(transparent)]
+    Package(#[from] Box<streamspace_package::PackageError>),
+    /// A file is not as it was installed.
+    #[error(
+        "a file of the plugin `{plugin}` is not as it was installed: {}: expected {expected}, found {found}. Nothing of it \
+         is loaded. Find out who changed it; then uninstall the plugin and install it again, or go back to a version that \
+         is kept with `streamspace plugin rollback {plugin}`",
+        path.display()
+    )]
+    Changed {
+        /// The plugin.
+        plugin: String,
+        /// The file.
+        path: PathBuf,
+        /// What was installed.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// A record leads elsewhere.
     #[error(
         "the record of the plugin `{plugin}` is damaged: {reason}. Restore a backup, or uninstall the plugin"
@@ -91,9 +115,13 @@ impl StoreError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged { .. } | Self::Manifest { .. } | Self::Io { .. } | Self::NoLibrary { .. } => true,
+            Self::Damaged { .. }
+            | Self::Changed { .. }
+            | Self::Manifest { .. }
+            | Self::Io { .. }
+            | Self::NoLibrary { .. } => true,
             Self::Record(why) => !matches!(why, RecordError::Database(_)),
-            Self::File { .. } | Self::Database(_) | Self::Secret(_) => false,
+            Self::File { .. } | Self::Package(_) | Self::Database(_) | Self::Secret(_) => false,
         }
     }
 }
@@ -104,6 +132,19 @@ pub struct Installed {
     /// The record.
     pub record: Record,
     /// The manifest.
+    pub manifest: Manifest,
+    /// The library's path.
+    pub library: PathBuf,
+}
+
+/// A version whose files are in the store, and that is not installed yet.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its record, as of a plugin that was not there before.
+    pub record: Record,
+    /// Its files, and who answers for them.
+    pub generation: Generation,
+    /// Its manifest.
     pub manifest: Manifest,
     /// The library's path.
     pub library: PathBuf,
@@ -121,7 +162,7 @@ pub struct Listed {
 /// The installed plugins of one data folder.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     records: Records,
 }
 
@@ -164,63 +205,82 @@ impl Store {
         if library.exists() { Ok(library) } else { Err(StoreError::NoLibrary { path: library }) }
     }
 
-    /// Copies the files of a plugin's folder into the store and answers with the record to save and the path of the
-    /// library. The plugin is not installed before its record is
-    /// [saved](Self::save).
+    /// Copies the files of a plugin's folder into the store. The plugin is not installed before this is
+    /// [written down](Self::commit).
     ///
     /// # Errors
     ///
     /// [`StoreError`] says which file, expected and found.
-    pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<(Record, PathBuf), StoreError> {
+    pub fn import(&self, folder: &Path, manifest: &Manifest) -> Result<Imported, StoreError> {
+        self.put(manifest, Provenance::FOLDER, |library, staging| copy_in(folder, manifest, library, staging))
+    }
+
+    /// Puts the files of a version into the store: `fill` puts them into a folder that is empty, and answers with the
+    /// name that their content gives it.
+    pub(super) fn put(
+        &self,
+        manifest: &Manifest,
+        provenance: Provenance,
+        fill: impl FnOnce(&str, &Path) -> Result<String, StoreError>,
+    ) -> Result<Imported, StoreError> {
         let library = library_name(manifest)?;
         let home = self.root.join(manifest.name.as_str());
         make_private_dir(&home).map_err(failed("make the folder", &home))?;
-        let content = match copy_in(folder, manifest, &library, &home) {
-            Ok(content) => content,
-            Err(why) => {
-                // It stays if another version is in it.
-                let _ = fs::remove_dir(&home);
-                return Err(why);
-            }
+        let put = || -> Result<_, StoreError> {
+            let staging = tempfile::Builder::new()
+                .prefix(STAGING)
+                .tempdir_in(&home)
+                .map_err(failed("make a folder in", &home))?;
+            let content = fill(&library, staging.path())?;
+            let files = files::hashes(staging.path())?;
+            place(staging, &home, &content)?;
+            Ok((content, files))
         };
-        let path = home.join(&content).join(&library);
+        let (content, files) = put().inspect_err(|_| {
+            // It stays if another version is in it.
+            let _ = fs::remove_dir(&home);
+        })?;
+        let now = clock::unix_time_us();
         let record = Record {
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
-            content,
-            library,
+            content: content.clone(),
+            library: library.clone(),
             enabled: true,
             quarantine: None,
             config: Map::new(),
             permissions: manifest.permissions.iter().map(ToString::to_string).collect(),
-            installed_us: clock::unix_time_us(),
+            installed_us: now,
         };
-        Ok((record, path))
+        let path = home.join(&content).join(&library);
+        let generation = Generation {
+            plugin: record.name.clone(),
+            content,
+            version: record.version.clone(),
+            library,
+            provenance,
+            files,
+            installed_us: now,
+        };
+        Ok(Imported { record, generation, manifest: manifest.clone(), library: path })
     }
 
-    /// The folders of a plugin's versions, installed or not: the hashes that they are named after.
+    /// Removes a version's files, unless something names them: those that were put there and are not to be installed, or
+    /// are not kept any more.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when they cannot be listed.
-    pub fn contents(&self, name: &str) -> Result<Vec<String>, StoreError> {
-        let home = self.root.join(name);
-        let entries = match fs::read_dir(&home) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("read", &home))?,
-        };
-        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-        names.collect::<io::Result<_>>().map_err(failed("read", &home))
-    }
-
-    /// Removes what was imported and is not to be installed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`] when it cannot be removed.
-    pub fn discard(&self, record: &Record) -> Result<(), StoreError> {
-        let home = self.root.join(&record.name);
-        let files = home.join(&record.content);
+    /// [`StoreError`] when they cannot be removed.
+    pub fn discard(&self, plugin: &str, content: &str) -> Result<(), StoreError> {
+        if !is_file_name(plugin) || !is_file_name(content) {
+            return Ok(());
+        }
+        let is_kept = self.generations(plugin)?.iter().any(|generation| generation.content == content);
+        if is_kept || self.content(plugin)?.as_deref() == Some(content) {
+            return Ok(());
+        }
+        let home = self.root.join(plugin);
+        let files = home.join(content);
         match fs::remove_dir_all(&files) {
             // Somebody else installed, and was refused, the same.
             Err(why) if why.kind() == io::ErrorKind::NotFound => {}
@@ -231,13 +291,33 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a record down. With the first one, the plugin is installed.
+    /// Writes a record down that was changed.
     ///
     /// # Errors
     ///
     /// [`StoreError::Record`].
     pub fn save(&self, record: &Record) -> Result<(), StoreError> {
         Ok(self.records.save(record)?)
+    }
+
+    /// Writes down which version is installed, and how far `operation` has come with that: both or neither. With the first
+    /// record, the plugin is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Record`].
+    pub fn commit(
+        &self,
+        record: &Record,
+        generation: Option<&Generation>,
+        operation: &Operation,
+    ) -> Result<(), StoreError> {
+        Ok(self.records.save_and(record, |connection| {
+            if let Some(generation) = generation {
+                generations::save(connection, generation)?;
+            }
+            operations::note(connection, operation)
+        })?)
     }
 
     /// What a plugin was granted, and when, microseconds since 1970-01-01 UTC.
@@ -296,22 +376,62 @@ impl Store {
             let reason = "its names are not those of its folder".to_owned();
             return Err(StoreError::Damaged { plugin: name.to_owned(), reason });
         }
-        let folder = self.root.join(name).join(&record.content);
-        let manifest = Self::read_manifest(&folder)?;
-        let library = folder.join(&record.library);
-        Ok(Some(Installed { record, manifest, library }))
+        self.read(record).map(Some)
     }
 
-    /// Removes a plugin: its record first, then its files. A library that is loaded stays mapped.
+    /// The folder of a version's files.
+    #[must_use]
+    pub fn folder(&self, plugin: &str, content: &str) -> PathBuf {
+        self.root.join(plugin).join(content)
+    }
+
+    /// The record of an installed plugin, whatever its files are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Record`].
+    pub fn record(&self, name: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.records.get(name)?)
+    }
+
+    /// The names of the installed plugins, in order.
+    pub(super) fn names(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.records.names()?)
+    }
+
+    /// The folder of a plugin's files, whether they can be read or not.
+    pub(super) fn content(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.records.content(name)?)
+    }
+
+    /// What the files of a record say.
+    pub(super) fn read(&self, record: Record) -> Result<Installed, StoreError> {
+        let folder = self.root.join(&record.name).join(&record.content);
+        let manifest = Self::read_manifest(&folder)?;
+        let library = folder.join(&record.library);
+        Ok(Installed { record, manifest, library })
+    }
+
+    /// Removes a plugin's record, and writes down how far `operation` has come with that: both or neither.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn forget(&self, operation: &Operation) -> Result<(), StoreError> {
+        Ok(self
+            .records
+            .remove_and(&operation.plugin, |connection| operations::note(connection, operation))?)
+    }
+
+    /// Removes the files of a plugin that was forgotten. A library that is loaded stays mapped.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when something cannot be removed.
-    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+    pub fn remove_files(&self, name: &str) -> Result<(), StoreError> {
         if !is_file_name(name) {
             return Ok(());
         }
-        self.records.remove(name)?;
         let home = self.root.join(name);
         match fs::remove_dir_all(&home) {
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -320,47 +440,41 @@ impl Store {
     }
 }
 
-/// Copies a plugin's files into a folder below `home` that is named after their hash, and answers with that name.
-fn copy_in(folder: &Path, manifest: &Manifest, library: &str, home: &Path) -> Result<String, StoreError> {
-    let staging = tempfile::Builder::new()
-        .prefix(".staging-")
-        .tempdir_in(home)
-        .map_err(failed("make a folder in", home))?;
+/// Moves a folder that was filled to its place below `home`.
+fn place(staging: tempfile::TempDir, home: &Path, content: &str) -> Result<(), StoreError> {
+    let target = home.join(content);
+    // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
+    if target.exists() {
+        return Ok(());
+    }
+    sync(staging.path()).map_err(failed("write", staging.path()))?;
+    fs::rename(staging.path(), &target).map_err(failed("move into place", &target))?;
+    // It is not there any more to be removed.
+    let _ = staging.keep();
+    sync_folder(home)
+}
 
+/// Copies a plugin's files into an empty folder, and answers with the hash of those that make the plugin what it is.
+fn copy_in(folder: &Path, manifest: &Manifest, library: &str, staging: &Path) -> Result<String, StoreError> {
     let mut hash = Sha256::new();
-    copy(
-        &within(folder, "manifest.json")?,
-        &staging.path().join("manifest.json"),
-        MAX_FILE_BYTES,
-        &mut hash,
-    )?;
-    copy(&within(folder, library)?, &staging.path().join(library), MAX_LIBRARY_BYTES, &mut hash)?;
+    copy(&within(folder, "manifest.json")?, &staging.join("manifest.json"), MAX_FILE_BYTES, &mut hash)?;
+    copy(&within(folder, library)?, &staging.join(library), MAX_LIBRARY_BYTES, &mut hash)?;
     for file in migration_files(folder)? {
         // Its name says when it is run.
-        copy_named(folder, staging.path(), &file, MAX_MIGRATION_BYTES, &mut hash)?;
+        copy_named(folder, staging, &file, MAX_MIGRATION_BYTES, &mut hash)?;
     }
     for file in asset_files(folder)? {
         // Its name says where it is found.
-        copy_named(folder, staging.path(), &Path::new(ASSETS).join(file), MAX_ASSET_BYTES, &mut hash)?;
+        copy_named(folder, staging, &Path::new(ASSETS).join(file), MAX_ASSET_BYTES, &mut hash)?;
     }
     let icon = manifest.icon.as_deref().filter(|icon| is_file_name(icon));
     for extra in ["README.md"].into_iter().chain(icon) {
         let path = within(folder, extra)?;
         if path.is_file() {
-            // They are for people: the plugin is the same without them.
-            copy(&path, &staging.path().join(extra), MAX_FILE_BYTES, &mut Sha256::new())?;
+            copy(&path, &staging.join(extra), MAX_FILE_BYTES, &mut hash)?;
         }
     }
-    let content = hex(&hash.finalize());
-    let target = home.join(&content);
-    // A folder of this name holds these very bytes, and may be loaded: it is left as it is.
-    if !target.exists() {
-        fs::rename(staging.path(), &target).map_err(failed("move into place", &target))?;
-        // It is not there any more to be removed.
-        let _ = staging.keep();
-        sync_folder(home)?;
-    }
-    Ok(content)
+    Ok(hex(&hash.finalize()))
 }
 
 /// Copies a file by its path in the plugin's folder, which is a part of the hash.
@@ -398,7 +512,7 @@ fn library_name(manifest: &Manifest) -> Result<String, StoreError> {
 }
 
 /// Whether `name` is the name of one file and no way to another folder.
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     let mut components = Path::new(name).components();
     matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
         && !name.contains(['\\', '\0'])
@@ -457,7 +571,7 @@ pub(super) fn within(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
     })
 }
 
-fn open_regular(path: &Path, limit: u64) -> Result<File, StoreError> {
+pub(crate) fn open_regular(path: &Path, limit: u64) -> Result<File, StoreError> {
     let check = |metadata: fs::Metadata| {
         if !metadata.is_file() {
             return Err(StoreError::File {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Database, DatabaseError, SecretError, SecretKeys,
+    Connection, Database, DatabaseError, SecretError, SecretKeys,
     database::on,
     schema::{grants, plugins},
 };
@@ -103,6 +103,13 @@ impl Records {
         })
     }
 
+    /// The folder of a plugin's files.
+    pub(super) fn content(&self, name: &str) -> Result<Option<String>, DatabaseError> {
+        self.database.with("read which version is installed", |connection| {
+            on!(connection, |c| plugins::table.find(name).select(plugins::content).first(c).optional())
+        })
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<Option<Record>, RecordError> {
         // Held from before the row is read: it is sealed with a key that is there still when it is opened.
         let keys = self.keys();
@@ -154,6 +161,15 @@ impl Records {
 
     /// Writes a record, new or changed, whole.
     pub(super) fn save(&self, record: &Record) -> Result<(), RecordError> {
+        self.save_and(record, |_| Ok(()))
+    }
+
+    /// As [`save`](Self::save), with more in the same transaction.
+    pub(super) fn save_and(
+        &self,
+        record: &Record,
+        more: impl FnOnce(&mut Connection) -> QueryResult<()>,
+    ) -> Result<(), RecordError> {
         let damaged = |why: serde_json::Error| RecordError::Config {
             plugin: record.name.clone(),
             reason: why.to_string(),
@@ -194,8 +210,9 @@ impl Records {
                             .on_conflict_do_nothing()
                             .execute(c)?;
                     }
-                    Ok(())
-                })
+                    QueryResult::Ok(())
+                })?;
+                more(connection)
             })
         })?;
         Ok(())
@@ -211,11 +228,18 @@ impl Records {
         Ok(())
     }
 
-    pub(super) fn remove(&self, name: &str) -> Result<(), DatabaseError> {
+    /// Removes what is known of a plugin, its generations included, and does more in the same transaction.
+    pub(super) fn remove_and(
+        &self,
+        name: &str,
+        more: impl FnOnce(&mut Connection) -> QueryResult<()>,
+    ) -> Result<(), DatabaseError> {
         self.database.with("remove what is known of a plugin", |connection| {
-            on!(connection, |c| diesel::delete(plugins::table.find(name)).execute(c))
-        })?;
-        Ok(())
+            connection.write(|connection| {
+                on!(connection, |c| diesel::delete(plugins::table.find(name)).execute(c))?;
+                more(connection)
+            })
+        })
     }
 
     /// Seals everything with a new key and forgets the old one. Answers how many were sealed. Broken off, it is

@@ -220,6 +220,65 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trusted_keys (public_key) {
+        public_key -> Text,
+        key_id -> Text,
+        name -> Text,
+        added_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (subject) {
+        subject -> Text,
+        reason -> Text,
+        revoked_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    unsigned_plugins (plugin) {
+        plugin -> Text,
+        until_us -> BigInt,
+        allowed_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    plugin_generations (plugin, content) {
+        plugin -> Text,
+        content -> Text,
+        version -> Text,
+        library -> Text,
+        trust -> Text,
+        key_id -> Nullable<Text>,
+        signer -> Nullable<Text>,
+        package -> Nullable<Text>,
+        files -> Text,
+        installed_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    plugin_pins (plugin) {
+        plugin -> Text,
+        version -> Text,
+    }
+}
+
+diesel::table! {
+    plugin_operations (plugin) {
+        plugin -> Text,
+        kind -> Text,
+        step -> Text,
+        from_content -> Nullable<Text>,
+        to_content -> Nullable<Text>,
+        purge -> Bool,
+        begun_us -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(plugins, grants);
 diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);
 diesel::allow_tables_to_appear_in_same_query!(user_groups, group_members, group_permissions, users);

@@ -2,10 +2,12 @@
 
 mod blocked;
 mod config;
+mod consent;
 mod consumers;
 mod contributions;
 mod disable;
 mod enable;
+mod generations;
 mod grants;
 mod health;
 mod inspect;
@@ -14,6 +16,9 @@ mod job;
 mod jobs;
 mod list;
 mod logs;
+mod pin;
+mod plan;
+mod rollback;
 mod routes;
 mod show;
 mod unblock;
@@ -28,10 +33,18 @@ use crate::{config::Overrides, install::PluginView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Install a plugin from a folder with its manifest.json and library
+    /// Install a plugin from a package, or from a folder with its manifest.json and library
     Install(install::Install),
+    /// Show what installing a package, or upgrading to it, would change
+    Plan(plan::ShowPlan),
     /// Put another version of a plugin in the place of the installed one, while it serves
     Upgrade(upgrade::Upgrade),
+    /// Go back to an earlier version that is kept
+    Rollback(rollback::Rollback),
+    /// List the versions of a plugin that are kept
+    Generations(generations::Generations),
+    /// Have a plugin stay at a version
+    Pin(pin::Pin),
     /// List the installed plugins
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
@@ -76,7 +89,11 @@ impl Verb {
         let target = || Target::find(&config);
         match self {
             Self::Install(verb) => verb.run(global, &target()?),
+            Self::Plan(verb) => verb.run(global, &target()?),
             Self::Upgrade(verb) => verb.run(global, &target()?),
+            Self::Rollback(verb) => verb.run(global, &target()?),
+            Self::Generations(verb) => verb.run(global, &target()?),
+            Self::Pin(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
             Self::Health(verb) => verb.run(global, &target()?),

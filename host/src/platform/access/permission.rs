@@ -61,6 +61,8 @@ permissions! {
         "See everybody's sessions.";
     SessionsManage = "sessions.manage", Operator,
         "Create, change and end everybody's sessions.";
+    HostTrust = "host.trust", Admin,
+        "Say whose packages are taken: trust and revoke keys, revoke packages, let plugins be unsigned for a while.";
     HostObserve = "host.observe", Operator,
         "See the host's metrics, logs and live changes.";
 }
