@@ -6,6 +6,7 @@ mod error;
 mod grants;
 mod health;
 mod jobs;
+pub mod resolve;
 mod view;
 
 use std::{

@@ -162,6 +162,60 @@ diesel::table! {
 }
 
 diesel::table! {
+    catalogues (name) {
+        name -> Text,
+        location -> Text,
+        public_key -> Nullable<Text>,
+        next_key -> Nullable<Text>,
+        version -> BigInt,
+        digest -> Text,
+        expires_us -> BigInt,
+        added_us -> BigInt,
+        synced_us -> BigInt,
+        failed_us -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    catalogue_listings (catalogue, plugin) {
+        catalogue -> Text,
+        plugin -> Text,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    catalogue_revocations (catalogue, subject) {
+        catalogue -> Text,
+        subject -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    plugin_ratings (plugin, user_id) {
+        plugin -> Text,
+        user_id -> Text,
+        rating -> BigInt,
+        review -> Text,
+        created_us -> BigInt,
+        updated_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    plugin_downloads (plugin) {
+        plugin -> Text,
+        installs -> BigInt,
+        version -> Text,
+        package -> Text,
+        catalogue -> Text,
+        installed_us -> BigInt,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Text,
         owner -> Text,
