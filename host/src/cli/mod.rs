@@ -6,6 +6,7 @@
     reason = "a command line answers on the standard streams"
 )]
 
+mod catalog;
 mod config;
 mod db;
 mod dead_letters;
@@ -18,6 +19,7 @@ mod openapi;
 mod password;
 mod plugin;
 mod probe;
+mod progress;
 mod secrets;
 mod serve;
 mod session;
@@ -70,6 +72,9 @@ enum Verb {
     /// Install, look at, configure and remove plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
+    /// Add, sync and search catalogues of plugins, and build one
+    #[command(subcommand)]
+    Catalog(catalog::Verb),
     /// Look at desktop sessions, make them, change their states and share them
     #[command(subcommand)]
     Session(session::Verb),
@@ -113,6 +118,7 @@ pub fn run() -> ExitCode {
         Verb::Logs(logs) => logs.run(&cli.global),
         Verb::Status(status) => status.run(&cli.global),
         Verb::Plugin(verb) => verb.run(&cli.global),
+        Verb::Catalog(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),

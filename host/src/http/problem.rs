@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    catalog::CatalogError,
     events::{EmitError, LogError, TapError},
-    install::InstallError,
+    install::{InstallError, PlanError},
     loader::{Refusal, Rule, VerdictsError},
     platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
@@ -263,6 +264,32 @@ impl From<InstallError> for Problem {
             _ => None,
         };
         Self { refusal, ..Self::new(status, error.code(), &error) }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        let status = match &error {
+            CatalogError::NoCatalogue { .. } | CatalogError::NoListing { .. } => StatusCode::NOT_FOUND,
+            CatalogError::Taken { .. } | CatalogError::Imported { .. } => StatusCode::CONFLICT,
+            CatalogError::NoAccount => StatusCode::FORBIDDEN,
+            CatalogError::Database(_) => return Self::of_database(error.code(), error.to_string()),
+            CatalogError::Fetch { .. } => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.code(), &error)
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Catalog(why) => why.into(),
+            PlanError::Install(why) => why.into(),
+            PlanError::Fetch(why) => Self::new(StatusCode::BAD_GATEWAY, why.code(), &why),
+            PlanError::Wish { .. } => Self::bad_request(error.code(), &error),
+            PlanError::Unresolved(_) => Self::new(StatusCode::CONFLICT, error.code(), &error),
+        }
     }
 }
 

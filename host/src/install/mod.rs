@@ -6,6 +6,7 @@ mod error;
 mod grants;
 mod health;
 mod jobs;
+mod planner;
 pub mod resolve;
 mod view;
 
@@ -25,6 +26,7 @@ pub use self::{
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
+    planner::{OutdatedView, PlanError, PlanView, Planner, StepView, wish},
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{

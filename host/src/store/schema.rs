@@ -164,6 +164,7 @@ diesel::table! {
 diesel::table! {
     catalogues (name) {
         name -> Text,
+        own_name -> Text,
         location -> Text,
         public_key -> Nullable<Text>,
         next_key -> Nullable<Text>,
@@ -279,3 +280,4 @@ diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);
 diesel::allow_tables_to_appear_in_same_query!(user_groups, group_members, group_permissions, users);
 diesel::allow_tables_to_appear_in_same_query!(tokens, users);
 diesel::allow_tables_to_appear_in_same_query!(sessions, session_tags, session_shares);
+diesel::allow_tables_to_appear_in_same_query!(plugin_ratings, users);

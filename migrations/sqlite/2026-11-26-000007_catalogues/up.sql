@@ -1,6 +1,7 @@
 -- Catalogues of plugins.
 CREATE TABLE catalogues (
     name       TEXT    NOT NULL PRIMARY KEY,
+    own_name   TEXT    NOT NULL,            -- what its index calls itself
     location   TEXT    NOT NULL,            -- a URL, or a folder; of an imported one the file
     public_key TEXT,                        -- what its index is signed with; null: it was imported and has no signature
     next_key   TEXT,                        -- what it may be signed with from now on too: its index says so

@@ -138,7 +138,7 @@ impl ReportFormatter<Node, Choices, String> for Words<'_> {
     fn format_terms(&self, terms: &Map<Node, Term<Choices>>) -> String {
         let mut terms: Vec<(&Node, Term<Choices>)> =
             terms.iter().filter(|(node, _)| **node != Node::Goal).map(|(node, term)| (node, plain(term))).collect();
-        terms.sort_by_key(|(node, term)| (!term.is_positive(), (*node).clone()));
+        terms.sort_by_key(|(node, term)| (matches!(term, Term::Negative(_)), (*node).clone()));
         match terms.as_slice() {
             [] => "this cannot be done".to_owned(),
             [(node, Term::Positive(set))] => format!("{} cannot be used", self.of(node, set)),

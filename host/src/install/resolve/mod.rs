@@ -390,7 +390,7 @@ impl DependencyProvider for Problem<'_> {
         let (name, version) = match (node, choice) {
             (Node::Goal, _) => return Ok(Dependencies::Available(goals())),
             (Node::Plugin(name), Choice::Version(version)) => (name, version),
-            _ => return Ok(Dependencies::Available(pubgrub::Map::default())),
+            _ => return Ok(Dependencies::Available(std::iter::empty().collect())),
         };
         let possible = self.possible(name).into_iter().find(|possible| possible.version == version);
         let Some(possible) = possible else {
@@ -399,7 +399,7 @@ impl DependencyProvider for Problem<'_> {
         if let Some(reason) = possible.unusable {
             return Ok(Dependencies::Unavailable(reason.to_owned()));
         }
-        let mut all: pubgrub::Map<Node, Choices> = self
+        let mut all: BTreeMap<Node, Choices> = self
             .needs(&possible)
             .map(|(name, range)| (Node::Plugin(name.clone()), ranges::meeting(range)))
             .collect();
@@ -409,7 +409,7 @@ impl DependencyProvider for Problem<'_> {
         if self.contested.contains(name.as_str()) {
             all.insert(Node::Presence(name.clone()), ranges::exactly(version));
         }
-        Ok(Dependencies::Available(all))
+        Ok(Dependencies::Available(all.into_iter().collect()))
     }
 
     fn should_cancel(&self) -> Result<(), TookTooLong> {

@@ -61,6 +61,8 @@ permissions! {
         "See everybody's sessions.";
     SessionsManage = "sessions.manage", Operator,
         "Create, change and end everybody's sessions.";
+    CatalogUse = "catalog.use", User,
+        "Look for plugins in the catalogues, and rate them.";
     HostObserve = "host.observe", Operator,
         "See the host's metrics, logs and live changes.";
 }
@@ -139,7 +141,7 @@ mod tests {
         for forbidden in ["plugins.manage", "users.manage", "events.emit"] {
             assert!(!may.contains(&forbidden), "{forbidden}");
         }
-        assert_eq!(Role::User.permissions().collect::<Vec<_>>(), ["sessions.own"]);
+        assert_eq!(Role::User.permissions().collect::<Vec<_>>(), ["sessions.own", "catalog.use"]);
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! Catalogues, on a host that runs and on one that does not.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use streamspace_package::PublicKey;
+
+use super::{Client, Method, Target};
+use crate::{
+    catalog::{CatalogEntry, CatalogError, CatalogPage, CatalogView, Catalogues, NewCatalog, Search, SyncView},
+    config::Config,
+    install::{OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+};
+
+/// Makes a list of what is at `key`.
+fn list<T: DeserializeOwned>(mut answer: Value, key: &str) -> anyhow::Result<Vec<T>> {
+    Ok(serde_json::from_value(answer[key].take())?)
+}
+
+impl Target {
+    fn on_catalogs<T>(
+        &self,
+        running: impl FnOnce(&Client) -> anyhow::Result<T>,
+        stopped: impl FnOnce(&Catalogues) -> Result<T, CatalogError>,
+    ) -> anyhow::Result<T> {
+        match self {
+            Self::Running(client) => running(client),
+            Self::Stopped { database, config, .. } => {
+                let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
+                stopped(&catalogues).map_err(|why| anyhow!("{why} ({})", why.code()))
+            }
+        }
+    }
+
+    fn planning<T>(
+        &self,
+        running: impl FnOnce(&Client) -> anyhow::Result<T>,
+        stopped: impl FnOnce(Planner<'_>) -> Result<T, PlanError>,
+    ) -> anyhow::Result<T> {
+        match self {
+            Self::Running(client) => running(client),
+            Self::Stopped { plugins, database, config, .. } => {
+                let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
+                let done = stopped(Planner::new(plugins, &catalogues));
+                done.map_err(|why| anyhow!("{why} ({})", why.code()))
+            }
+        }
+    }
+
+    pub(in crate::cli) fn catalogs(&self) -> anyhow::Result<Vec<CatalogView>> {
+        self.on_catalogs(
+            |client| list(client.call(Method::Get, &["catalogs"], None)?, "catalogs"),
+            Catalogues::list,
+        )
+    }
+
+    pub(in crate::cli) fn add_catalog(
+        &self,
+        location: &str,
+        key: PublicKey,
+        name: Option<String>,
+    ) -> anyhow::Result<CatalogView> {
+        let body = json!({"location": location, "key": key.to_string(), "name": name});
+        let new = NewCatalog { location: location.to_owned(), key, name };
+        self.on_catalogs(
+            |client| client.call(Method::Post, &["catalogs"], Some(body)),
+            |catalogues| catalogues.add(&new),
+        )
+    }
+
+    pub(in crate::cli) fn remove_catalog(&self, name: &str) -> anyhow::Result<()> {
+        self.on_catalogs(
+            |client| client.call::<Value>(Method::Delete, &["catalogs", name], None).map(drop),
+            |catalogues| catalogues.remove(name),
+        )
+    }
+
+    pub(in crate::cli) fn sync_catalogs(&self, name: Option<&str>) -> anyhow::Result<Vec<SyncView>> {
+        self.on_catalogs(
+            |client| {
+                let body = Some(json!({"name": name}));
+                list(client.call(Method::Post, &["catalogs", "sync"], body)?, "catalogs")
+            },
+            |catalogues| catalogues.sync(name),
+        )
+    }
+
+    pub(in crate::cli) fn import_catalog(
+        &self,
+        file: &Path,
+        name: Option<String>,
+    ) -> anyhow::Result<CatalogView> {
+        let body = json!({"path": file, "name": name});
+        self.on_catalogs(
+            |client| client.call(Method::Post, &["catalogs", "import"], Some(body)),
+            |catalogues| catalogues.import(file, name.as_deref()),
+        )
+    }
+
+    pub(in crate::cli) fn search_catalogs(&self, search: &Search) -> anyhow::Result<CatalogPage> {
+        self.on_catalogs(
+            |client| {
+                let mut query = vec![
+                    ("sort", search.sort.name().to_owned()),
+                    ("skip", search.skip.to_string()),
+                    ("limit", search.limit.to_string()),
+                ];
+                let narrowing = [
+                    ("search", &search.text),
+                    ("category", &search.category),
+                    ("tag", &search.tag),
+                    ("type", &search.kind),
+                ];
+                query.extend(narrowing.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
+                client.call_with(Method::Get, &["plugins", "catalog"], &query, None)
+            },
+            |catalogues| catalogues.search(search),
+        )
+    }
+
+    pub(in crate::cli) fn catalog_entry(&self, name: &str) -> anyhow::Result<CatalogEntry> {
+        self.on_catalogs(
+            |client| client.call(Method::Get, &["plugins", "catalog", name], None),
+            |catalogues| catalogues.show(name),
+        )
+    }
+
+    /// What would be done for what is asked for.
+    pub(in crate::cli) fn plan(&self, asked: &[String], newest: bool) -> anyhow::Result<PlanView> {
+        self.planning(
+            |client| {
+                let body = json!({"plugins": asked, "newest": newest});
+                client.call(Method::Post, &["install-plans"], Some(body))
+            },
+            |planner| {
+                let wishes: Result<Vec<_>, _> = asked.iter().map(|text| wish(text, newest)).collect();
+                planner.plan(&wishes?)
+            },
+        )
+    }
+
+    pub(in crate::cli) fn outdated(&self) -> anyhow::Result<Vec<OutdatedView>> {
+        self.planning(
+            |client| list(client.call(Method::Get, &["outdated-plugins"], None)?, "plugins"),
+            |planner| planner.outdated(),
+        )
+    }
+}
