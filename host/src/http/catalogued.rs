@@ -12,8 +12,10 @@ use super::{
     query::{Query, understood},
 };
 use crate::{
-    catalog::{CatalogEntry, CatalogPage, Fetcher, Search, Sort},
-    install::{OutdatedView, PlanError, PlanView, Planner, PluginView, wish},
+    catalog::{CatalogEntry, CatalogPage, Search, Sort},
+    install::{
+        CratesView, ExactVersion, Lock, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView, wish,
+    },
     platform::access::rights::{CatalogUse, PluginsManage, PluginsRead},
     progress::Quiet,
 };
@@ -131,10 +133,14 @@ pub(super) async fn rate(
 }
 
 /// Runs an operation on the threads for blocking ones.
-async fn planning<T: Send + 'static>(
+async fn planning<T: Send + 'static, E>(
     edge: &web::Data<Edge>,
-    operation: impl FnOnce(&Edge, Planner<'_>) -> Result<T, PlanError> + Send + 'static,
-) -> Result<T, Problem> {
+    operation: impl FnOnce(&Edge, Planner<'_>) -> Result<T, E> + Send + 'static,
+) -> Result<T, Problem>
+where
+    E: Send + 'static,
+    Problem: From<E>,
+{
     let edge = edge.clone();
     let done = web::block(move || operation(&edge, Planner::new(&edge.plugins, &edge.catalogues))).await;
     match done {
@@ -174,8 +180,8 @@ pub(super) async fn plan(
 ) -> Result<HttpResponse, Problem> {
     let PlanRequest { plugins, newest } = body::json(payload, edge.max_body_bytes).await?;
     let view = planning(&edge, move |_, planner| {
-        let wishes: Result<Vec<_>, _> = plugins.iter().map(|text| wish(text, newest)).collect();
-        planner.plan(&wishes?)
+        let wishes = plugins.iter().map(|text| wish(text, newest)).collect::<Result<Vec<_>, _>>()?;
+        planner.plan(&wishes)
     });
     Ok(HttpResponse::Ok().json(view.await?))
 }
@@ -222,13 +228,46 @@ pub(super) async fn install(
 ) -> Result<HttpResponse, Problem> {
     let InstallListed { version } = body::json(payload, edge.max_body_bytes).await?;
     let plugins = planning(&edge, move |edge, planner| {
-        edge.catalogues.show(&name)?;
+        edge.catalogues.show(&name).map_err(PlanError::from)?;
         let asked = version.map_or_else(|| name.to_string(), |version| format!("{name}@{version}"));
         let plan = planner.plan(&[wish(&asked, false)?])?;
-        let fetcher = Fetcher::new(edge.catalogues.config())?;
-        planner.carry_out(&plan, edge.catalogues.data(), &fetcher, &Quiet)
+        planner.carry_out(&plan, &Quiet)
     });
     Ok(HttpResponse::Created().json(InstalledList { plugins: plugins.await? }))
+}
+
+/// What is to be installed, in this order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct InstallExactly {
+    /// Versions, down to the bytes of their packages: as an answer of `POST /api/v1/install-plans` has them.
+    plugins: Vec<ExactVersion>,
+}
+
+/// `POST /api/v1/installations`
+///
+/// Downloads and installs exactly these versions, in this order.
+///
+/// Waits until each runs or failed: which of the two is in `state`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/installations",
+    request_body = InstallExactly,
+    responses(
+        (status = 201, description = "They are installed", body = InstalledList),
+        (status = 409, description = "No catalogue has one of them with this hash, or one is being changed"),
+        (status = 422, description = "This host cannot load one of them"),
+        (status = 502, description = "A package cannot be had, or is not what the index says"),
+    ),
+)]
+pub(super) async fn install_exactly(
+    _: May<PluginsManage>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let InstallExactly { plugins } = body::json(payload, edge.max_body_bytes).await?;
+    let done = planning(&edge, move |_, planner| planner.carry_out(&planner.exactly(&plugins)?, &Quiet));
+    Ok(HttpResponse::Created().json(InstalledList { plugins: done.await? }))
 }
 
 /// Installed plugins beside what catalogues offer.
@@ -249,4 +288,81 @@ struct OutdatedList {
 pub(super) async fn outdated(_: May<PluginsRead>, edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
     let plugins = planning(&edge, |_, planner| planner.outdated()).await?;
     Ok(HttpResponse::Ok().json(OutdatedList { plugins }))
+}
+
+/// What the file is about.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LockQuery {
+    /// Whether plugins whose package is not known are left out, instead of the answer being refused.
+    #[serde(default)]
+    partial: bool,
+}
+
+/// `GET /api/v1/plugin-lock`
+///
+/// The installed plugins, down to the bytes of their packages.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugin-lock",
+    params(LockQuery),
+    responses(
+        (status = 200, description = "The plugins", body = Lock),
+        (status = 400, description = "The query is not understood"),
+        (status = 409, description = "It is not known of some which package they are from"),
+    ),
+)]
+pub(super) async fn lock(
+    _: May<PluginsRead>,
+    query: Query<LockQuery>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let LockQuery { partial } = understood(query)?;
+    let lock = planning(&edge, move |_, planner| planner.lock(partial)).await?;
+    Ok(HttpResponse::Ok().json(lock))
+}
+
+/// `POST /api/v1/plugin-lock/compare`
+///
+/// What would have to be done to be as a lock says, and nothing else. Changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plugin-lock/compare",
+    request_body = Lock,
+    responses(
+        (status = 200, description = "What would be done", body = LockPlan),
+        (status = 409, description = "A plugin differs from the lock, or no catalogue has it with this hash"),
+        (status = 422, description = "The lock is none, or has what this host cannot load"),
+    ),
+)]
+pub(super) async fn compare_lock(
+    _: May<PluginsRead>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let lock: Lock = body::json(payload, edge.max_body_bytes).await?;
+    let plan = planning(&edge, move |_, planner| planner.compare(&lock)).await?;
+    Ok(HttpResponse::Ok().json(plan))
+}
+
+/// `GET /api/v1/plugins/{name}/crates`
+///
+/// The crates that a plugin's library was built of, if it says so.
+#[utoipa::path(
+    get,
+    path = "/api/v1/plugins/{name}/crates",
+    params(("name" = String, Path, description = "The plugin's name")),
+    responses(
+        (status = 200, description = "The crates", body = CratesView),
+        (status = 404, description = "No plugin of this name is installed"),
+    ),
+)]
+pub(super) async fn crates(
+    _: May<PluginsRead>,
+    name: web::Path<String>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let view = super::plugins::blocking(&edge, move |plugins| plugins.crates(&name)).await?;
+    Ok(HttpResponse::Ok().json(view))
 }

@@ -108,7 +108,11 @@ operations![
     observe::grants,
     logs::plugin,
     catalogued::plan,
+    catalogued::install_exactly,
     catalogued::outdated,
+    catalogued::lock,
+    catalogued::compare_lock,
+    catalogued::crates,
     catalogs::list,
     catalogs::add,
     // Before that of one catalogue, whose name this may not be.

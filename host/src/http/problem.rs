@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     catalog::CatalogError,
     events::{EmitError, LogError, TapError},
-    install::{InstallError, PlanError},
+    install::{InstallError, LockError, PlanError},
     loader::{Refusal, Rule, VerdictsError},
     platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
@@ -288,7 +288,22 @@ impl From<PlanError> for Problem {
             PlanError::Install(why) => why.into(),
             PlanError::Fetch(why) => Self::new(StatusCode::BAD_GATEWAY, why.code(), &why),
             PlanError::Wish { .. } => Self::bad_request(error.code(), &error),
-            PlanError::Unresolved(_) => Self::new(StatusCode::CONFLICT, error.code(), &error),
+            PlanError::Unusable { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),
+            PlanError::Exact { .. } | PlanError::Unresolved(_) => {
+                Self::new(StatusCode::CONFLICT, error.code(), &error)
+            }
+        }
+    }
+}
+
+impl From<LockError> for Problem {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Plan(why) => why.into(),
+            LockError::NoLock { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),
+            LockError::NoPackage { .. } | LockError::Differs { .. } => {
+                Self::new(StatusCode::CONFLICT, error.code(), &error)
+            }
         }
     }
 }

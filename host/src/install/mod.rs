@@ -1,11 +1,13 @@
 //! Administration of plugins: what the command line and the HTTP interface offer, on a running host and on a stopped
 //! one.
 
+mod audit;
 mod consumers;
 mod error;
 mod grants;
 mod health;
 mod jobs;
+mod lock;
 mod planner;
 pub mod resolve;
 mod view;
@@ -21,12 +23,14 @@ use streamspace_plugin::manifest::PluginName;
 use uuid::Uuid;
 
 pub use self::{
+    audit::{Advisories, AuditError, AuditFinding, CrateView, CratesView},
     consumers::ConsumerState,
     error::InstallError,
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
-    planner::{OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+    lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
+    planner::{ExactVersion, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
     view::{ConsumerView, DeadLetterView, PluginView},
 };
 use crate::{

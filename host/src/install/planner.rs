@@ -34,6 +34,30 @@ pub enum PlanError {
         /// What is wrong with it.
         problem: String,
     },
+    /// No catalogue has exactly this package.
+    #[error(
+        "no catalogue has `{plugin}` {version} as the package {expected}: found {found}. Sync the catalogues, or add the one that it is from"
+    )]
+    Exact {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// The hash that was asked for.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// The version cannot be installed here.
+    #[error("`{plugin}` {version} cannot be installed: it {problem}")]
+    Unusable {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// Why, as what follows "it".
+        problem: String,
+    },
     /// Nothing goes together.
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
@@ -54,6 +78,8 @@ impl PlanError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Wish { .. } => "SSP-DEP-004",
+            Self::Exact { .. } => "SSP-DEP-005",
+            Self::Unusable { .. } => "SSP-DEP-006",
             Self::Unresolved(why) => why.code(),
             Self::Catalog(why) => why.code(),
             Self::Fetch(why) => why.code(),
@@ -96,6 +122,24 @@ pub struct StepView {
     pub size: u64,
     /// SHA-256 of its `package.json`.
     pub package: String,
+}
+
+/// A version, down to the bytes of its package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExactVersion {
+    /// The plugin's name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// SHA-256 of the package's `package.json`.
+    pub package: String,
+}
+
+impl From<&StepView> for ExactVersion {
+    fn from(step: &StepView) -> Self {
+        Self { name: step.name.clone(), version: step.to.clone(), package: step.package.clone() }
+    }
 }
 
 /// An installed plugin, beside what catalogues offer.
@@ -165,6 +209,14 @@ impl<'a> Planner<'a> {
         Self { plugins, catalogues }
     }
 
+    pub(super) fn plugins(&self) -> &'a Plugins {
+        self.plugins
+    }
+
+    pub(super) fn catalogues(&self) -> &'a Catalogues {
+        self.catalogues
+    }
+
     /// What has to be done for what is asked for.
     ///
     /// # Errors
@@ -215,6 +267,51 @@ impl<'a> Planner<'a> {
         Ok(views)
     }
 
+    /// The plan that installs exactly these, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Exact`] for one that no catalogue has with this hash.
+    pub fn exactly(&self, wanted: &[ExactVersion]) -> Result<PlanView, PlanError> {
+        let installed = self.plugins.present()?;
+        let mut plan = Plan::default();
+        let mut offers = BTreeMap::new();
+        for one in wanted {
+            let offer = self.catalogues.offer(&one.name)?;
+            let found = offer.as_ref().and_then(|offer| {
+                let mut all = offer.listing.versions.iter();
+                all.find(|release| release.version.to_string() == one.version)
+            });
+            let hash = found.and_then(|release| release.package.as_ref()).map(|package| package.package.to_string());
+            let (Some(offer), Some(release)) = (&offer, found.filter(|_| hash.as_ref() == Some(&one.package))) else {
+                return Err(PlanError::Exact {
+                    plugin: one.name.clone(),
+                    version: one.version.clone(),
+                    expected: one.package.clone(),
+                    found: hash.unwrap_or_else(|| "no such version".to_owned()),
+                });
+            };
+            if let Some(problem) = self.unusable(offer, release)? {
+                let (plugin, version) = (one.name.clone(), one.version.clone());
+                return Err(PlanError::Unusable { plugin, version, problem });
+            }
+            plan.steps.push(resolve::Step {
+                name: one.name.clone(),
+                from: installed.get(&one.name).map(|present| present.version.clone()),
+                to: release.version.clone(),
+                asked: true,
+                needed_by: Vec::new(),
+            });
+            offers.insert(one.name.clone(), Arc::clone(offer));
+        }
+        self.view(&plan, &offers)
+    }
+
+    fn unusable(&self, offer: &Offer, release: &Release) -> Result<Option<String>, PlanError> {
+        let revoked = self.catalogues.revocations()?;
+        Ok(unusable(offer, release, &Machine::this(None), &revoked, clock::unix_time_us()))
+    }
+
     /// Does a plan: has each package fetched, and hands it to installation. Answers with what was installed.
     ///
     /// # Errors
@@ -223,19 +320,20 @@ impl<'a> Planner<'a> {
     pub fn carry_out(
         &self,
         plan: &PlanView,
-        data: &Path,
-        fetcher: &Fetcher,
         progress: &dyn Progress,
     ) -> Result<Vec<PluginView>, PlanError> {
+        let (data, fetcher) = (self.catalogues.data(), Fetcher::new(self.catalogues.config())?);
         // All of them are fetched before the first is installed: what cannot be had leaves everything as it was.
         let mut files = Vec::new();
         for step in &plan.steps {
-            files.push(step.at()?.fetch(fetcher, data, progress)?);
+            files.push(step.at()?.fetch(&fetcher, data, progress)?);
         }
         let mut views = Vec::new();
         for (step, file) in plan.steps.iter().zip(files) {
             views.push(self.plugins.install_fetched(step, &file)?);
             self.catalogues.count_install(&step.name, &step.to, &step.package, &step.catalog)?;
+            // It is in the store now; what cannot be removed goes after a week.
+            let _ = std::fs::remove_file(&file);
         }
         Ok(views)
     }

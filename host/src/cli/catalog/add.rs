@@ -9,7 +9,7 @@ use streamspace_package::PublicKey;
 use super::{super::target::Target, Global};
 
 #[derive(Debug, Args)]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     /// The address of the catalogue's folder, or a folder on the host's machine
     #[arg(value_name = "URL|DIR")]
     location: String,

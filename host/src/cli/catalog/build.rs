@@ -15,7 +15,7 @@ const PASSWORD: &str = "STREAMSPACE_KEY_PASSWORD";
 const MAX_KEY_BYTES: u64 = 4096;
 
 #[derive(Debug, Args)]
-pub(super) struct Build {
+pub(in crate::cli) struct Build {
     /// The folder with the packages; the index and its signature are written into it
     dir: PathBuf,
     /// A file with the secret key to sign with; twice while an old key and its successor are both in use. The password of

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{super::target::Target, Global};
 
 #[derive(Debug, Args)]
-pub(super) struct Import {
+pub(in crate::cli) struct Import {
     /// catalog.yaml, catalog.json, or a folder with a manifest for each plugin, on the host's machine
     file: PathBuf,
     /// The catalogue's name, instead of the one in the file

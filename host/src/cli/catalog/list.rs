@@ -6,7 +6,7 @@ use super::{super::target::Target, Global};
 use crate::catalog::CatalogView;
 
 #[derive(Debug, Args)]
-pub(super) struct List {}
+pub(in crate::cli) struct List {}
 
 impl List {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::target::Target;
 
 #[derive(Debug, Args)]
-pub(super) struct Remove {
+pub(in crate::cli) struct Remove {
     /// The catalogue's name
     name: String,
 }

@@ -6,7 +6,7 @@ use super::{super::target::Target, Global};
 use crate::catalog::{CatalogPage, CatalogPlugin, Search, Sort};
 
 #[derive(Debug, Args)]
-pub(super) struct SearchPlugins {
+pub(in crate::cli) struct SearchPlugins {
     /// Words that all stand in the name, the description or a tag
     text: Vec<String>,
     /// Those of this category

@@ -8,7 +8,7 @@ use super::{super::target::Target, Global};
 use crate::catalog::{CatalogEntry, ReleaseView};
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     /// The plugin's name
     name: String,
 }

@@ -7,7 +7,7 @@ use super::{super::target::Target, Global};
 use crate::catalog::{SyncOutcome, SyncView};
 
 #[derive(Debug, Args)]
-pub(super) struct Sync {
+pub(in crate::cli) struct Sync {
     /// The catalogue's name; without it all are synced
     name: Option<String>,
 }

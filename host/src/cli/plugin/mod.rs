@@ -1,19 +1,24 @@
 //! `streamspace plugin …`
 
+mod apply;
+mod audit;
 mod blocked;
 mod config;
 mod consumers;
 mod contributions;
 mod disable;
 mod enable;
+mod export;
 mod grants;
 mod health;
 mod inspect;
 mod install;
+mod install_listed;
 mod job;
 mod jobs;
 mod list;
 mod logs;
+mod outdated;
 mod routes;
 mod show;
 mod unblock;
@@ -27,8 +32,16 @@ use crate::{config::Overrides, install::PluginView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Install a plugin from a folder with its manifest.json and library
+    /// Install a plugin from a folder with its manifest.json and library, or by its name from a catalogue
     Install(install::Install),
+    /// List the installed plugins of which catalogues have newer versions
+    Outdated(outdated::Outdated),
+    /// Hold what the installed libraries were built of against advisories
+    Audit(audit::Audit),
+    /// Write the installed plugins, down to the bytes of their packages, into streamspace.lock
+    Export(export::Export),
+    /// Install, upgrade and remove what it takes to be as a streamspace.lock says
+    Apply(apply::Apply),
     /// List the installed plugins
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
@@ -72,7 +85,11 @@ impl Verb {
         let config = global.load(Overrides::default())?;
         let target = || Target::find(&config);
         match self {
-            Self::Install(verb) => verb.run(global, &target()?),
+            Self::Install(verb) => verb.run(global, &target()?, &config),
+            Self::Audit(verb) => verb.run(global, &target()?),
+            Self::Export(verb) => verb.run(global, &target()?),
+            Self::Apply(verb) => verb.run(global, &target()?, &config),
+            Self::Outdated(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
             Self::Health(verb) => verb.run(global, &target()?),

@@ -10,8 +10,11 @@ use streamspace_package::PublicKey;
 use super::{Client, Method, Target};
 use crate::{
     catalog::{CatalogEntry, CatalogError, CatalogPage, CatalogView, Catalogues, NewCatalog, Search, SyncView},
-    config::Config,
-    install::{OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+    install::{
+        CratesView, ExactVersion, Lock, LockError, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView,
+        wish,
+    },
+    progress::Quiet,
 };
 
 /// Makes a list of what is at `key`.
@@ -37,14 +40,13 @@ impl Target {
     fn planning<T>(
         &self,
         running: impl FnOnce(&Client) -> anyhow::Result<T>,
-        stopped: impl FnOnce(Planner<'_>) -> Result<T, PlanError>,
+        stopped: impl FnOnce(Planner<'_>) -> Result<T, Coded>,
     ) -> anyhow::Result<T> {
         match self {
             Self::Running(client) => running(client),
             Self::Stopped { plugins, database, config, .. } => {
                 let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
-                let done = stopped(Planner::new(plugins, &catalogues));
-                done.map_err(|why| anyhow!("{why} ({})", why.code()))
+                stopped(Planner::new(plugins, &catalogues)).map_err(|Coded(why)| why)
             }
         }
     }
@@ -135,8 +137,8 @@ impl Target {
                 client.call(Method::Post, &["install-plans"], Some(body))
             },
             |planner| {
-                let wishes: Result<Vec<_>, _> = asked.iter().map(|text| wish(text, newest)).collect();
-                planner.plan(&wishes?)
+                let wishes = asked.iter().map(|text| wish(text, newest)).collect::<Result<Vec<_>, _>>()?;
+                Ok(planner.plan(&wishes)?)
             },
         )
     }
@@ -144,7 +146,68 @@ impl Target {
     pub(in crate::cli) fn outdated(&self) -> anyhow::Result<Vec<OutdatedView>> {
         self.planning(
             |client| list(client.call(Method::Get, &["outdated-plugins"], None)?, "plugins"),
-            |planner| planner.outdated(),
+            |planner| Ok(planner.outdated()?),
         )
+    }
+
+    /// Does a plan, whose packages may have been downloaded before.
+    pub(in crate::cli) fn carry_out(&self, plan: &PlanView) -> anyhow::Result<Vec<PluginView>> {
+        let exact: Vec<ExactVersion> = plan.steps.iter().map(ExactVersion::from).collect();
+        match self {
+            Self::Running(client) => {
+                list(client.call(Method::Post, &["installations"], Some(json!({"plugins": exact})))?, "plugins")
+            }
+            Self::Stopped { plugins, database, config, .. } => {
+                let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
+                let done = Planner::new(plugins, &catalogues).carry_out(plan, &Quiet);
+                done.map_err(|why| anyhow!("{why} ({})", why.code()))
+            }
+        }
+    }
+
+    /// The installed plugins as a lock.
+    pub(in crate::cli) fn lock(&self, partial: bool) -> anyhow::Result<Lock> {
+        self.planning(
+            |client| {
+                let query = [("partial", partial.to_string())];
+                client.call_with(Method::Get, &["plugin-lock"], &query, None)
+            },
+            |planner| planner.lock(partial).map_err(Coded::from),
+        )
+    }
+
+    /// What has to be done to be as a lock says.
+    pub(in crate::cli) fn compare_lock(&self, lock: &Lock) -> anyhow::Result<LockPlan> {
+        self.planning(
+            |client| {
+                let body = Some(serde_json::to_value(lock)?);
+                client.call(Method::Post, &["plugin-lock", "compare"], body)
+            },
+            |planner| planner.compare(lock).map_err(Coded::from),
+        )
+    }
+
+    /// What the library of a plugin was built of.
+    pub(in crate::cli) fn crates(&self, name: &str) -> anyhow::Result<CratesView> {
+        match self {
+            Self::Running(client) => client.call(Method::Get, &["plugins", name, "crates"], None),
+            Self::Stopped { plugins, .. } => super::coded(plugins.crates(name)),
+        }
+    }
+}
+
+/// An error as a running host's has it: with its code.
+#[derive(Debug)]
+struct Coded(anyhow::Error);
+
+impl From<PlanError> for Coded {
+    fn from(why: PlanError) -> Self {
+        Self(anyhow!("{why} ({})", why.code()))
+    }
+}
+
+impl From<LockError> for Coded {
+    fn from(why: LockError) -> Self {
+        Self(anyhow!("{why} ({})", why.code()))
     }
 }

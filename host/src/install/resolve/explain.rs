@@ -15,8 +15,8 @@ type Tree = DerivationTree<Node, Choices, String>;
 type Fact = External<Node, Choices, String>;
 
 pub(super) fn explain(problem: &Problem<'_>, tree: Tree) -> String {
-    let tree = without_identities(&tree);
-    let text = DefaultStringReporter::report_with_formatter(&tree, &Words { problem });
+    let words = Words { problem };
+    let text = DefaultStringReporter::report_with_formatter(&words.shortened(&tree), &words);
     let mut text = text.trim().to_owned();
     if !text.ends_with('.') {
         text.push('.');
@@ -24,33 +24,40 @@ pub(super) fn explain(problem: &Problem<'_>, tree: Tree) -> String {
     text
 }
 
-/// The same without "what there is of a plugin is the version that was chosen of it", which goes without saying.
-fn without_identities(tree: &Tree) -> Tree {
-    let DerivationTree::Derived(derived) = tree else { return tree.clone() };
-    let is_identity = |tree: &Tree| {
-        matches!(tree, DerivationTree::External(External::FromDependencyOf(
-            Node::Plugin(one), _, Node::Presence(other), _,
-        )) if one == other)
-    };
-    if is_identity(&derived.cause1) {
-        return without_identities(&derived.cause2);
-    }
-    if is_identity(&derived.cause2) {
-        return without_identities(&derived.cause1);
-    }
-    DerivationTree::Derived(Derived {
-        terms: derived.terms.clone(),
-        shared_id: derived.shared_id,
-        cause1: Arc::new(without_identities(&derived.cause1)),
-        cause2: Arc::new(without_identities(&derived.cause2)),
-    })
-}
-
 struct Words<'a> {
     problem: &'a Problem<'a>,
 }
 
 impl Words<'_> {
+    /// The same without what goes without saying.
+    fn shortened(&self, tree: &Tree) -> Tree {
+        let DerivationTree::Derived(derived) = tree else { return tree.clone() };
+        if self.goes_without_saying(&derived.cause1) {
+            return self.shortened(&derived.cause2);
+        }
+        if self.goes_without_saying(&derived.cause2) {
+            return self.shortened(&derived.cause1);
+        }
+        DerivationTree::Derived(Derived {
+            terms: derived.terms.clone(),
+            shared_id: derived.shared_id,
+            cause1: Arc::new(self.shortened(&derived.cause1)),
+            cause2: Arc::new(self.shortened(&derived.cause2)),
+        })
+    }
+
+    /// That what there is of a plugin is the version that was chosen of it; and that it has no versions but those that are
+    /// spoken of anyway.
+    fn goes_without_saying(&self, tree: &Tree) -> bool {
+        match tree {
+            DerivationTree::External(External::FromDependencyOf(
+                Node::Plugin(one), _, Node::Presence(other), _,
+            )) => one == other,
+            DerivationTree::External(External::NoVersions(node, set)) => is_gap(&self.versions(node), set),
+            _ => false,
+        }
+    }
+
     /// A plugin with some of its versions.
     fn of(&self, node: &Node, set: &Choices) -> String {
         // Between two versions that exist, it does not matter where the border is.
@@ -83,15 +90,16 @@ impl Words<'_> {
         if known.is_empty() {
             return format!("no catalogue has a release of {node}");
         }
-        let hull = set.bounding_range().map(|(low, high)| {
-            Choices::from_range_bounds::<_, Choice>((low.cloned(), high.cloned()))
-        });
-        if hull.is_some_and(|hull| known.iter().any(|version| hull.contains(version))) {
-            return format!("there is no other version of {node}");
-        }
         let known: Vec<String> = known.iter().map(Choice::to_string).collect();
         format!("there is no {}, only {}", named(node, set), listed(&known))
     }
+}
+
+/// Whether a set that has none of the known versions lies around some of them.
+fn is_gap(known: &[Choice], set: &Choices) -> bool {
+    let hull = set.bounding_range();
+    let hull = hull.map(|(low, high)| Choices::from_range_bounds::<_, Choice>((low.cloned(), high.cloned())));
+    hull.is_some_and(|hull| known.iter().any(|version| hull.contains(version)))
 }
 
 fn named(node: &Node, set: &Choices) -> String {

@@ -194,7 +194,7 @@ fn a_missing_dependency_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because no catalogue has a release of `b` and `a` needs `b` >=1.0.0, <2.0.0, `a` cannot be used.\n\
+         Because no catalogue has a release of `b` and `a` 1.0.0 needs `b` >=1.0.0, <2.0.0, `a` 1.0.0 cannot be used.\n\
          And because `a` is asked for, this cannot be done.",
     );
 }
@@ -209,8 +209,8 @@ fn a_conflict_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because `a` conflicts with `old` <3.0.0 and `a` is asked for, `old` cannot be used.\n\
-         And because `old` 1.0.0 is installed and must stay or become newer, this cannot be done.",
+         Because there is no `old` >1.0.0, only 1.0.0 and `a` 2.0.0 conflicts with `old` <3.0.0, `a` cannot be beside `old`.\n\
+         And because `a` is asked for and `old` 1.0.0 is installed and must stay or become newer, this cannot be done.",
     );
 }
 
@@ -225,7 +225,7 @@ fn a_pin_in_the_way_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because `a` needs `b` >=2.0.0, <3.0.0 and `b` is pinned to 1.1.0, `a` cannot be used.\n\
+         Because `a` 1.0.0 needs `b` >=2.0.0, <3.0.0, `a` cannot be used.\n\
          And because `a` is asked for, this cannot be done.",
     );
     explained(
@@ -258,5 +258,11 @@ fn what_keeps_each_version_from_being_used_is_said() {
         .unusable("a", "was withdrawn by its vendor")
         .offering("a", "1.1.0", &[])
         .unusable("a", "has no library for x86_64-unknown-linux-gnu");
-    explained(&world, &[wish("a", "*")], "");
+    explained(
+        &world,
+        &[wish("a", "*")],
+        "`a` cannot be installed beside what is there:\n\
+         Because `a` 1.0.0 was withdrawn by its vendor and `a` 1.1.0 has no library for x86_64-unknown-linux-gnu and \
+         `a` is asked for, this cannot be done.",
+    );
 }
