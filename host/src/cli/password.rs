@@ -20,6 +20,12 @@ pub(super) fn read_new() -> anyhow::Result<String> {
     Ok(first)
 }
 
+/// Reads a password that there is already.
+pub(super) fn read(question: &str) -> anyhow::Result<String> {
+    let terminal = terminal::Quiet::new();
+    if terminal.is_some() { asked(question) } else { line() }
+}
+
 fn asked(question: &str) -> anyhow::Result<String> {
     let mut terminal = io::stderr().lock();
     write!(terminal, "{question}")?;

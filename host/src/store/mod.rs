@@ -8,6 +8,7 @@
 //!   secret.key              mode 0600: what secrets in the database are sealed with
 //!   streamspace.db          mode 0600: the host's own tables, unless they are in PostgreSQL
 //!   verdicts/HASH.json      what became of a library's first load (`loader`)
+//!   downloads/              packages on their way from catalogues (`catalog`)
 //!   plugins/NAME/HASH/      one version's files, never written to again
 //!   plugin-data/NAME/       what the plugin keeps (`database`, `storage`)
 //! ```

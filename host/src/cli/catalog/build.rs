@@ -6,11 +6,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use streamspace_package::{ContentHash, KeyId, SecretKey};
 
-use super::{Global, add::public_key};
+use super::{super::password, Global, add::public_key};
 use crate::catalog::{BuildOrder, CatalogError, build};
 
-/// What holds the password of an encrypted key.
-const PASSWORD: &str = "STREAMSPACE_KEY_PASSWORD";
 /// Far more than a key's file has.
 const MAX_KEY_BYTES: u64 = 4096;
 
@@ -18,8 +16,7 @@ const MAX_KEY_BYTES: u64 = 4096;
 pub(in crate::cli) struct Build {
     /// The folder with the packages; the index and its signature are written into it
     dir: PathBuf,
-    /// A file with the secret key to sign with; twice while an old key and its successor are both in use. The password of
-    /// an encrypted one is taken from STREAMSPACE_KEY_PASSWORD
+    /// A file with the secret key to sign with; twice while an old key and its successor are both in use
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
     /// The catalogue's name; needed for its first index
@@ -80,6 +77,8 @@ impl Build {
 fn secret_key(path: &PathBuf) -> anyhow::Result<SecretKey> {
     let bytes = crate::store::read_bounded(path, MAX_KEY_BYTES)?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    let password = std::env::var(PASSWORD).ok();
-    SecretKey::from_file_text(&text, password.as_deref()).map_err(|why| anyhow!("{}: {why} ({})", path.display(), why.code()))
+    let read = || password::read(&format!("Password of {}: ", path.display()));
+    let password = SecretKey::is_encrypted(&text).then(read).transpose()?;
+    SecretKey::from_file_text(&text, password.as_deref())
+        .map_err(|why| anyhow!("{}: {why} ({})", path.display(), why.code()))
 }
