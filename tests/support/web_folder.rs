@@ -77,7 +77,9 @@ impl WebFolder {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let (Ok(stream), shared, folder) = (stream, Arc::clone(&shared), folder.clone()) else { continue };
+                let (Ok(stream), shared, folder) = (stream, Arc::clone(&shared), folder.clone()) else {
+                    continue;
+                };
                 // A client that goes away is no failure of the server's.
                 thread::spawn(move || drop(answer(&stream, &shared, &folder)));
             }
@@ -132,7 +134,8 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>, folder: &Path) -> io::Re
         let fault = state.faults.iter().find(|(path, _)| asked.path.ends_with(path));
         (fault.map(|(_, fault)| fault.clone()), count)
     };
-    let relative: PathBuf = asked.path.trim_start_matches('/').split('/').filter(|part| *part != "..").collect();
+    let relative: PathBuf =
+        asked.path.trim_start_matches('/').split('/').filter(|part| *part != "..").collect();
     let head = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\nConnection: close\r\n{more}\r\n");
     let Ok(mut bytes) = fs::read(folder.join(relative)) else {
         return stream.write_all(head("404 Not Found", "Content-Length: 0\r\n").as_bytes());

@@ -131,7 +131,10 @@ pub fn build(order: &BuildOrder, keys: &[SecretKey]) -> Result<BuildReport, Cata
     index.check().map_err(|why| wrong(why.to_string()))?;
     let bytes = index.to_bytes();
     if bytes.len() as u64 > MAX_INDEX_BYTES {
-        return Err(wrong(format!("the index has {} bytes, and hosts read at most {MAX_INDEX_BYTES}", bytes.len())));
+        return Err(wrong(format!(
+            "the index has {} bytes, and hosts read at most {MAX_INDEX_BYTES}",
+            bytes.len()
+        )));
     }
     let (signatures, signed_by) = sign(&index, &bytes, keys).map_err(wrong)?;
     write(folder, INDEX, &bytes)?;
@@ -153,8 +156,9 @@ fn before(folder: &Path) -> Result<Option<Index>, CatalogError> {
     }
     let wrong = |problem: String| CatalogError::Build { path: path.clone(), problem };
     let bytes = read_bounded(&path, MAX_INDEX_BYTES).map_err(|why| wrong(why.to_string()))?;
-    let index = Index::parse(&bytes)
-        .map_err(|why| wrong(format!("{why}. Its version is needed, since hosts refuse a lower one: restore it")))?;
+    let index = Index::parse(&bytes).map_err(|why| {
+        wrong(format!("{why}. Its version is needed, since hosts refuse a lower one: restore it"))
+    })?;
     Ok(Some(index))
 }
 
@@ -303,9 +307,8 @@ fn keep(before: &Index, plugins: &mut [Listing]) {
     for listing in plugins {
         let known = before.plugins.iter().find(|known| known.name == listing.name);
         for release in &mut listing.versions {
-            let earlier = known.and_then(|known| {
-                known.versions.iter().find(|earlier| earlier.version == release.version)
-            });
+            let earlier = known
+                .and_then(|known| known.versions.iter().find(|earlier| earlier.version == release.version));
             if let Some(earlier) = earlier {
                 release.released_at = earlier.released_at;
                 release.yanked.clone_from(&earlier.yanked);
@@ -317,10 +320,9 @@ fn keep(before: &Index, plugins: &mut [Listing]) {
 fn yank(plugins: &mut [Listing], what: &str, reason: &str) -> Result<(), String> {
     let (name, version) =
         what.split_once('@').ok_or_else(|| format!("expected NAME@VERSION to withdraw, found {what:?}"))?;
-    let release = plugins
-        .iter_mut()
-        .find(|listing| listing.name.as_str() == name)
-        .and_then(|listing| listing.versions.iter_mut().find(|release| release.version.to_string() == version));
+    let release = plugins.iter_mut().find(|listing| listing.name.as_str() == name).and_then(|listing| {
+        listing.versions.iter_mut().find(|release| release.version.to_string() == version)
+    });
     let release = release.ok_or_else(|| format!("there is no {name} {version} to withdraw"))?;
     release.yanked = Some(reason.to_owned());
     Ok(())
@@ -337,7 +339,10 @@ fn sign(index: &Index, bytes: &[u8], keys: &[SecretKey]) -> Result<(String, Vec<
     for key in keys {
         let signature = key.sign(bytes, &comment).map_err(|why| why.to_string())?;
         if index.revoked.keys.contains_key(&signature.key_id()) {
-            return Err(format!("the key {} is revoked by this index: sign with another one", signature.key_id()));
+            return Err(format!(
+                "the key {} is revoked by this index: sign with another one",
+                signature.key_id()
+            ));
         }
         ids.push(signature.key_id().to_string());
         text.push_str(signature.as_str());

@@ -38,7 +38,9 @@ pub enum CatalogError {
         problem: String,
     },
     /// No catalogue has the plugin.
-    #[error("no catalogue has a plugin `{name}`; `streamspace catalog search TEXT` looks for one, after `streamspace catalog sync`")]
+    #[error(
+        "no catalogue has a plugin `{name}`; `streamspace catalog search TEXT` looks for one, after `streamspace catalog sync`"
+    )]
     NoListing {
         /// The name asked for.
         name: String,
@@ -116,7 +118,9 @@ pub enum CatalogError {
         expired: Moment,
     },
     /// There is no time left.
-    #[error("the catalogue `{catalogue}` was not reached before the time for all of them was over: sync it by its name")]
+    #[error(
+        "the catalogue `{catalogue}` was not reached before the time for all of them was over: sync it by its name"
+    )]
     NoTime {
         /// The catalogue.
         catalogue: String,

@@ -67,7 +67,9 @@ pub enum FetchError {
         advice: &'static str,
     },
     /// It is not as large as the index says.
-    #[error("{from} is not what the index says: expected {expected} bytes, found {found}. Sync the catalogue and try again")]
+    #[error(
+        "{from} is not what the index says: expected {expected} bytes, found {found}. Sync the catalogue and try again"
+    )]
     Size {
         /// What was read.
         from: String,
@@ -89,7 +91,9 @@ pub enum FetchError {
         found: String,
     },
     /// The connection failed.
-    #[error("{url} cannot be read: {reason}. Look whether its server runs, and whether a proxy stands between; what has come is kept, and the next try goes on from there")]
+    #[error(
+        "{url} cannot be read: {reason}. Look whether its server runs, and whether a proxy stands between; what has come is kept, and the next try goes on from there"
+    )]
     Connection {
         /// What was asked for.
         url: Url,
@@ -97,7 +101,9 @@ pub enum FetchError {
         reason: String,
     },
     /// It took too long.
-    #[error("{from} was not read within {seconds} s (`{key}`). What has come of a package is kept, and the next try goes on from there")]
+    #[error(
+        "{from} was not read within {seconds} s (`{key}`). What has come of a package is kept, and the next try goes on from there"
+    )]
     Deadline {
         /// What was read.
         from: String,
@@ -171,7 +177,8 @@ impl Fetcher {
                 .connect_timeout(Duration::from_secs(config.connect_timeout_secs))
         };
         let built = tls::build(builder, config.ca_file.as_deref());
-        let tls::Built { client, .. } = built.map_err(|why| FetchError::Client { reason: why.to_string() })?;
+        let tls::Built { client, .. } =
+            built.map_err(|why| FetchError::Client { reason: why.to_string() })?;
         Ok(Self { client, config: config.clone() })
     }
 
@@ -194,8 +201,11 @@ impl Fetcher {
                     return Err(too_large(found));
                 }
                 let what = "read";
-                return read_bounded(path, most)
-                    .map_err(|why| FetchError::File { what, path: path.clone(), reason: why.to_string() });
+                return read_bounded(path, most).map_err(|why| FetchError::File {
+                    what,
+                    path: path.clone(),
+                    reason: why.to_string(),
+                });
             }
             Location::Url(url) => url,
         };
@@ -290,8 +300,7 @@ impl Fetcher {
                 let is_passing = match &why {
                     FetchError::Connection { .. } => true,
                     FetchError::Status { status, .. } => {
-                        status.is_server_error()
-                            || matches!(status.as_u16(), 408 | 416 | 429)
+                        status.is_server_error() || matches!(status.as_u16(), 408 | 416 | 429)
                     }
                     _ => false,
                 };
@@ -330,7 +339,8 @@ impl Fetcher {
                 part.empty()?;
                 part.note_validator(validator(response.headers()).as_deref())?;
             }
-            StatusCode::PARTIAL_CONTENT if have > 0 && continues(response.headers(), have, part.wanted.size) => {}
+            StatusCode::PARTIAL_CONTENT
+                if have > 0 && continues(response.headers(), have, part.wanted.size) => {}
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 part.empty()?;
                 let status = StatusCode::RANGE_NOT_SATISFIABLE;
@@ -350,7 +360,11 @@ impl Fetcher {
             have += chunk.len() as u64;
             if have > part.wanted.size {
                 part.empty()?;
-                return Err(FetchError::Size { from: url.to_string(), expected: part.wanted.size, found: have });
+                return Err(FetchError::Size {
+                    from: url.to_string(),
+                    expected: part.wanted.size,
+                    found: have,
+                });
             }
             part.append(&chunk)?;
             progress.at(have);
@@ -393,7 +407,10 @@ impl Fetcher {
             let next = at.join(to).ok().filter(|next| is_same_host(&at, next));
             let Some(next) = next else {
                 let to = at.join(to).ok().and_then(|to| to.host_str().map(str::to_owned));
-                return Err(FetchError::Redirected { url: url.clone(), to: to.unwrap_or_else(|| "nowhere".to_owned()) });
+                return Err(FetchError::Redirected {
+                    url: url.clone(),
+                    to: to.unwrap_or_else(|| "nowhere".to_owned()),
+                });
             };
             at = next;
         }
@@ -515,8 +532,9 @@ impl<'a> Part<'a> {
 
     fn note_validator(&self, validator: Option<&str>) -> Result<(), FetchError> {
         match validator {
-            Some(validator) => write_private(&self.validator, validator.as_bytes())
-                .map_err(failed("write", &self.validator)),
+            Some(validator) => {
+                write_private(&self.validator, validator.as_bytes()).map_err(failed("write", &self.validator))
+            }
             None => {
                 let _ = fs::remove_file(&self.validator);
                 Ok(())

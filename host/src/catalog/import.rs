@@ -244,14 +244,21 @@ spec:
 
     #[test]
     fn its_other_list_is_read_under_a_name_that_is_given() {
-        let (_folder, path) = file("catalog.json", r#"[{"name": "aa-bb", "version": "1.0.0", "iconUrl": "x"}]"#);
+        let (_folder, path) =
+            file("catalog.json", r#"[{"name": "aa-bb", "version": "1.0.0", "iconUrl": "x"}]"#);
         let index = read(&path, Some("theirs")).expect("a list").index;
         assert_eq!((index.name.as_str(), index.plugins.len()), ("theirs", 1));
     }
 
     #[test]
     fn what_is_no_list_is_refused() {
-        for text in ["", "a: [", "spec: 1", "[{\"name\": \"../x\", \"version\": \"1.0.0\"}]", "[{\"name\": \"aa\", \"version\": \"one\"}]"] {
+        for text in [
+            "",
+            "a: [",
+            "spec: 1",
+            "[{\"name\": \"../x\", \"version\": \"1.0.0\"}]",
+            "[{\"name\": \"aa\", \"version\": \"one\"}]",
+        ] {
             let (_folder, path) = file("catalog.yaml", text);
             assert!(matches!(read(&path, Some("theirs")), Err(CatalogError::Import { .. })), "{text:?}");
         }

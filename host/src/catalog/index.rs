@@ -318,10 +318,12 @@ impl Index {
             return Err(IndexError::Schema { found });
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        let index: Self = serde_path_to_error::deserialize(&mut json).map_err(|why| {
-            IndexError::Invalid { at: why.path().to_string(), problem: why.into_inner().to_string() }
+        let index: Self = serde_path_to_error::deserialize(&mut json).map_err(|why| IndexError::Invalid {
+            at: why.path().to_string(),
+            problem: why.into_inner().to_string(),
         })?;
-        json.end().map_err(|why| IndexError::Invalid { at: "the end".to_owned(), problem: why.to_string() })?;
+        json.end()
+            .map_err(|why| IndexError::Invalid { at: "the end".to_owned(), problem: why.to_string() })?;
         index.check()?;
         Ok(index)
     }
@@ -495,13 +497,25 @@ mod tests {
             (|index| index["plugins"][0]["name"] = json!("../../etc"), "plugins[0].name"),
             (|index| index["plugins"][0]["display_name"] = json!("\u{1b}[2J"), "control characters"),
             (|index| index["plugins"][0]["homepage"] = json!("javascript:alert(1)"), "homepage"),
-            (|index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("../x.sspkg"), "a path below"),
-            (|index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("/x.sspkg"), "a path below"),
-            (|index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("http://x/y"), "a path below"),
+            (
+                |index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("../x.sspkg"),
+                "a path below",
+            ),
+            (
+                |index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("/x.sspkg"),
+                "a path below",
+            ),
+            (
+                |index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("http://x/y"),
+                "a path below",
+            ),
             (|index| index["plugins"][0]["versions"][0]["package"]["path"] = json!("a?b"), "a path below"),
             (|index| index["plugins"][0]["versions"][0]["package"]["sha256"] = json!("xyz"), "SHA-256"),
             (|index| index["plugins"][0]["versions"][0]["targets"] = json!([]), "no target"),
-            (|index| index["plugins"][0]["versions"][0]["changelog"] = json!("x".repeat(70_000)), "at most 65536"),
+            (
+                |index| index["plugins"][0]["versions"][0]["changelog"] = json!("x".repeat(70_000)),
+                "at most 65536",
+            ),
             (
                 |index| {
                     let twice = index["plugins"][0].clone();
@@ -537,6 +551,9 @@ mod tests {
             versions.push(release);
         }
         let index = parse(&document).expect("an index");
-        assert_eq!(index.plugins[0].shown().map(|release| release.version.to_string()), Some("1.2.0".to_owned()));
+        assert_eq!(
+            index.plugins[0].shown().map(|release| release.version.to_string()),
+            Some("1.2.0".to_owned())
+        );
     }
 }

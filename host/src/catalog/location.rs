@@ -27,7 +27,8 @@ impl Location {
     ///
     /// [`CatalogError::Location`].
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
-        let wrong = |problem: &str| CatalogError::Location { location: shown(text), problem: problem.to_owned() };
+        let wrong =
+            |problem: &str| CatalogError::Location { location: shown(text), problem: problem.to_owned() };
         if !text.contains("://") {
             let path = Path::new(text);
             return match path.is_absolute() {
@@ -40,7 +41,9 @@ impl Location {
             return Err(wrong("expected a URL with http:// or https:// and a host, or a path"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("a name and a password in a URL would be kept and shown; serve it without them"));
+            return Err(wrong(
+                "a name and a password in a URL would be kept and shown; serve it without them",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("expected the address of a folder, without `?` and `#`"));

@@ -32,12 +32,6 @@ use std::{
 use slog::{Logger, info, warn};
 use streamspace_package::PublicKey;
 
-use self::{
-    index::{INDEX, Listing, MAX_INDEX_BYTES, MAX_SIGNATURE_BYTES, Moment, PackagePath, SIGNATURE},
-    rows::{Content, DownloadRow, RatingRow, Row},
-    sync::{Accepted, Keys, Read},
-    view::Local,
-};
 pub use self::{
     build::{BuildOrder, BuildReport, build},
     error::CatalogError,
@@ -45,13 +39,17 @@ pub use self::{
     index::{CatalogueName, PackageFile, Release},
     location::Location,
     search::{Search, Sort},
-    view::{CatalogEntry, CatalogPage, CatalogPlugin, CatalogView, ReleaseView, ReviewView, SyncOutcome, SyncView},
+    view::{
+        CatalogEntry, CatalogPage, CatalogPlugin, CatalogView, ReleaseView, ReviewView, SyncOutcome, SyncView,
+    },
 };
-use crate::{
-    clock, config,
-    progress::Progress,
-    store::Database,
+use self::{
+    index::{INDEX, Listing, MAX_INDEX_BYTES, MAX_SIGNATURE_BYTES, Moment, PackagePath, SIGNATURE},
+    rows::{Content, DownloadRow, RatingRow, Row},
+    sync::{Accepted, Keys, Read},
+    view::Local,
 };
+use crate::{clock, config, progress::Progress, store::Database};
 
 /// How long syncing all catalogues may take together: less than those wait who asked for it.
 const ALL: Duration = Duration::from_secs(120);
@@ -273,9 +271,8 @@ impl Catalogues {
             if is_written {
                 return Ok((is_newer, accepted.index.version, accepted.index.plugins.len() as u64));
             }
-            let now = self.database.with("look for a catalogue", |connection| {
-                rows::get(connection, &row.name)
-            })?;
+            let now =
+                self.database.with("look for a catalogue", |connection| rows::get(connection, &row.name))?;
             before = now.ok_or_else(|| CatalogError::NoCatalogue { name: row.name.clone() })?;
         }
         Err(CatalogError::NoTime { catalogue: row.name.clone() })
@@ -290,7 +287,10 @@ impl Catalogues {
             fetcher.document(&location.file(&path), most).map_err(failed)
         };
         let once = || {
-            let read = Read { index: read(INDEX, MAX_INDEX_BYTES)?, signatures: read(SIGNATURE, MAX_SIGNATURE_BYTES)? };
+            let read = Read {
+                index: read(INDEX, MAX_INDEX_BYTES)?,
+                signatures: read(SIGNATURE, MAX_SIGNATURE_BYTES)?,
+            };
             sync::verified(name, &location.to_string(), keys, &read)
         };
         match once() {
@@ -328,7 +328,8 @@ impl Catalogues {
             failed_us: None,
             failure: None,
         };
-        let before = self.database.with("look for a catalogue", |connection| rows::get(connection, &row.name))?;
+        let before =
+            self.database.with("look for a catalogue", |connection| rows::get(connection, &row.name))?;
         match before {
             None => self.insert(&row, &content),
             Some(before) if before.public_key.is_some() => {
@@ -395,7 +396,13 @@ impl Catalogues {
     /// # Errors
     ///
     /// [`CatalogError::NoListing`], [`CatalogError::Rating`], [`CatalogError::Review`], [`CatalogError::NoAccount`].
-    pub fn rate(&self, user: &str, name: &str, rating: i64, review: &str) -> Result<CatalogEntry, CatalogError> {
+    pub fn rate(
+        &self,
+        user: &str,
+        name: &str,
+        rating: i64,
+        review: &str,
+    ) -> Result<CatalogEntry, CatalogError> {
         if !(1..=5).contains(&rating) {
             return Err(CatalogError::Rating { found: rating });
         }
@@ -413,7 +420,10 @@ impl Catalogues {
             created_us: now,
             updated_us: now,
         };
-        if !self.database.with("write what a user thinks of a plugin", |connection| rows::rate(connection, &row))? {
+        if !self
+            .database
+            .with("write what a user thinks of a plugin", |connection| rows::rate(connection, &row))?
+        {
             return Err(CatalogError::NoAccount);
         }
         self.show(name)

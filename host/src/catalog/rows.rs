@@ -5,7 +5,8 @@ use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 use crate::store::{
     Connection, on,
     schema::{
-        catalogue_listings, catalogue_revocations, catalogues, plugin_downloads, plugin_ratings, plugins, users,
+        catalogue_listings, catalogue_revocations, catalogues, plugin_downloads, plugin_ratings, plugins,
+        users,
     },
 };
 

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{index::Listing, view::{CatalogPage, CatalogPlugin}};
+use super::{
+    index::Listing,
+    view::{CatalogPage, CatalogPlugin},
+};
 
 /// Which plugins, in which order, from which on. What is absent does not narrow.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +72,9 @@ impl Search {
         found.sort_by(|one, other| {
             let (a, b) = (one, other);
             let order = match self.sort {
-                Sort::Popular => b.install_count.cmp(&a.install_count).then(average(b).total_cmp(&average(a))),
+                Sort::Popular => {
+                    b.install_count.cmp(&a.install_count).then(average(b).total_cmp(&average(a)))
+                }
                 Sort::Rating => average(b).total_cmp(&average(a)).then(b.rating_count.cmp(&a.rating_count)),
                 Sort::Newest => b.released_at.cmp(&a.released_at),
                 Sort::Name => a.display_name.to_lowercase().cmp(&b.display_name.to_lowercase()),
@@ -109,20 +114,17 @@ mod tests {
     #[test]
     fn every_word_is_looked_for_in_names_descriptions_and_tags() {
         let listing = listing("streamspace-slack", "Slack", &["messaging"], "2026-01-01T00:00:00Z");
-        for (text, is_found) in [
-            ("slack", true),
-            ("SLACK notif", true),
-            ("messag", true),
-            ("slack teams", false),
-            ("  ", true),
-        ] {
+        for (text, is_found) in
+            [("slack", true), ("SLACK notif", true), ("messag", true), ("slack teams", false), ("  ", true)]
+        {
             let search = Search { text: Some(text.to_owned()), ..Search::default() };
             assert_eq!(search.finds(&listing), is_found, "{text:?}");
         }
         let search = |tag: &str| Search { tag: Some(tag.to_owned()), ..Search::default() };
         assert!(search("Messaging").finds(&listing));
         assert!(!search("messag").finds(&listing), "a tag is whole");
-        let search = Search { category: Some("chat".to_owned()), kind: Some("theme".to_owned()), ..Search::default() };
+        let search =
+            Search { category: Some("chat".to_owned()), kind: Some("theme".to_owned()), ..Search::default() };
         assert!(!search.finds(&listing));
     }
 

@@ -29,7 +29,12 @@ pub(super) struct Keys {
 }
 
 /// Verifies and reads an index. Nothing in it is looked at before its signature.
-pub(super) fn verified(catalogue: &str, location: &str, keys: &Keys, read: &Read) -> Result<Accepted, CatalogError> {
+pub(super) fn verified(
+    catalogue: &str,
+    location: &str,
+    keys: &Keys,
+    read: &Read,
+) -> Result<Accepted, CatalogError> {
     let refused = |source: PackageError| CatalogError::Signature {
         catalogue: catalogue.to_owned(),
         location: location.to_owned(),

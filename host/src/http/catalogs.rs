@@ -176,7 +176,10 @@ pub(super) async fn import(
 ) -> Result<HttpResponse, Problem> {
     let ImportCatalog { path, name } = body::json(payload, edge.max_body_bytes).await?;
     if !path.is_absolute() {
-        return Err(Problem::bad_request("SSP-API-003", "`path`: expected an absolute path on the host's machine"));
+        return Err(Problem::bad_request(
+            "SSP-API-003",
+            "`path`: expected an absolute path on the host's machine",
+        ));
     }
     let view = blocking(&edge, move |catalogues| catalogues.import(&path, name.as_deref())).await?;
     Ok(HttpResponse::Created().json(view))

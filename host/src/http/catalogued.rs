@@ -14,7 +14,8 @@ use super::{
 use crate::{
     catalog::{CatalogEntry, CatalogPage, Search, Sort},
     install::{
-        CratesView, ExactVersion, Lock, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView, wish,
+        CratesView, ExactVersion, Lock, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView,
+        wish,
     },
     platform::access::rights::{CatalogUse, PluginsManage, PluginsRead},
     progress::Quiet,

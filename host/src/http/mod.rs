@@ -2,8 +2,8 @@
 
 mod auth;
 mod body;
-mod catalogued;
 mod catalogs;
+mod catalogued;
 mod cloud_events;
 mod dead_letters;
 mod events;

@@ -18,7 +18,7 @@ use utoipa::{
 };
 
 use super::{
-    Problem, catalogued, catalogs, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
+    Problem, catalogs, catalogued, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
     needs::{self, Needs},
     observe, openapi, origin, plugins,
     problem::{RefusalMembers, TransitionMembers, method_not_allowed},

@@ -165,16 +165,16 @@ fn embedded(library: &Path) -> Result<Vec<CrateView>, String> {
     let bytes = read_bounded(library, MAX_LIBRARY_BYTES).map_err(|why| why.to_string())?;
     let json = json_from_slice(&bytes, MAX_LIST_BYTES).map_err(|why| match why {
         auditable_info::Error::NoAuditData => {
-            "the library has no list of its crates: its vendor did not build it with `cargo auditable`".to_owned()
+            "the library has no list of its crates: its vendor did not build it with `cargo auditable`"
+                .to_owned()
         }
         why => format!("the library's list of its crates cannot be read: {why}"),
     })?;
     let List { packages } = serde_json::from_str(&json)
         .map_err(|why| format!("the library's list of its crates is none: {why}"))?;
     let runtime = packages.into_iter().filter(|package| package.kind.as_deref() != Some("build"));
-    let mut crates: Vec<CrateView> = runtime
-        .map(|Package { name, version, source, .. }| CrateView { name, version, source })
-        .collect();
+    let mut crates: Vec<CrateView> =
+        runtime.map(|Package { name, version, source, .. }| CrateView { name, version, source }).collect();
     crates.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
     Ok(crates)
 }
@@ -207,7 +207,8 @@ impl Advisories {
     }
 
     fn folder(&mut self, path: &Path, depth: usize) -> Result<(), AuditError> {
-        let failed = |why: std::io::Error| AuditError::Unreadable { path: path.to_owned(), reason: why.to_string() };
+        let failed =
+            |why: std::io::Error| AuditError::Unreadable { path: path.to_owned(), reason: why.to_string() };
         for entry in fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let (kind, name) = (entry.file_type().map_err(failed)?, entry.file_name());
@@ -301,8 +302,7 @@ fn parse(text: &str) -> Result<Option<(String, Advisory)>, String> {
     let title = advisory.title.or_else(|| heading.map(str::to_owned)).unwrap_or_default();
     let title = title.chars().filter(|char| !char.is_control()).take(200).collect();
     let Versions { patched, unaffected } = versions;
-    let Head { id, package, informational, .. } =
-        Head { title: None, withdrawn: None, ..advisory };
+    let Head { id, package, informational, .. } = Head { title: None, withdrawn: None, ..advisory };
     Ok(Some((package, Advisory { id, title, informational, patched, unaffected })))
 }
 
@@ -337,11 +337,84 @@ mod tests {
             ("1.2.3", "crates.io", false),
             ("1.0.0", "git", false),
         ] {
-            let found = advisories.about(&crates(&[("frail", version, source), ("other", "1.0.0", "crates.io")]));
+            let found =
+                advisories.about(&crates(&[("frail", version, source), ("other", "1.0.0", "crates.io")]));
             assert_eq!(found.len(), usize::from(is_found), "{version} {source}: {found:?}");
         }
         let found = advisories.about(&crates(&[("frail", "1.0.0", "crates.io")]));
-        assert_eq!((found[0].title.as_str(), found[0].advisory.as_str()), ("Frail breaks", "RUSTSEC-2026-0001"));
+        assert_eq!(
+            (found[0].title.as_str(), found[0].advisory.as_str()),
+            ("Frail breaks", "RUSTSEC-2026-0001")
+        );
+    }
+
+    /// The least that is an ELF library with a section of this name.
+    fn library(section: &str, content: &[u8]) -> Vec<u8> {
+        let names = format!("\0{section}\0.shstrtab\0");
+        let (header, content_at) = (64_u64, 64_u64);
+        let names_at = content_at + content.len() as u64;
+        let sections_at = names_at + names.len() as u64;
+        let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        // A shared library for x86-64.
+        bytes.extend([3, 0, 62, 0, 1, 0, 0, 0]);
+        bytes.extend([0; 16]);
+        bytes.extend(sections_at.to_le_bytes());
+        bytes.extend([0; 4]);
+        for half in [header as u16, 0, 0, 64, 3, 2] {
+            bytes.extend(half.to_le_bytes());
+        }
+        bytes.extend(content);
+        bytes.extend(names.as_bytes());
+        let mut entry = |name: u32, kind: u32, at: u64, size: u64| {
+            bytes.extend(name.to_le_bytes());
+            bytes.extend(kind.to_le_bytes());
+            for long in [0, 0, at, size, 0, 1, 0_u64] {
+                bytes.extend(long.to_le_bytes());
+            }
+        };
+        entry(0, 0, 0, 0);
+        entry(1, 1, content_at, content.len() as u64);
+        entry(section.len() as u32 + 2, 3, names_at, names.len() as u64);
+        bytes
+    }
+
+    /// zlib, without compressing.
+    fn stored(data: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(data.len()).expect("a short text");
+        let (mut a, mut b) = (1_u32, 0_u32);
+        for byte in data {
+            a = (a + u32::from(*byte)) % 65521;
+            b = (b + a) % 65521;
+        }
+        let mut all = vec![0x78, 0x01, 0x01];
+        all.extend(length.to_le_bytes());
+        all.extend((!length).to_le_bytes());
+        all.extend(data);
+        all.extend(((b << 16) | a).to_be_bytes());
+        all
+    }
+
+    #[test]
+    fn the_list_in_a_library_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let found = |section: &str, content: &[u8]| {
+            let path = folder.path().join("libfrail.so");
+            fs::write(&path, library(section, content)).expect("a file");
+            embedded(&path)
+        };
+        let list = br#"{"packages":[
+            {"name":"serde","version":"1.0.0","source":"crates.io"},
+            {"name":"cc","version":"1.1.0","source":"crates.io","kind":"build"},
+            {"name":"aa-chat","version":"0.1.0","source":"local","root":true,"dependencies":[0]}
+        ]}"#;
+        let crates = found(".dep-v0", &stored(list)).expect("a list");
+        let names: Vec<_> = crates.iter().map(|krate| format!("{} {}", krate.name, krate.version)).collect();
+        assert_eq!(names, ["aa-chat 0.1.0", "serde 1.0.0"], "what only the build took is not in it");
+        let why = found(".data", b"").expect_err("no list");
+        assert!(why.contains("has no list of its crates"), "{why}");
+        for damaged in [&b"x"[..], &stored(b"{}"), &stored(b"\xff")] {
+            assert!(found(".dep-v0", damaged).is_err());
+        }
     }
 
     #[test]

@@ -125,7 +125,9 @@ impl Lock {
     #[must_use]
     pub fn to_text(&self) -> String {
         let body = toml::to_string(self).expect("its fields are texts and numbers");
-        format!("# Written by `streamspace plugin export`. `streamspace plugin apply --frozen` follows it.\n{body}")
+        format!(
+            "# Written by `streamspace plugin export`. `streamspace plugin apply --frozen` follows it.\n{body}"
+        )
     }
 
     fn check(&self) -> Result<(), String> {
@@ -157,12 +159,9 @@ impl Planner<'_> {
         let (mut plugins, mut unknown) = (Vec::new(), Vec::new());
         for (name, version) in self.versions()? {
             match packages.get(&name) {
-                Some((package, source)) => plugins.push(Locked {
-                    name,
-                    version,
-                    package: package.clone(),
-                    source: source.clone(),
-                }),
+                Some((package, source)) => {
+                    plugins.push(Locked { name, version, package: package.clone(), source: source.clone() })
+                }
                 None => unknown.push(name),
             }
         }
@@ -218,7 +217,8 @@ impl Planner<'_> {
                     open.push((name.clone(), true));
                     let offer = self.catalogues().offer(&name)?;
                     let releases = offer.iter().flat_map(|offer| &offer.listing.versions);
-                    let release = releases.into_iter().find(|release| release.version.to_string() == locked.version);
+                    let release =
+                        releases.into_iter().find(|release| release.version.to_string() == locked.version);
                     let needed = release.into_iter().flat_map(|release| release.dependencies.keys());
                     open.extend(needed.map(|needed| (needed.to_string(), false)));
                 }

@@ -16,7 +16,9 @@ use super::{
     resolve::{self, Candidate, Plan, Present, Unresolved, Wish, World},
 };
 use crate::{
-    catalog::{CatalogError, Catalogues, FetchError, Fetcher, Location, Offer, PackageAt, PackageFile, Release},
+    catalog::{
+        CatalogError, Catalogues, FetchError, Fetcher, Location, Offer, PackageAt, PackageFile, Release,
+    },
     clock,
     progress::Progress,
 };
@@ -190,7 +192,8 @@ impl StepView {
 pub fn wish(text: &str, newest: bool) -> Result<Wish, PlanError> {
     let (name, range) = text.split_once('@').unwrap_or((text, "*"));
     let wrong = |problem: String| PlanError::Wish { text: text.chars().take(200).collect(), problem };
-    let name: streamspace_plugin::manifest::PluginName = name.parse().map_err(|why| wrong(format!("{why}")))?;
+    let name: streamspace_plugin::manifest::PluginName =
+        name.parse().map_err(|why| wrong(format!("{why}")))?;
     let range: VersionReq = range.parse().map_err(|why| wrong(format!("{why}")))?;
     Ok(Wish { name: name.to_string(), range, newest })
 }
@@ -282,8 +285,11 @@ impl<'a> Planner<'a> {
                 let mut all = offer.listing.versions.iter();
                 all.find(|release| release.version.to_string() == one.version)
             });
-            let hash = found.and_then(|release| release.package.as_ref()).map(|package| package.package.to_string());
-            let (Some(offer), Some(release)) = (&offer, found.filter(|_| hash.as_ref() == Some(&one.package))) else {
+            let hash =
+                found.and_then(|release| release.package.as_ref()).map(|package| package.package.to_string());
+            let (Some(offer), Some(release)) =
+                (&offer, found.filter(|_| hash.as_ref() == Some(&one.package)))
+            else {
                 return Err(PlanError::Exact {
                     plugin: one.name.clone(),
                     version: one.version.clone(),
@@ -317,11 +323,7 @@ impl<'a> Planner<'a> {
     /// # Errors
     ///
     /// [`PlanError`]; what came before the step that failed stays.
-    pub fn carry_out(
-        &self,
-        plan: &PlanView,
-        progress: &dyn Progress,
-    ) -> Result<Vec<PluginView>, PlanError> {
+    pub fn carry_out(&self, plan: &PlanView, progress: &dyn Progress) -> Result<Vec<PluginView>, PlanError> {
         let (data, fetcher) = (self.catalogues.data(), Fetcher::new(self.catalogues.config())?);
         // All of them are fetched before the first is installed: what cannot be had leaves everything as it was.
         let mut files = Vec::new();
@@ -371,11 +373,7 @@ impl<'a> Planner<'a> {
         Ok(World { offered: offered.collect(), installed: self.plugins.present()? })
     }
 
-    fn view(
-        &self,
-        plan: &Plan,
-        offers: &BTreeMap<String, Arc<Offer>>,
-    ) -> Result<PlanView, PlanError> {
+    fn view(&self, plan: &Plan, offers: &BTreeMap<String, Arc<Offer>>) -> Result<PlanView, PlanError> {
         let mut steps = Vec::new();
         for step in &plan.steps {
             let none = || CatalogError::NoListing { name: step.name.clone() };

@@ -51,13 +51,18 @@ fn words(page: &CatalogPage) -> String {
     }
     let mut text: String = page.plugins.iter().map(line).collect();
     if page.total > page.plugins.len() as u64 {
-        text.push_str(&format!("{} of {}; `--skip` and `--limit` show others.\n", page.plugins.len(), page.total));
+        text.push_str(&format!(
+            "{} of {}; `--skip` and `--limit` show others.\n",
+            page.plugins.len(),
+            page.total
+        ));
     }
     text
 }
 
 fn line(plugin: &CatalogPlugin) -> String {
-    let installed = plugin.installed.as_ref().map_or(String::new(), |version| format!("  installed: {version}"));
+    let installed =
+        plugin.installed.as_ref().map_or(String::new(), |version| format!("  installed: {version}"));
     let code = if plugin.installable { "" } else { "  listed only: no native code" };
     format!(
         "{} {}  {}  ({}){installed}{code}\n",

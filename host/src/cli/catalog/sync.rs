@@ -34,7 +34,8 @@ fn line(view: &SyncView) -> String {
         SyncOutcome::Updated => format!("{}: index {version}, {plugins} plugins\n", view.catalog),
         SyncOutcome::Unchanged => format!("{}: index {version} is the newest\n", view.catalog),
         SyncOutcome::Failed => {
-            let (error, code) = (view.error.as_deref().unwrap_or_default(), view.code.as_deref().unwrap_or_default());
+            let (error, code) =
+                (view.error.as_deref().unwrap_or_default(), view.code.as_deref().unwrap_or_default());
             format!("{}: {error} ({code})\n", view.catalog)
         }
     }

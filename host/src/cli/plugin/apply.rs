@@ -26,8 +26,8 @@ impl Apply {
         let bytes = crate::store::read_bounded(&self.frozen, MAX_LOCK_BYTES)?;
         let text =
             String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", self.frozen.display()))?;
-        let lock = Lock::parse(&text)
-            .map_err(|why| anyhow!("{}: {why} ({})", self.frozen.display(), why.code()))?;
+        let lock =
+            Lock::parse(&text).map_err(|why| anyhow!("{}: {why} ({})", self.frozen.display(), why.code()))?;
         let plan = target.compare_lock(&lock)?;
         if self.dry_run || is_done(&plan) {
             return global.answer(&plan, words);

@@ -61,7 +61,9 @@ impl Audit {
         global.answer(&report, words)?;
         let vulnerable = report.findings.iter().filter(|finding| finding.informational.is_none()).count();
         if vulnerable > 0 {
-            bail!("{vulnerable} vulnerabilities are known in the installed plugins: ask their vendors for newer versions");
+            bail!(
+                "{vulnerable} vulnerabilities are known in the installed plugins: ask their vendors for newer versions"
+            );
         }
         Ok(())
     }

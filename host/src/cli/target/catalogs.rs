@@ -9,10 +9,12 @@ use streamspace_package::PublicKey;
 
 use super::{Client, Method, Target};
 use crate::{
-    catalog::{CatalogEntry, CatalogError, CatalogPage, CatalogView, Catalogues, NewCatalog, Search, SyncView},
+    catalog::{
+        CatalogEntry, CatalogError, CatalogPage, CatalogView, Catalogues, NewCatalog, Search, SyncView,
+    },
     install::{
-        CratesView, ExactVersion, Lock, LockError, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView,
-        wish,
+        CratesView, ExactVersion, Lock, LockError, LockPlan, OutdatedView, PlanError, PlanView, Planner,
+        PluginView, wish,
     },
     progress::Quiet,
 };
@@ -154,9 +156,10 @@ impl Target {
     pub(in crate::cli) fn carry_out(&self, plan: &PlanView) -> anyhow::Result<Vec<PluginView>> {
         let exact: Vec<ExactVersion> = plan.steps.iter().map(ExactVersion::from).collect();
         match self {
-            Self::Running(client) => {
-                list(client.call(Method::Post, &["installations"], Some(json!({"plugins": exact})))?, "plugins")
-            }
+            Self::Running(client) => list(
+                client.call(Method::Post, &["installations"], Some(json!({"plugins": exact})))?,
+                "plugins",
+            ),
             Self::Stopped { plugins, database, config, .. } => {
                 let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
                 let done = Planner::new(plugins, &catalogues).carry_out(plan, &Quiet);

@@ -51,7 +51,10 @@ impl Words<'_> {
     fn goes_without_saying(&self, tree: &Tree) -> bool {
         match tree {
             DerivationTree::External(External::FromDependencyOf(
-                Node::Plugin(one), _, Node::Presence(other), _,
+                Node::Plugin(one),
+                _,
+                Node::Presence(other),
+                _,
             )) => one == other,
             DerivationTree::External(External::NoVersions(node, set)) => is_gap(&self.versions(node), set),
             _ => false,
@@ -144,8 +147,11 @@ impl ReportFormatter<Node, Choices, String> for Words<'_> {
     }
 
     fn format_terms(&self, terms: &Map<Node, Term<Choices>>) -> String {
-        let mut terms: Vec<(&Node, Term<Choices>)> =
-            terms.iter().filter(|(node, _)| **node != Node::Goal).map(|(node, term)| (node, plain(term))).collect();
+        let mut terms: Vec<(&Node, Term<Choices>)> = terms
+            .iter()
+            .filter(|(node, _)| **node != Node::Goal)
+            .map(|(node, term)| (node, plain(term)))
+            .collect();
         terms.sort_by_key(|(node, term)| (matches!(term, Term::Negative(_)), (*node).clone()));
         match terms.as_slice() {
             [] => "this cannot be done".to_owned(),

@@ -281,8 +281,11 @@ impl<'a> Problem<'a> {
     fn goals(&self) -> BTreeMap<&'a str, Choices> {
         let mut goals = BTreeMap::new();
         for (name, present) in &self.world.installed {
-            let goal =
-                if present.pinned { ranges::exactly(&present.version) } else { ranges::from(&present.version) };
+            let goal = if present.pinned {
+                ranges::exactly(&present.version)
+            } else {
+                ranges::from(&present.version)
+            };
             goals.insert(name.as_str(), goal);
         }
         for wish in self.wishes {
@@ -298,7 +301,8 @@ impl<'a> Problem<'a> {
         let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (name, version) in chosen {
             let possible = self.possible(name).into_iter().find(|possible| possible.version == version);
-            let needed = possible.map(|possible| self.needs(&possible).map(|(name, _)| name.as_str()).collect());
+            let needed =
+                possible.map(|possible| self.needs(&possible).map(|(name, _)| name.as_str()).collect());
             needs.insert(name, needed.unwrap_or_default());
         }
         let mut ordered = Vec::new();

@@ -151,9 +151,35 @@ mod tests {
             "1.3.0", "1.9.0", "2.0.0", "2.1.0", "3.0.0",
         ];
         let requirements = [
-            "*", "1", "1.2", "1.2.3", "^0.0.1", "^0.0", "^0", "^0.1", "^0.1.2", "~1", "~1.2", "~1.2.3", "=1",
-            "=1.2", "=1.2.3", ">1", ">1.2", ">1.2.3", ">=1.2", "<1.2", "<2", "<1.2.3", "<=1", "<=1.2",
-            "<=1.2.3", "1.*", "1.2.*", ">=1.0.1, <1.3", ">=2, <2",
+            "*",
+            "1",
+            "1.2",
+            "1.2.3",
+            "^0.0.1",
+            "^0.0",
+            "^0",
+            "^0.1",
+            "^0.1.2",
+            "~1",
+            "~1.2",
+            "~1.2.3",
+            "=1",
+            "=1.2",
+            "=1.2.3",
+            ">1",
+            ">1.2",
+            ">1.2.3",
+            ">=1.2",
+            "<1.2",
+            "<2",
+            "<1.2.3",
+            "<=1",
+            "<=1.2",
+            "<=1.2.3",
+            "1.*",
+            "1.2.*",
+            ">=1.0.1, <1.3",
+            ">=2, <2",
         ];
         for text in requirements {
             let (requirement, set) = (requirement(text), meeting(&requirement(text)));
@@ -176,7 +202,9 @@ mod tests {
     #[test]
     fn the_largest_numbers_overflow_nothing() {
         let huge = u64::MAX;
-        for text in [format!("^{huge}"), format!("~{huge}.{huge}"), format!("={huge}.{huge}"), format!(">{huge}")] {
+        for text in
+            [format!("^{huge}"), format!("~{huge}.{huge}"), format!("={huge}.{huge}"), format!(">{huge}")]
+        {
             let _ = meeting(&requirement(&text));
         }
     }

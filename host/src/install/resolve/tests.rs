@@ -137,9 +137,7 @@ fn a_circle_is_a_plan_too() {
 
 #[test]
 fn what_an_installed_plugin_lacks_already_stands_in_nobodys_way() {
-    let world = World::default()
-        .having("broken", "1.0.0", &[("nowhere", "1")])
-        .offering("a", "1.0.0", &[]);
+    let world = World::default().having("broken", "1.0.0", &[("nowhere", "1")]).offering("a", "1.0.0", &[]);
     assert_eq!(steps(&world, &[wish("a", "*")]), ["a 1.0.0"]);
 }
 
@@ -216,11 +214,11 @@ fn a_conflict_is_said() {
 
 #[test]
 fn a_pin_in_the_way_is_said() {
-    let world = World::default()
-        .having("b", "1.1.0", &[])
-        .pinned("b")
-        .offering("b", "2.0.0", &[])
-        .offering("a", "1.0.0", &[("b", "2")]);
+    let world = World::default().having("b", "1.1.0", &[]).pinned("b").offering("b", "2.0.0", &[]).offering(
+        "a",
+        "1.0.0",
+        &[("b", "2")],
+    );
     explained(
         &world,
         &[wish("a", "*")],
