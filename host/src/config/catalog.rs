@@ -13,7 +13,7 @@ pub struct Catalog {
     pub connect_timeout_secs: u64,
     /// How long nothing may come of a download before it is tried again, in seconds. 1 to 600, default 30.
     pub idle_timeout_secs: u64,
-    /// How long reading an index and its signature may take in all, in seconds. 1 to 120, default 60.
+    /// How long reading an index may take in all, and its signature, in seconds. 1 to 120, default 30.
     pub index_timeout_secs: u64,
     /// How long a package may take in all, interruptions included, in seconds. 1 to 86400 (a day), default 3600.
     pub package_timeout_secs: u64,
@@ -34,7 +34,7 @@ impl Default for Catalog {
             sync_interval_secs: 0,
             connect_timeout_secs: 10,
             idle_timeout_secs: 30,
-            index_timeout_secs: 60,
+            index_timeout_secs: 30,
             package_timeout_secs: 3600,
             max_package_bytes: 1024 * 1024 * 1024,
             plain_http: PlainHttp::Loopback,

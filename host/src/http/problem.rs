@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    catalog::CatalogError,
+    catalog::{CatalogError, FetchError},
     events::{EmitError, LogError, TapError},
     install::{InstallError, LockError, PlanError},
     loader::{Refusal, Rule, VerdictsError},
@@ -274,6 +274,8 @@ impl From<CatalogError> for Problem {
             CatalogError::Taken { .. } | CatalogError::Imported { .. } => StatusCode::CONFLICT,
             CatalogError::NoAccount => StatusCode::FORBIDDEN,
             CatalogError::Database(_) => return Self::of_database(error.code(), error.to_string()),
+            // A folder of this machine is what the caller named.
+            CatalogError::Fetch { source: FetchError::File { .. }, .. } => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Fetch { .. } => StatusCode::BAD_GATEWAY,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
