@@ -740,3 +740,30 @@ fn a_library_without_a_list_of_its_crates_is_said() {
     let said = audit().expect(0).stdout;
     assert!(said.contains("fixture-counter: not known") && said.contains("1 advisories"), "{said}");
 }
+
+#[test]
+fn what_is_installed_is_held_against_what_there_is() {
+    let host = Installation::new().start();
+    host.install(host.builds().plugin("fixture-counter")).expect(0);
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("fixture-counter", "9.0.0"));
+    hosted.put(&Package::new("fixture-counter", "9.1.0").needs("no-where", "1"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let outdated = host.cli(&["--json", "plugin", "outdated"]).expect(0).json();
+    assert_eq!(outdated[0]["name"], "fixture-counter", "{outdated}");
+    assert_eq!((&outdated[0]["fitting"], &outdated[0]["newest"]), (&json!("9.0.0"), &json!("9.1.0")));
+    let page = host.api().get("/api/v1/plugins/catalog").expect(200).json();
+    assert!(page["plugins"][0]["installed"].is_string(), "{page}");
+
+    // It stays where it is, unless a newer one is asked for.
+    let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "fixture-counter"]).expect(0).json();
+    assert_eq!(plan["steps"], json!([]));
+    let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "fixture-counter@9"]).expect(0).json();
+    assert_eq!(plan["steps"][0]["to"], "9.0.0", "{plan}");
+    let newest = json!({"plugins": ["fixture-counter"], "newest": true});
+    let plan = host.api().post_json("/api/v1/install-plans", &newest).expect(200).json();
+    assert_eq!(plan["steps"][0]["to"], "9.0.0", "{plan}");
+    let wrong = json!({"plugins": ["fixture-counter@one"]});
+    assert_eq!(host.api().post_json("/api/v1/install-plans", &wrong).problem(&[400])["code"], "SSP-DEP-004");
+}

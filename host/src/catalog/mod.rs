@@ -15,8 +15,11 @@ mod fetch;
 mod import;
 pub mod index;
 mod location;
+mod part;
+mod plugins;
 mod rows;
 mod search;
+mod shelf;
 mod sync;
 mod view;
 
@@ -38,25 +41,23 @@ pub use self::{
     fetch::{FetchError, Fetcher},
     index::{CatalogueName, PackageFile, Release},
     location::Location,
+    plugins::Taken,
     search::{Search, Sort},
+    shelf::Offer,
     view::{
         CatalogEntry, CatalogPage, CatalogPlugin, CatalogView, ReleaseView, ReviewView, SyncOutcome, SyncView,
     },
 };
 use self::{
-    index::{INDEX, Listing, MAX_INDEX_BYTES, MAX_SIGNATURE_BYTES, Moment, PackagePath, SIGNATURE},
-    rows::{Content, DownloadRow, RatingRow, Row},
+    index::{INDEX, MAX_INDEX_BYTES, MAX_SIGNATURE_BYTES, PackagePath, SIGNATURE},
+    rows::{Content, Row},
+    shelf::Shelf,
     sync::{Accepted, Keys, Read},
-    view::Local,
 };
 use crate::{clock, config, progress::Progress, store::Database};
 
 /// How long syncing all catalogues may take together: less than those wait who asked for it.
 const ALL: Duration = Duration::from_secs(120);
-/// The longest review, in bytes.
-const MAX_REVIEW: usize = 4096;
-/// How many reviews are shown.
-const REVIEWS: i64 = 50;
 /// How long a download that nobody goes on with is kept.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -71,19 +72,6 @@ pub struct NewCatalog {
     pub name: Option<String>,
 }
 
-/// A version that a catalogue offers.
-#[derive(Debug, Clone)]
-pub struct Offer {
-    /// The catalogue.
-    pub catalog: String,
-    /// Whether it was imported, and has no native code.
-    pub imported: bool,
-    /// Until when it is to be believed.
-    pub expires: Moment,
-    /// The plugin, with all its versions.
-    pub listing: Listing,
-}
-
 /// Where a package is.
 #[derive(Debug, Clone)]
 pub struct PackageAt {
@@ -91,15 +79,6 @@ pub struct PackageAt {
     pub location: Location,
     /// The package in it.
     pub package: PackageFile,
-}
-
-/// What all catalogues have, as it was read at one moment.
-#[derive(Debug)]
-struct Shelf {
-    /// Names and digests of the catalogues: as long as they are these, so is the rest.
-    of: Vec<(String, String)>,
-    /// In the order of the catalogues.
-    offers: Vec<Arc<Offer>>,
 }
 
 /// Catalogues. Everything here blocks.
@@ -345,100 +324,6 @@ impl Catalogues {
         }
     }
 
-    /// Plugins, as `search` asks for them.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::Database`].
-    pub fn search(&self, search: &Search) -> Result<CatalogPage, CatalogError> {
-        let (shelf, local) = (self.shelf()?, self.local()?);
-        let mut found = Vec::new();
-        for (offer, also_in) in shelf.first_of_each() {
-            if search.finds(&offer.listing) {
-                let none = Local::default();
-                let local = local.get(offer.listing.name.as_str()).unwrap_or(&none);
-                found.push(CatalogPlugin::new(&offer.catalog, also_in, &offer.listing, local));
-            }
-        }
-        Ok(search.page(found))
-    }
-
-    /// A plugin with its versions, and what users think of it.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::NoListing`].
-    pub fn show(&self, name: &str) -> Result<CatalogEntry, CatalogError> {
-        let shelf = self.shelf()?;
-        let found = shelf.first_of_each().into_iter().find(|(offer, _)| offer.listing.name.as_str() == name);
-        let (offer, also_in) = found.ok_or_else(|| CatalogError::NoListing { name: name.to_owned() })?;
-        let reviews = self.database.with("read what users think of a plugin", |connection| {
-            rows::reviews(connection, name, REVIEWS)
-        })?;
-        let local = self.local()?.remove(name).unwrap_or_default();
-        Ok(CatalogEntry {
-            plugin: CatalogPlugin::new(&offer.catalog, also_in, &offer.listing, &local),
-            versions: offer.listing.newest_first().into_iter().map(ReleaseView::from).collect(),
-            reviews: reviews
-                .into_iter()
-                .map(|(row, user)| ReviewView {
-                    user,
-                    rating: unsigned(row.rating),
-                    review: row.review,
-                    updated_at: clock::rfc3339(unsigned(row.updated_us)),
-                })
-                .collect(),
-        })
-    }
-
-    /// Notes what a user thinks of a plugin, in place of what they thought before.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::NoListing`], [`CatalogError::Rating`], [`CatalogError::Review`], [`CatalogError::NoAccount`].
-    pub fn rate(
-        &self,
-        user: &str,
-        name: &str,
-        rating: i64,
-        review: &str,
-    ) -> Result<CatalogEntry, CatalogError> {
-        if !(1..=5).contains(&rating) {
-            return Err(CatalogError::Rating { found: rating });
-        }
-        let review: String = review.chars().filter(|char| !char.is_control() || *char == '\n').collect();
-        if review.len() > MAX_REVIEW {
-            return Err(CatalogError::Review { most: MAX_REVIEW, found: review.len() });
-        }
-        self.show(name)?;
-        let now = signed(clock::unix_time_us());
-        let row = RatingRow {
-            plugin: name.to_owned(),
-            user_id: user.to_owned(),
-            rating,
-            review,
-            created_us: now,
-            updated_us: now,
-        };
-        if !self
-            .database
-            .with("write what a user thinks of a plugin", |connection| rows::rate(connection, &row))?
-        {
-            return Err(CatalogError::NoAccount);
-        }
-        self.show(name)
-    }
-
-    /// What is offered of a plugin: by the first catalogue that has it, and not by others.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::Database`].
-    pub fn offer(&self, name: &str) -> Result<Option<Arc<Offer>>, CatalogError> {
-        let shelf = self.shelf()?;
-        Ok(shelf.offers.iter().find(|offer| offer.listing.name.as_str() == name).cloned())
-    }
-
     /// What catalogues revoke: ids of keys and hashes of packages, with the reasons.
     ///
     /// # Errors
@@ -459,44 +344,6 @@ impl Catalogues {
         let row = self.database.with("look for a catalogue", |connection| rows::get(connection, catalog))?;
         let row = row.ok_or_else(|| CatalogError::NoCatalogue { name: catalog.to_owned() })?;
         Location::parse(&row.location)
-    }
-
-    /// Counts that a plugin was installed from a catalogue.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::Database`].
-    pub fn count_install(
-        &self,
-        plugin: &str,
-        version: &str,
-        package: &str,
-        catalog: &str,
-    ) -> Result<(), CatalogError> {
-        let row = DownloadRow {
-            plugin: plugin.to_owned(),
-            installs: 1,
-            version: version.to_owned(),
-            package: package.to_owned(),
-            catalogue: catalog.to_owned(),
-            installed_us: signed(clock::unix_time_us()),
-        };
-        self.database.with("count an installation", |connection| rows::count(connection, &row))?;
-        Ok(())
-    }
-
-    /// Of the plugins that were installed from a catalogue: the version, the package's hash and the catalogue, as of the last
-    /// time.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::Database`].
-    pub fn taken(&self) -> Result<BTreeMap<String, Taken>, CatalogError> {
-        let rows = self.database.with("read what was installed from catalogues", rows::downloads)?;
-        let taken = rows.into_iter().map(|row| {
-            (row.plugin, Taken { version: row.version, package: row.package, catalog: row.catalogue })
-        });
-        Ok(taken.collect())
     }
 
     /// Syncs all catalogues at every interval that the configuration has, on a thread of its own.
@@ -534,66 +381,6 @@ impl Catalogues {
     pub fn stop(&self) {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
-
-    /// What all catalogues have. Read again when one of them is another one than it was.
-    fn shelf(&self) -> Result<Arc<Shelf>, CatalogError> {
-        let known = self.shelf.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let shelf = self.database.with("read what catalogues have", |connection| {
-            let rows = rows::all(connection)?;
-            let of: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.digest.clone())).collect();
-            if let Some(known) = known.filter(|known| known.of == of) {
-                return Ok(known);
-            }
-            let mut offers = Vec::new();
-            for row in &rows {
-                for document in rows::listings(connection, &row.name)? {
-                    // What this host wrote, it reads; what a newer one wrote may be more than it knows.
-                    if let Ok(listing) = serde_json::from_str::<Listing>(&document) {
-                        offers.push(Arc::new(Offer {
-                            catalog: row.name.clone(),
-                            imported: row.public_key.is_none(),
-                            expires: Moment::at_us(unsigned(row.expires_us)),
-                            listing,
-                        }));
-                    }
-                }
-            }
-            Ok(Arc::new(Shelf { of, offers }))
-        })?;
-        *self.shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shelf));
-        Ok(shelf)
-    }
-
-    /// What is known here of plugins.
-    fn local(&self) -> Result<BTreeMap<String, Local>, CatalogError> {
-        let read = self.database.with("read what is known here of plugins", |connection| {
-            Ok((rows::installed(connection)?, rows::downloads(connection)?, rows::ratings(connection)?))
-        });
-        let (installed, downloads, ratings) = read?;
-        let mut local: BTreeMap<String, Local> = BTreeMap::new();
-        for (plugin, version) in installed {
-            local.entry(plugin).or_default().installed = Some(version);
-        }
-        for row in downloads {
-            local.entry(row.plugin).or_default().installs = unsigned(row.installs);
-        }
-        for (plugin, count, sum) in ratings {
-            let local = local.entry(plugin).or_default();
-            (local.ratings, local.sum) = (unsigned(count), unsigned(sum));
-        }
-        Ok(local)
-    }
-}
-
-/// What was installed from a catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// The version.
-    pub version: String,
-    /// SHA-256 of its `package.json`.
-    pub package: String,
-    /// The catalogue, which may be gone.
-    pub catalog: String,
 }
 
 /// Where downloads are, in the data folder.
@@ -616,24 +403,6 @@ impl PackageAt {
     ) -> Result<PathBuf, FetchError> {
         let at = self.location.file(&self.package.path);
         fetcher.package(&at, &self.package, &downloads_in(data), progress)
-    }
-}
-
-impl Shelf {
-    /// Each plugin from the first catalogue that has it, with the others that have it too.
-    fn first_of_each(&self) -> Vec<(&Arc<Offer>, Vec<String>)> {
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut all: Vec<(&Arc<Offer>, Vec<String>)> = Vec::new();
-        for offer in &self.offers {
-            match places.get(offer.listing.name.as_str()) {
-                Some(place) => all[*place].1.push(offer.catalog.clone()),
-                None => {
-                    places.insert(offer.listing.name.as_str(), all.len());
-                    all.push((offer, Vec::new()));
-                }
-            }
-        }
-        all
     }
 }
 
