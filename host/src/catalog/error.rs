@@ -51,7 +51,7 @@ pub enum CatalogError {
         /// The catalogue.
         catalogue: String,
         /// Why.
-        source: FetchError,
+        source: Box<FetchError>,
     },
     /// The signature is not as it has to be.
     #[error("the index of the catalogue `{catalogue}` at {location} is not accepted: {source}")]

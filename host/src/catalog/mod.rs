@@ -259,7 +259,7 @@ impl Catalogues {
 
     /// Reads and verifies an index. It is two files: if they do not fit together, somebody may be replacing them just now.
     fn read(&self, name: &str, location: &Location, keys: &Keys) -> Result<Accepted, CatalogError> {
-        let failed = |source| CatalogError::Fetch { catalogue: name.to_owned(), source };
+        let failed = |source| CatalogError::Fetch { catalogue: name.to_owned(), source: Box::new(source) };
         let fetcher = Fetcher::new(&self.config).map_err(failed)?;
         let read = |file: &str, most| {
             let path: PackagePath = file.parse().expect("a file's name is a path");

@@ -179,7 +179,6 @@ pub(super) struct Local {
 impl CatalogPlugin {
     pub(super) fn new(catalog: &str, also_in: Vec<String>, listing: &Listing, local: &Local) -> Self {
         let shown = listing.shown();
-        #[expect(clippy::cast_precision_loss, reason = "an average of small numbers")]
         let average = if local.ratings == 0 { 0.0 } else { local.sum as f64 / local.ratings as f64 };
         Self {
             name: listing.name.to_string(),

@@ -275,7 +275,9 @@ impl From<CatalogError> for Problem {
             CatalogError::NoAccount => StatusCode::FORBIDDEN,
             CatalogError::Database(_) => return Self::of_database(error.code(), error.to_string()),
             // A folder of this machine is what the caller named.
-            CatalogError::Fetch { source: FetchError::File { .. }, .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            CatalogError::Fetch { source, .. } if matches!(**source, FetchError::File { .. }) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             CatalogError::Fetch { .. } => StatusCode::BAD_GATEWAY,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

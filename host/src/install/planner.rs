@@ -332,7 +332,7 @@ impl<'a> Planner<'a> {
         }
         let mut views = Vec::new();
         for (step, file) in plan.steps.iter().zip(files) {
-            views.push(self.plugins.install_fetched(step, &file)?);
+            views.push(self.plugins.install_fetched(&file)?);
             self.catalogues.count_install(&step.name, &step.to, &step.package, &step.catalog)?;
             // It is in the store now; what cannot be removed goes after a week.
             let _ = std::fs::remove_file(&file);
@@ -483,8 +483,7 @@ impl Plugins {
 
     /// Installs a package that was fetched and is, byte for byte, what the signed index of its catalogue says. The one place
     /// where what comes from catalogues meets installation.
-    fn install_fetched(&self, step: &StepView, package: &Path) -> Result<PluginView, InstallError> {
-        debug_assert!(!step.package.is_empty());
+    fn install_fetched(&self, package: &Path) -> Result<PluginView, InstallError> {
         self.install(package)
     }
 }

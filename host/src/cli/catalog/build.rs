@@ -1,6 +1,6 @@
 //! `streamspace catalog build DIR --key FILE`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Build {
 
 impl Build {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
-        let keys: Vec<SecretKey> = self.key.iter().map(secret_key).collect::<Result<_, _>>()?;
+        let keys: Vec<SecretKey> = self.key.iter().map(|path| secret_key(path)).collect::<Result<_, _>>()?;
         let reasoned = |what: &str| (what.to_owned(), self.reason.clone());
         let order = BuildOrder {
             folder: self.dir.clone(),
@@ -74,7 +74,7 @@ impl Build {
     }
 }
 
-fn secret_key(path: &PathBuf) -> anyhow::Result<SecretKey> {
+fn secret_key(path: &Path) -> anyhow::Result<SecretKey> {
     let bytes = crate::store::read_bounded(path, MAX_KEY_BYTES)?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
     let read = || password::read(&format!("Password of {}: ", path.display()));

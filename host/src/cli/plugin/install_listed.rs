@@ -1,7 +1,5 @@
 //! `streamspace plugin install NAME[@RANGE]`: from a catalogue, with what it needs.
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 
 use super::{
@@ -40,11 +38,10 @@ pub(super) fn carry_out(
     config: &Config,
     plan: &PlanView,
 ) -> anyhow::Result<()> {
-    let files = match std::env::var_os("STREAMSPACE_URL") {
-        None => download(config, plan)?,
-        Some(_) => Vec::new(),
-    };
-    let plugins = hand_over(target, plan, &files)?;
+    if std::env::var_os("STREAMSPACE_URL").is_none() {
+        download(config, plan)?;
+    }
+    let plugins = hand_over(target, plan)?;
     global.answer(&plugins, |plugins| {
         let done = |plugin: &PluginView| {
             format!("{} {} is installed; it is {}.\n", plugin.name, plugin.version, plugin.state)
@@ -61,21 +58,20 @@ pub(super) fn carry_out(
 
 /// Hands the packages of a plan to installation, in order: the one place where the command line does so. The host finds what
 /// was downloaded by its hash.
-fn hand_over(target: &Target, plan: &PlanView, _downloaded: &[PathBuf]) -> anyhow::Result<Vec<PluginView>> {
+fn hand_over(target: &Target, plan: &PlanView) -> anyhow::Result<Vec<PluginView>> {
     target.carry_out(plan)
 }
 
-fn download(config: &Config, plan: &PlanView) -> anyhow::Result<Vec<PathBuf>> {
+fn download(config: &Config, plan: &PlanView) -> anyhow::Result<()> {
     let coded = |why: &dyn std::fmt::Display, code: &str| anyhow!("{why} ({code})");
     let fetcher = Fetcher::new(&config.catalog).map_err(|why| coded(&why, why.code()))?;
     let bars = Bars::default();
-    let mut files = Vec::new();
     for step in &plan.steps {
         let at = step.at().map_err(|why| coded(&why, why.code()))?;
         at.location.check(config.catalog.plain_http).map_err(|why| coded(&why, why.code()))?;
-        files.push(at.fetch(&fetcher, &config.data_dir, &bars).map_err(|why| coded(&why, why.code()))?);
+        at.fetch(&fetcher, &config.data_dir, &bars).map_err(|why| coded(&why, why.code()))?;
     }
-    Ok(files)
+    Ok(())
 }
 
 /// A plan, a line for each step.

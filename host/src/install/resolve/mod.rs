@@ -102,7 +102,7 @@ pub enum Unresolved {
     },
     /// The plugin stays at a version.
     #[error(
-        "`{plugin}` is pinned to {version}, and {asked} was asked for. Take the pin away first: `streamspace plugin pin {plugin} --remove`"
+        "`{plugin}` is pinned to {version}, and {asked} was asked for. Take the pin away first: `streamspace plugin pin {plugin} --off`"
     )]
     Pinned {
         /// The plugin.

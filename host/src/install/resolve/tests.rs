@@ -229,7 +229,7 @@ fn a_pin_in_the_way_is_said() {
     explained(
         &world,
         &[wish("b", "2")],
-        "`b` is pinned to 1.1.0, and `b` ^2 was asked for. Take the pin away first: `streamspace plugin pin b --remove`",
+        "`b` is pinned to 1.1.0, and `b` ^2 was asked for. Take the pin away first: `streamspace plugin pin b --off`",
     );
 }
 
