@@ -207,7 +207,7 @@ fn a_conflict_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because there is no `old` >1.0.0, only 1.0.0 and `a` 2.0.0 conflicts with `old` <3.0.0, `a` cannot be beside `old`.\n\
+         Because `a` 2.0.0 conflicts with `old` <3.0.0 and there is no `old` >1.0.0, only 1.0.0, `a` cannot be beside `old`.\n\
          And because `a` is asked for and `old` 1.0.0 is installed and must stay or become newer, this cannot be done.",
     );
 }
@@ -223,8 +223,8 @@ fn a_pin_in_the_way_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because `a` 1.0.0 needs `b` >=2.0.0, <3.0.0, `a` cannot be used.\n\
-         And because `a` is asked for, this cannot be done.",
+         Because `a` 1.0.0 needs `b` >=2.0.0, <3.0.0 and `a` is asked for, `b` >=2.0.0, <3.0.0 is needed.\n\
+         And because `b` is pinned to 1.1.0, this cannot be done.",
     );
     explained(
         &world,
@@ -244,7 +244,7 @@ fn two_that_need_different_versions_of_a_third_are_said() {
         &world,
         &[wish("a", "*"), wish("b", "*")],
         "`a`, `b` cannot be installed beside what is there:\n\
-         Because `b` needs `c` >=2.0.0, <3.0.0 and `a` needs `c` >=1.0.0, <2.0.0, `a` cannot be beside `b`.\n\
+         Because `a` 1.0.0 needs `c` >=1.0.0, <2.0.0 and `b` 1.0.0 needs `c` >=2.0.0, <3.0.0, `a` cannot be beside `b` 1.0.0.\n\
          And because `a` is asked for and `b` is asked for, this cannot be done.",
     );
 }
@@ -260,7 +260,8 @@ fn what_keeps_each_version_from_being_used_is_said() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because `a` 1.0.0 was withdrawn by its vendor and `a` 1.1.0 has no library for x86_64-unknown-linux-gnu and \
-         `a` is asked for, this cannot be done.",
+         Because `a` 1.0.0 was withdrawn by its vendor and `a` 1.1.0 has no library for x86_64-unknown-linux-gnu, \
+         `a` cannot be used.\n\
+         And because `a` is asked for, this cannot be done.",
     );
 }
