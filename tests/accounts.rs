@@ -216,7 +216,7 @@ fn what_a_group_is_permitted_its_members_are_at_once(backend: &Backend) {
     let me = ada.get("/api/v1/me").expect(200).json();
     assert_eq!(
         (&me["groups"], &me["permissions"]),
-        (&json!(["team"]), &json!(["sessions.own", "things.write"]))
+        (&json!(["team"]), &json!(["catalog.use", "sessions.own", "things.write"]))
     );
     // The plugin is told too.
     let seen = ada.get(&format!("/api/plugins/{ROUTES}/whole-request")).expect(200).json();

@@ -13,6 +13,7 @@ use slog::{Logger, error, info, warn};
 use streamspace_plugin::abi;
 
 use crate::{
+    catalog::Catalogues,
     clock,
     config::{self, Config},
     database::Databases,
@@ -101,6 +102,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
     let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
     sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
+    let catalogues = Arc::new(Catalogues::new(Arc::clone(&database), data.path(), &config.catalog));
+    catalogues.look_after(&logger).context("cannot start the thread that syncs catalogues")?;
     let ui = Arc::new(Contributions::default());
     let runtime = Runtime::new(
         Services {
@@ -132,6 +135,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let edge = Edge {
         bus,
         plugins: Arc::clone(&plugins),
+        catalogues: Arc::clone(&catalogues),
         runtime: Arc::clone(&runtime),
         routes,
         accounts,
@@ -195,6 +199,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     runtime.stop_all();
     jobs.stop();
     sessions.stop();
+    catalogues.stop();
     if let Some(log) = runtime.bus().log() {
         log.stop(Instant::now() + Duration::from_secs(config.events.commit_deadline_secs));
     }

@@ -23,6 +23,7 @@ mod process;
 mod provider;
 mod wait;
 mod watch;
+mod web_folder;
 
 pub use self::{
     api::{Answer, Api},
@@ -43,4 +44,5 @@ pub use self::{
     provider::{Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
+    web_folder::{Asked, Fault, WebFolder},
 };

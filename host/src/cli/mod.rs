@@ -6,6 +6,7 @@
     reason = "a command line answers on the standard streams"
 )]
 
+mod catalog;
 mod config;
 mod db;
 mod dead_letters;
@@ -19,6 +20,7 @@ mod package;
 mod password;
 mod plugin;
 mod probe;
+mod progress;
 mod secrets;
 mod serve;
 mod session;
@@ -78,6 +80,9 @@ enum Verb {
     /// Say whose packages are taken: trust and revoke keys, sign packages for this host
     #[command(subcommand)]
     Trust(trust::Verb),
+    /// Add, sync and search catalogues of plugins, and build one
+    #[command(subcommand)]
+    Catalog(catalog::Verb),
     /// Look at desktop sessions, make them, change their states and share them
     #[command(subcommand)]
     Session(session::Verb),
@@ -123,6 +128,7 @@ pub fn run() -> ExitCode {
         Verb::Plugin(verb) => verb.run(&cli.global),
         Verb::Package(verb) => verb.run(&cli.global),
         Verb::Trust(verb) => verb.run(&cli.global),
+        Verb::Catalog(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),

@@ -1,6 +1,7 @@
 //! The host that a command is about: one that runs, over its HTTP interface, or the data folder of one that does not.
 
 mod accounts;
+mod catalogs;
 mod packages;
 
 pub(in crate::cli) use self::packages::Package;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use toml::Value;
 use url::Host;
 
+use super::catalog::PlainHttp;
 use super::database::DatabaseUrl;
 use super::log::{Format, Level};
 use super::outbound::{Network, StaticAddress};
@@ -123,6 +124,14 @@ pub(super) const KEYS: &[Key] = &[
     key("outbound.allow_addresses", Kind::Networks),
     key("outbound.ca_file", Kind::Path),
     key("outbound.hosts", Kind::Hosts),
+    int("catalog.sync_interval_secs", 0, 31_536_000),
+    int("catalog.connect_timeout_secs", 1, 300),
+    int("catalog.idle_timeout_secs", 1, 600),
+    int("catalog.index_timeout_secs", 1, 120),
+    int("catalog.package_timeout_secs", 1, 86_400),
+    int("catalog.max_package_bytes", MIB, 16 * GIB),
+    key("catalog.plain_http", Kind::OneOf(PlainHttp::NAMES)),
+    key("catalog.ca_file", Kind::Path),
 ];
 
 /// The key at `path`.
@@ -313,6 +322,7 @@ mod tests {
         let mut config = Config::default();
         config.outbound.ca_file = Some("roots.pem".into());
         config.database.ca_file = Some("roots.pem".into());
+        config.catalog.ca_file = Some("roots.pem".into());
         let table = toml::Table::try_from(&config).expect("the configuration is representable");
         let mut found = BTreeSet::new();
         paths("", &table, &mut found);

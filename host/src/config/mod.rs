@@ -5,6 +5,7 @@
 //! the command line's flags. Every value is checked in the layer it came from, and everything wrong is reported at
 //! once, with its place. The one secret in here is the password in `database.url`.
 
+mod catalog;
 mod database;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use catalog::{Catalog, PlainHttp};
 pub use database::{Database, DatabaseUrl};
 pub use error::{ConfigError, Origin, Problem};
 pub use events::Events;
@@ -67,6 +69,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// HTTP requests made on behalf of plugins.
     pub outbound: Outbound,
+    /// Catalogues of plugins.
+    pub catalog: Catalog,
 }
 
 impl Default for Config {
@@ -83,6 +87,7 @@ impl Default for Config {
             packages: Packages::default(),
             sessions: Sessions::default(),
             outbound: Outbound::default(),
+            catalog: Catalog::default(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod auth;
 mod body;
+mod catalogs;
+mod catalogued;
 mod cloud_events;
 mod dead_letters;
 mod events;
@@ -55,6 +57,7 @@ use self::auth::AdminToken;
 pub(crate) use self::observe::{EventPage, EventView, Status};
 pub use self::{openapi::host_document, problem::Problem};
 use crate::{
+    catalog::Catalogues,
     config::{self, SignIn},
     events::Bus,
     install::Plugins,
@@ -71,6 +74,8 @@ pub struct Edge {
     pub bus: Arc<Bus>,
     /// Administration of plugins.
     pub plugins: Arc<Plugins>,
+    /// Catalogues of plugins.
+    pub catalogues: Arc<Catalogues>,
     /// Plugins' lives.
     pub runtime: Arc<Runtime>,
     /// Plugins' routes.

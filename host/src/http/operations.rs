@@ -18,7 +18,7 @@ use utoipa::{
 };
 
 use super::{
-    Problem, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
+    Problem, catalogs, catalogued, dead_letters, events, gateway, groups, health, jobs, logs, metrics,
     needs::{self, Needs},
     observe, openapi, origin, packages, plugins,
     problem::{RefusalMembers, TransitionMembers, method_not_allowed},
@@ -90,6 +90,11 @@ operations![
     logs::host,
     plugins::list,
     plugins::install,
+    // Before those of one plugin, whose name this is not.
+    catalogued::list,
+    catalogued::show,
+    catalogued::rate,
+    catalogued::install,
     plugins::show,
     plugins::uninstall,
     plugins::enable,
@@ -115,6 +120,18 @@ operations![
     observe::health,
     observe::grants,
     logs::plugin,
+    catalogued::plan,
+    catalogued::install_exactly,
+    catalogued::outdated,
+    catalogued::lock,
+    catalogued::compare_lock,
+    catalogued::crates,
+    catalogs::list,
+    catalogs::add,
+    // Before that of one catalogue, whose name this may not be.
+    catalogs::sync,
+    catalogs::import,
+    catalogs::remove,
     plugins::blocked,
     plugins::unblock,
     dead_letters::list,

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    catalog::{CatalogError, FetchError},
     events::{EmitError, LogError, TapError},
-    install::InstallError,
+    install::{InstallError, LockError, PlanError},
     loader::{Refusal, Rule, VerdictsError},
     platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
@@ -289,6 +290,51 @@ impl From<InstallError> for Problem {
             _ => None,
         };
         Self { refusal, ..Self::new(status, error.code(), &error) }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        let status = match &error {
+            CatalogError::NoCatalogue { .. } | CatalogError::NoListing { .. } => StatusCode::NOT_FOUND,
+            CatalogError::Taken { .. } | CatalogError::Imported { .. } => StatusCode::CONFLICT,
+            CatalogError::NoAccount => StatusCode::FORBIDDEN,
+            CatalogError::Database(_) => return Self::of_database(error.code(), error.to_string()),
+            // A folder of this machine is what the caller named.
+            CatalogError::Fetch { source, .. } if matches!(**source, FetchError::File { .. }) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            CatalogError::Fetch { .. } => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.code(), &error)
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Catalog(why) => why.into(),
+            PlanError::Install(why) => why.into(),
+            PlanError::Fetch(why) => Self::new(StatusCode::BAD_GATEWAY, why.code(), &why),
+            PlanError::Wish { .. } => Self::bad_request(error.code(), &error),
+            PlanError::Unusable { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),
+            PlanError::Exact { .. } | PlanError::Unresolved(_) => {
+                Self::new(StatusCode::CONFLICT, error.code(), &error)
+            }
+        }
+    }
+}
+
+impl From<LockError> for Problem {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Plan(why) => why.into(),
+            LockError::NoLock { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),
+            LockError::NoPackage { .. } | LockError::Differs { .. } => {
+                Self::new(StatusCode::CONFLICT, error.code(), &error)
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Administration of plugins: what the command line and the HTTP interface offer, on a running host and on a stopped
 //! one.
 
+mod audit;
 mod consumers;
 mod error;
 mod grants;
@@ -13,6 +14,9 @@ mod removal;
 mod transaction;
 mod trust;
 mod versions;
+mod lock;
+mod planner;
+pub mod resolve;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +26,7 @@ use slog::{error, warn};
 use uuid::Uuid;
 
 pub use self::{
+    audit::{Advisories, AuditError, AuditFinding, CrateView, CratesView},
     consumers::ConsumerState,
     error::InstallError,
     grants::GrantView,
@@ -30,6 +35,8 @@ pub use self::{
     package::{AllowUnsigned, Source, sign_locally},
     plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
     trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
+    lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
+    planner::{ExactVersion, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };
 use crate::{

@@ -11,7 +11,7 @@ mod error;
 mod redirect;
 mod request;
 mod resolver;
-mod tls;
+pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

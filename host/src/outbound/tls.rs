@@ -6,16 +6,16 @@ use reqwest::{Certificate, Client, ClientBuilder};
 
 use super::error::SetupError;
 
-pub(super) struct Built {
-    pub(super) client: Client,
-    pub(super) has_roots: bool,
+pub(crate) struct Built {
+    pub(crate) client: Client,
+    pub(crate) has_roots: bool,
 }
 
 /// Builds a client that trusts the platform's roots and those of `ca_file`.
 ///
 /// A platform without roots makes no client of its own; a minimal container is such a platform. The client then
 /// trusts the file's alone, or without a file none: plain `http` still works.
-pub(super) fn build(
+pub(crate) fn build(
     builder: impl Fn() -> ClientBuilder,
     ca_file: Option<&Path>,
 ) -> Result<Built, SetupError> {

@@ -10,6 +10,7 @@
 //!   streamspace.db          mode 0600: the host's own tables, unless they are in PostgreSQL
 //!   incoming/HASH           packages that came over the network and wait for consent
 //!   verdicts/HASH.json      what became of a library's first load (`loader`)
+//!   downloads/              packages on their way from catalogues (`catalog`)
 //!   plugins/NAME/HASH/      one version's files, never written to again; earlier ones are kept for a while
 //!   plugin-data/NAME/       what the plugin keeps (`database`, `storage`)
 //! ```

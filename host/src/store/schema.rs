@@ -162,6 +162,61 @@ diesel::table! {
 }
 
 diesel::table! {
+    catalogues (name) {
+        name -> Text,
+        own_name -> Text,
+        location -> Text,
+        public_key -> Nullable<Text>,
+        next_key -> Nullable<Text>,
+        version -> BigInt,
+        digest -> Text,
+        expires_us -> BigInt,
+        added_us -> BigInt,
+        synced_us -> BigInt,
+        failed_us -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    catalogue_listings (catalogue, plugin) {
+        catalogue -> Text,
+        plugin -> Text,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    catalogue_revocations (catalogue, subject) {
+        catalogue -> Text,
+        subject -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    plugin_ratings (plugin, user_id) {
+        plugin -> Text,
+        user_id -> Text,
+        rating -> BigInt,
+        review -> Text,
+        created_us -> BigInt,
+        updated_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    plugin_downloads (plugin) {
+        plugin -> Text,
+        installs -> BigInt,
+        version -> Text,
+        package -> Text,
+        catalogue -> Text,
+        installed_us -> BigInt,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Text,
         owner -> Text,
@@ -284,3 +339,4 @@ diesel::allow_tables_to_appear_in_same_query!(consumers, refusals);
 diesel::allow_tables_to_appear_in_same_query!(user_groups, group_members, group_permissions, users);
 diesel::allow_tables_to_appear_in_same_query!(tokens, users);
 diesel::allow_tables_to_appear_in_same_query!(sessions, session_tags, session_shares);
+diesel::allow_tables_to_appear_in_same_query!(plugin_ratings, users);

@@ -1,29 +1,40 @@
-//! `streamspace plugin install FILE|DIR`
+//! `streamspace plugin install FILE|NAME[@RANGE]|DIR`
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::{
     super::target::Target,
     Global, answer,
     consent::{PackageOptions, package_file},
+    install_listed,
 };
+use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
-    /// The package; or, for development, a folder with manifest.json and the library, on the host's machine
+    /// The package; NAME[@RANGE] of a catalogue; or, for development, a folder with manifest.json and the library, on the
+    /// host's machine
+    #[arg(value_name = "FILE|NAME[@RANGE]|DIR")]
     what: PathBuf,
+    /// Of a name: say what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     options: PackageOptions,
 }
 
 impl Install {
-    pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
-        // What is not there, or is named like no package, was meant to be a folder.
-        let is_package = self.what.is_file()
-            || self.what.extension().is_some_and(|end| end == streamspace_package::EXTENSION);
-        let plugin = if is_package {
+    pub(super) fn run(&self, global: &Global, target: &Target, config: &Config) -> anyhow::Result<()> {
+        if let Some(name) = install_listed::name(&self.what) {
+            return install_listed::install(global, target, config, &[name], &self.options, self.dry_run);
+        }
+        if self.dry_run {
+            bail!("`--dry-run` goes with a name: `streamspace plugin plan FILE` says what a package would change");
+        }
+        let plugin = if install_listed::is_package(&self.what) {
             let package = self.options.package(target, &package_file(&self.what)?)?;
             let consent = self.options.consent_to(&target.plan(&package)?)?;
             target.install_package(&package, &consent)?

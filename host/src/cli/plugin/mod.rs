@@ -1,5 +1,7 @@
 //! `streamspace plugin …`
 
+mod apply;
+mod audit;
 mod blocked;
 mod config;
 mod consent;
@@ -8,10 +10,12 @@ mod contributions;
 mod disable;
 mod enable;
 mod generations;
+mod export;
 mod grants;
 mod health;
 mod inspect;
 mod install;
+mod install_listed;
 mod job;
 mod jobs;
 mod list;
@@ -19,6 +23,7 @@ mod logs;
 mod pin;
 mod plan;
 mod rollback;
+mod outdated;
 mod routes;
 mod show;
 mod unblock;
@@ -33,7 +38,7 @@ use crate::{config::Overrides, install::PluginView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Install a plugin from a package, or from a folder with its manifest.json and library
+    /// Install a plugin from a package, by its name from a catalogue, or from a folder with its manifest.json and library
     Install(install::Install),
     /// Show what installing a package, or upgrading to it, would change
     Plan(plan::ShowPlan),
@@ -45,6 +50,14 @@ pub(super) enum Verb {
     Generations(generations::Generations),
     /// Have a plugin stay at a version
     Pin(pin::Pin),
+    /// List the installed plugins of which catalogues have newer versions
+    Outdated(outdated::Outdated),
+    /// Hold what the installed libraries were built of against advisories
+    Audit(audit::Audit),
+    /// Write the installed plugins, down to the bytes of their packages, into streamspace.lock
+    Export(export::Export),
+    /// Install, upgrade and remove what it takes to be as a streamspace.lock says
+    Apply(apply::Apply),
     /// List the installed plugins
     List(list::List),
     /// Show a plugin, its consumers, its jobs and its dead letters
@@ -88,12 +101,16 @@ impl Verb {
         let config = global.load(Overrides::default())?;
         let target = || Target::find(&config);
         match self {
-            Self::Install(verb) => verb.run(global, &target()?),
             Self::Plan(verb) => verb.run(global, &target()?),
-            Self::Upgrade(verb) => verb.run(global, &target()?),
+            Self::Upgrade(verb) => verb.run(global, &target()?, &config),
             Self::Rollback(verb) => verb.run(global, &target()?),
             Self::Generations(verb) => verb.run(global, &target()?),
             Self::Pin(verb) => verb.run(global, &target()?),
+            Self::Install(verb) => verb.run(global, &target()?, &config),
+            Self::Audit(verb) => verb.run(global, &target()?),
+            Self::Export(verb) => verb.run(global, &target()?),
+            Self::Apply(verb) => verb.run(global, &target()?, &config),
+            Self::Outdated(verb) => verb.run(global, &target()?),
             Self::List(verb) => verb.run(global, &target()?),
             Self::Show(verb) => verb.run(global, &target()?),
             Self::Health(verb) => verb.run(global, &target()?),

@@ -63,6 +63,8 @@ permissions! {
         "Create, change and end everybody's sessions.";
     HostTrust = "host.trust", Admin,
         "Say whose packages are taken: trust and revoke keys, revoke packages, let plugins be unsigned for a while.";
+    CatalogUse = "catalog.use", User,
+        "Look for plugins in the catalogues, and rate them.";
     HostObserve = "host.observe", Operator,
         "See the host's metrics, logs and live changes.";
 }
@@ -141,7 +143,7 @@ mod tests {
         for forbidden in ["plugins.manage", "users.manage", "events.emit"] {
             assert!(!may.contains(&forbidden), "{forbidden}");
         }
-        assert_eq!(Role::User.permissions().collect::<Vec<_>>(), ["sessions.own"]);
+        assert_eq!(Role::User.permissions().collect::<Vec<_>>(), ["sessions.own", "catalog.use"]);
     }
 
     #[test]

@@ -1,0 +1,502 @@
+//! What has to be installed for what is asked for: from what is installed, and from what catalogues offer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use semver::{Version, VersionReq};
+use serde::{Deserialize, Serialize};
+use streamspace_package::{ContentHash, Machine};
+use utoipa::ToSchema;
+
+use super::{
+    Consent, InstallError, PREAPPROVED, PluginView, Plugins, Source,
+    resolve::{self, Candidate, Plan, Present, Unresolved, Wish, World},
+};
+use crate::{
+    catalog::{
+        CatalogError, Catalogues, FetchError, Fetcher, Location, Offer, PackageAt, PackageFile, Release,
+    },
+    clock,
+    progress::Progress,
+};
+
+/// Why there is no plan, or why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// What is asked for is not understood.
+    #[error(
+        "{text:?} is not what can be asked for: expected NAME or NAME@RANGE, such as `streamspace-slack` or `streamspace-slack@^1.2`: {problem}"
+    )]
+    Wish {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No catalogue has exactly this package.
+    #[error(
+        "no catalogue has `{plugin}` {version} as the package {expected}: found {found}. Sync the catalogues, or add the one that it is from"
+    )]
+    Exact {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// The hash that was asked for.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// The version cannot be installed here.
+    #[error("`{plugin}` {version} cannot be installed: it {problem}")]
+    Unusable {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// Why, as what follows "it".
+        problem: String,
+    },
+    /// Nothing goes together.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    /// The catalogues.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A package cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The installed plugins.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+}
+
+impl PlanError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Wish { .. } => "SSP-DEP-004",
+            Self::Exact { .. } => "SSP-DEP-005",
+            Self::Unusable { .. } => "SSP-DEP-006",
+            Self::Unresolved(why) => why.code(),
+            Self::Catalog(why) => why.code(),
+            Self::Fetch(why) => why.code(),
+            Self::Install(why) => why.code(),
+        }
+    }
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanView {
+    /// One plugin each; what is needed comes before what needs it.
+    pub steps: Vec<StepView>,
+}
+
+/// A plugin that is installed, or changes its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepView {
+    /// Its name.
+    pub name: String,
+    /// The version that is installed.
+    pub from: Option<String>,
+    /// The version that will be.
+    pub to: String,
+    /// Whether it was asked for, and not only needed.
+    pub asked: bool,
+    /// Which of the plugins that will be there need it.
+    pub needed_by: Vec<String>,
+    /// What it asks to be allowed.
+    pub permissions: Vec<String>,
+    /// The catalogue.
+    pub catalog: String,
+    /// Where that is: a URL, or a folder of the host's machine.
+    pub location: String,
+    /// Where the package is in it.
+    pub path: String,
+    /// SHA-256 of the package's file.
+    pub sha256: String,
+    /// Its bytes.
+    pub size: u64,
+    /// SHA-256 of its `package.json`.
+    pub package: String,
+}
+
+/// A version, down to the bytes of its package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExactVersion {
+    /// The plugin's name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// SHA-256 of the package's `package.json`.
+    pub package: String,
+    /// The digest of the plan that is consented to, or `preapproved`, as which it counts if it is missing. What is refused
+    /// names the digest that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<String>,
+}
+
+impl From<&StepView> for ExactVersion {
+    fn from(step: &StepView) -> Self {
+        Self {
+            name: step.name.clone(),
+            version: step.to.clone(),
+            package: step.package.clone(),
+            consent: None,
+        }
+    }
+}
+
+/// An installed plugin, beside what catalogues offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutdatedView {
+    /// Its name.
+    pub name: String,
+    /// The version that is installed.
+    pub installed: String,
+    /// The newest version that can be installed here beside the other plugins as they are.
+    pub fitting: Option<String>,
+    /// The newest version that there is.
+    pub newest: Option<String>,
+    /// Whether it stays at its version.
+    pub pinned: bool,
+    /// The catalogue.
+    pub catalog: Option<String>,
+    /// Why the version that is installed should not stay.
+    pub warning: Option<String>,
+}
+
+impl StepView {
+    /// Where its package is.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Location`] if this is none.
+    pub fn at(&self) -> Result<PackageAt, CatalogError> {
+        let wrong = |problem: String| CatalogError::Location { location: self.location.clone(), problem };
+        let hash = |text: &str| text.parse::<ContentHash>().map_err(|why| wrong(why.to_string()));
+        Ok(PackageAt {
+            location: Location::parse(&self.location)?,
+            package: PackageFile {
+                path: self.path.parse().map_err(|why: &str| wrong(why.to_owned()))?,
+                sha256: hash(&self.sha256)?,
+                size: self.size,
+                package: hash(&self.package)?,
+            },
+        })
+    }
+}
+
+/// Reads `NAME` or `NAME@RANGE`.
+///
+/// # Errors
+///
+/// [`PlanError::Wish`].
+pub fn wish(text: &str, newest: bool) -> Result<Wish, PlanError> {
+    let (name, range) = text.split_once('@').unwrap_or((text, "*"));
+    let wrong = |problem: String| PlanError::Wish { text: text.chars().take(200).collect(), problem };
+    let name: streamspace_plugin::manifest::PluginName =
+        name.parse().map_err(|why| wrong(format!("{why}")))?;
+    let range: VersionReq = range.parse().map_err(|why| wrong(format!("{why}")))?;
+    Ok(Wish { name: name.to_string(), range, newest })
+}
+
+/// Plans with what is installed and what catalogues offer.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner<'a> {
+    plugins: &'a Plugins,
+    catalogues: &'a Catalogues,
+}
+
+impl<'a> Planner<'a> {
+    /// On these.
+    #[must_use]
+    pub fn new(plugins: &'a Plugins, catalogues: &'a Catalogues) -> Self {
+        Self { plugins, catalogues }
+    }
+
+    pub(super) fn plugins(&self) -> &'a Plugins {
+        self.plugins
+    }
+
+    pub(super) fn catalogues(&self) -> &'a Catalogues {
+        self.catalogues
+    }
+
+    /// What has to be done for what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`].
+    pub fn plan(&self, wishes: &[Wish]) -> Result<PlanView, PlanError> {
+        let offers = self.offers(wishes.iter().map(|wish| wish.name.clone()))?;
+        for wish in wishes {
+            if let Some(offer) = offers.get(&wish.name).filter(|offer| offer.imported) {
+                let (plugin, catalogue) = (wish.name.clone(), offer.catalog.clone());
+                return Err(CatalogError::NoCode { plugin, catalogue }.into());
+            }
+        }
+        let world = self.world(&offers)?;
+        let plan = resolve::resolve(&world, wishes)?;
+        self.view(&plan, &offers)
+    }
+
+    /// The installed plugins beside what catalogues offer.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`].
+    pub fn outdated(&self) -> Result<Vec<OutdatedView>, PlanError> {
+        let installed = self.plugins.present()?;
+        let offers = self.offers(installed.keys().cloned())?;
+        let world = self.world(&offers)?;
+        let revoked = self.catalogues.revocations()?;
+        let mut views = Vec::new();
+        for (name, present) in &installed {
+            let offer = offers.get(name);
+            let newest = offer.and_then(|offer| offer.listing.shown()).map(|release| release.version.clone());
+            let wish = Wish { name: name.clone(), range: VersionReq::STAR, newest: true };
+            let fitting = match resolve::resolve(&world, &[wish]) {
+                Ok(plan) => plan.steps.into_iter().find(|step| step.name == *name).map(|step| step.to),
+                Err(_) => None,
+            };
+            views.push(OutdatedView {
+                name: name.clone(),
+                installed: present.version.to_string(),
+                fitting: fitting.filter(|_| !present.pinned).map(|version| version.to_string()),
+                newest: newest.map(|version| version.to_string()),
+                pinned: present.pinned,
+                catalog: offer.map(|offer| offer.catalog.clone()),
+                warning: offer.and_then(|offer| warning(offer, &present.version, &revoked)),
+            });
+        }
+        Ok(views)
+    }
+
+    /// The plan that installs exactly these, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Exact`] for one that no catalogue has with this hash.
+    pub fn exactly(&self, wanted: &[ExactVersion]) -> Result<PlanView, PlanError> {
+        let installed = self.plugins.present()?;
+        let mut plan = Plan::default();
+        let mut offers = BTreeMap::new();
+        for one in wanted {
+            let offer = self.catalogues.offer(&one.name)?;
+            let found = offer.as_ref().and_then(|offer| {
+                let mut all = offer.listing.versions.iter();
+                all.find(|release| release.version.to_string() == one.version)
+            });
+            let hash =
+                found.and_then(|release| release.package.as_ref()).map(|package| package.package.to_string());
+            let (Some(offer), Some(release)) =
+                (&offer, found.filter(|_| hash.as_ref() == Some(&one.package)))
+            else {
+                return Err(PlanError::Exact {
+                    plugin: one.name.clone(),
+                    version: one.version.clone(),
+                    expected: one.package.clone(),
+                    found: hash.unwrap_or_else(|| "no such version".to_owned()),
+                });
+            };
+            if let Some(problem) = self.unusable(offer, release)? {
+                let (plugin, version) = (one.name.clone(), one.version.clone());
+                return Err(PlanError::Unusable { plugin, version, problem });
+            }
+            plan.steps.push(resolve::Step {
+                name: one.name.clone(),
+                from: installed.get(&one.name).map(|present| present.version.clone()),
+                to: release.version.clone(),
+                asked: true,
+                needed_by: Vec::new(),
+            });
+            offers.insert(one.name.clone(), Arc::clone(offer));
+        }
+        self.view(&plan, &offers)
+    }
+
+    fn unusable(&self, offer: &Offer, release: &Release) -> Result<Option<String>, PlanError> {
+        let revoked = self.catalogues.revocations()?;
+        Ok(unusable(offer, release, &Machine::this(None), &revoked, clock::unix_time_us()))
+    }
+
+    /// Installs exactly these, in this order: has each package fetched, and hands it to installation with the consent to it.
+    /// Answers with what was installed.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`]; what came before the step that failed stays.
+    pub fn carry_out(
+        &self,
+        wanted: &[ExactVersion],
+        progress: &dyn Progress,
+    ) -> Result<Vec<PluginView>, PlanError> {
+        let plan = self.exactly(wanted)?;
+        let (data, fetcher) = (self.catalogues.data(), Fetcher::new(self.catalogues.config())?);
+        // All of them are fetched before the first is installed: what cannot be had leaves everything as it was.
+        let mut files = Vec::new();
+        for step in &plan.steps {
+            files.push(step.at()?.fetch(&fetcher, data, progress)?);
+        }
+        let mut views = Vec::new();
+        for ((step, one), file) in plan.steps.iter().zip(wanted).zip(files) {
+            let consent = Consent::parse(one.consent.as_deref().unwrap_or(PREAPPROVED));
+            let source = Source::File(file.clone());
+            views.push(match step.from {
+                Some(_) => self.plugins.upgrade(&step.name, &source, None, &consent)?,
+                None => self.plugins.install_package(&source, None, &consent)?,
+            });
+            self.catalogues.count_install(&step.name, &step.to, &step.package, &step.catalog)?;
+            // It is in the store now; what cannot be removed goes after a week.
+            let _ = std::fs::remove_file(&file);
+        }
+        Ok(views)
+    }
+
+    /// What is offered of some plugins, and of all that these may need.
+    pub(super) fn offers(
+        &self,
+        names: impl Iterator<Item = String>,
+    ) -> Result<BTreeMap<String, Arc<Offer>>, CatalogError> {
+        let mut open: Vec<String> = names.collect();
+        let (mut seen, mut offers) = (BTreeSet::new(), BTreeMap::new());
+        // What is installed is not needed anew, but may have to become newer.
+        while let Some(name) = open.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            if let Some(offer) = self.catalogues.offer(&name)? {
+                for release in &offer.listing.versions {
+                    open.extend(release.dependencies.keys().map(ToString::to_string));
+                }
+                offers.insert(name, offer);
+            }
+        }
+        Ok(offers)
+    }
+
+    fn world(&self, offers: &BTreeMap<String, Arc<Offer>>) -> Result<World, PlanError> {
+        let machine = Machine::this(None);
+        let revoked = self.catalogues.revocations()?;
+        let now = clock::unix_time_us();
+        let offered = offers.iter().map(|(name, offer)| {
+            let all = offer.listing.versions.iter();
+            (name.clone(), all.map(|release| candidate(offer, release, &machine, &revoked, now)).collect())
+        });
+        Ok(World { offered: offered.collect(), installed: self.plugins.present()? })
+    }
+
+    fn view(&self, plan: &Plan, offers: &BTreeMap<String, Arc<Offer>>) -> Result<PlanView, PlanError> {
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let none = || CatalogError::NoListing { name: step.name.clone() };
+            let offer = offers.get(&step.name).ok_or_else(none)?;
+            let release = offer.listing.versions.iter().find(|release| release.version == step.to);
+            let release = release.ok_or_else(none)?;
+            let package = release.package.as_ref().ok_or_else(none)?;
+            steps.push(StepView {
+                name: step.name.clone(),
+                from: step.from.as_ref().map(ToString::to_string),
+                to: step.to.to_string(),
+                asked: step.asked,
+                needed_by: step.needed_by.clone(),
+                permissions: release.permissions.clone(),
+                catalog: offer.catalog.clone(),
+                location: self.catalogues.location(&offer.catalog)?.to_string(),
+                path: package.path.as_str().to_owned(),
+                sha256: package.sha256.to_string(),
+                size: package.size,
+                package: package.package.to_string(),
+            });
+        }
+        Ok(PlanView { steps })
+    }
+}
+
+fn candidate(
+    offer: &Offer,
+    release: &Release,
+    machine: &Machine,
+    revoked: &BTreeMap<String, String>,
+    now_us: u64,
+) -> Candidate {
+    let ranges = |all: &BTreeMap<streamspace_plugin::manifest::PluginName, VersionReq>| {
+        all.iter().map(|(name, range)| (name.to_string(), range.clone())).collect()
+    };
+    Candidate {
+        version: release.version.clone(),
+        dependencies: ranges(&release.dependencies),
+        conflicts: ranges(&release.conflicts),
+        unusable: unusable(offer, release, machine, revoked, now_us),
+    }
+}
+
+/// Why a version cannot be installed here, as what follows "it".
+fn unusable(
+    offer: &Offer,
+    release: &Release,
+    machine: &Machine,
+    revoked: &BTreeMap<String, String>,
+    now_us: u64,
+) -> Option<String> {
+    let Some(package) = &release.package else {
+        return Some(format!("has no native code (it was imported into the catalogue {})", offer.catalog));
+    };
+    if let Some(reason) = revoked.get(&package.package.to_string()) {
+        return Some(format!("is revoked: {reason}"));
+    }
+    if let Some(reason) = &release.yanked {
+        return Some(format!("was withdrawn: {reason}"));
+    }
+    if offer.expires.us() <= now_us {
+        return Some(format!(
+            "is offered by the catalogue {} alone, whose index expired at {} (`streamspace catalog sync`)",
+            offer.catalog, offer.expires
+        ));
+    }
+    let fits = release.targets.iter().any(|target| {
+        target.triple == machine.triple
+            && !matches!((target.cpu, machine.cpu), (Some(wanted), Some(found)) if found < wanted)
+    });
+    if !fits {
+        let mut offered: Vec<_> = release.targets.iter().map(|target| target.triple.to_string()).collect();
+        offered.dedup();
+        return Some(format!("has no library for {machine}, only for {}", offered.join(", ")));
+    }
+    None
+}
+
+/// Why an installed version should not stay.
+fn warning(offer: &Offer, installed: &Version, revoked: &BTreeMap<String, String>) -> Option<String> {
+    let release = offer.listing.versions.iter().find(|release| release.version == *installed)?;
+    let hash = release.package.as_ref().map(|package| package.package.to_string());
+    if let Some(reason) = hash.and_then(|hash| revoked.get(&hash)) {
+        return Some(format!("this version is revoked: {reason}"));
+    }
+    release.yanked.as_ref().map(|reason| format!("this version was withdrawn: {reason}"))
+}
+
+impl Plugins {
+    /// The installed plugins, as resolution sees them.
+    pub(super) fn present(&self) -> Result<BTreeMap<String, Present>, InstallError> {
+        let mut all = BTreeMap::new();
+        for listed in self.store.list()? {
+            // A damaged one is in nobody's way.
+            let Ok(plugin) = listed.plugin else { continue };
+            let present = Present {
+                version: plugin.manifest.version.clone(),
+                dependencies: plugin.manifest.dependencies.clone(),
+                conflicts: BTreeMap::new(),
+                pinned: false,
+            };
+            all.insert(listed.name, present);
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,769 @@
+//! Catalogues: built, signed, served, synced, searched, rated and downloaded from; and what is refused of them.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use streamspace_package::{Builder, Library, NewKey, SecretKey};
+use streamspace_tests::{
+    Answer, Backend, DEADLINE, Fault, Installation, Output, WebFolder, on_both_backends,
+};
+
+on_both_backends!(
+    a_catalogue_is_built_added_searched_and_synced,
+    what_users_think_survives_every_sync,
+    an_older_index_one_that_is_over_and_one_by_another_key_change_nothing,
+    the_last_plugin_goes_too_and_a_catalogue_goes_whole,
+    a_successor_of_the_key_is_accepted_once_it_was_introduced,
+    a_list_of_the_platform_is_shown_and_not_installed,
+    it_works_without_a_host_that_runs,
+);
+
+/// A folder that is a catalogue, and the key that it is signed with.
+struct Hosted<'a> {
+    installation: &'a Installation,
+    folder: PathBuf,
+    key: NewKey,
+    key_file: PathBuf,
+}
+
+/// A plugin's package with a library that nobody loads.
+struct Package<'a> {
+    name: &'a str,
+    version: &'a str,
+    target: &'a str,
+    dependencies: Value,
+    bytes: usize,
+}
+
+/// The target of this machine.
+const HERE: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+
+impl<'a> Package<'a> {
+    fn new(name: &'a str, version: &'a str) -> Self {
+        Self { name, version, target: HERE, dependencies: json!({}), bytes: 5000 }
+    }
+
+    fn needs(mut self, name: &str, range: &str) -> Self {
+        self.dependencies[name] = json!(range);
+        self
+    }
+
+    fn write(&self, folder: &Path, key: &NewKey) -> PathBuf {
+        let Self { name, version, target, dependencies, bytes } = self;
+        let manifest = json!({
+            "name": name, "version": version, "displayName": format!("The {name}"), "type": "webhook",
+            "description": "Sends notifications.", "category": "Chat", "tags": ["messaging", name],
+            "permissions": ["network"], "dependencies": dependencies,
+        });
+        let facts = json!({
+            "name": name, "version": version, "sdk": "0.1.0", "abi": 1, "rustc": "rustc 1.95.0", "panic": "unwind",
+            "target": target, "cpu": [], "needs": [], "uses": [], "offers": [],
+        });
+        let facts = serde_json::from_value(facts).unwrap();
+        // What does not compress, so that there is something to interrupt.
+        let mut noise = 0x2545_f491_u32;
+        let library: Vec<u8> = (0..*bytes)
+            .map(|_| {
+                noise ^= noise << 13;
+                noise ^= noise >> 17;
+                noise ^= noise << 5;
+                noise.to_le_bytes()[0]
+            })
+            .collect();
+        let mut builder = Builder::new(manifest.to_string().as_bytes()).unwrap();
+        let file = format!("lib{}.so", name.replace('-', "_"));
+        let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min: None };
+        builder.library(&library).unwrap();
+        let changelog = format!("# Changelog\n\n## {version}\n\n- New in {version}.\n");
+        builder.file("CHANGELOG.md", changelog.as_bytes()).unwrap();
+        let mut package = builder.build().unwrap();
+        package.sign(&SecretKey::from_file_text(&key.secret_file, None).unwrap()).unwrap();
+        let path = folder.join("packages").join(format!("{name}-{version}.sspkg"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        package.write(&mut fs::File::create(&path).unwrap()).unwrap();
+        path
+    }
+}
+
+impl<'a> Hosted<'a> {
+    fn new(installation: &'a Installation, name: &str) -> Self {
+        let folder = installation.scratch().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let (key, key_file) = new_key(installation, &format!("{name}.key"));
+        Self { installation, folder, key, key_file }
+    }
+
+    fn put(&self, package: &Package<'_>) -> PathBuf {
+        package.write(&self.folder, &self.key)
+    }
+
+    fn try_build(&self, more: &[&str]) -> Output {
+        let name = self.folder.file_name().unwrap().to_str().unwrap();
+        let mut all = vec!["catalog", "build", text(&self.folder)];
+        if !more.contains(&"--name") {
+            all.extend(["--name", name]);
+        }
+        if !more.contains(&"--key") {
+            all.extend(["--key", text(&self.key_file)]);
+        }
+        all.extend_from_slice(more);
+        self.installation.cli(&all)
+    }
+
+    fn build(&self, more: &[&str]) {
+        self.try_build(more).expect(0);
+    }
+
+    fn added(&self, location: &str) -> Output {
+        let key = self.key.public.to_string();
+        self.installation.cli(&["catalog", "add", location, "--key", &key])
+    }
+
+    /// The index and its signature, as they are.
+    fn taken(&self) -> [Vec<u8>; 2] {
+        ["index.json", "index.minisig"].map(|file| fs::read(self.folder.join(file)).unwrap())
+    }
+
+    fn put_back(&self, taken: &[Vec<u8>; 2]) {
+        for (file, bytes) in ["index.json", "index.minisig"].iter().zip(taken) {
+            fs::write(self.folder.join(file), bytes).unwrap();
+        }
+    }
+}
+
+fn new_key(installation: &Installation, file: &str) -> (NewKey, PathBuf) {
+    let key = SecretKey::generate(None).unwrap();
+    let path = installation.scratch().join(file);
+    fs::write(&path, &key.secret_file).unwrap();
+    (key, path)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn names(answer: &Answer) -> Vec<String> {
+    let page = answer.json();
+    page["plugins"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The outcome of the one catalogue that was synced, and the code if it failed.
+#[track_caller]
+fn synced(answer: &Answer) -> (String, String) {
+    let catalogs = answer.json()["catalogs"].clone();
+    assert_eq!(catalogs.as_array().unwrap().len(), 1, "{catalogs}");
+    let word = |key: &str| catalogs[0][key].as_str().unwrap_or_default().to_owned();
+    (word("outcome"), word("code"))
+}
+
+const UPDATED: (&str, &str) = ("updated", "");
+
+fn is(found: &(String, String), expected: (&str, &str)) -> bool {
+    (found.0.as_str(), found.1.as_str()) == expected
+}
+
+fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Package::new("aa-chat", "1.1.0"));
+    hosted.put(&Package { target: "riscv64gc-unknown-linux-gnu", ..Package::new("bb-mail", "0.1.0") });
+    hosted.build(&[]);
+    let web = WebFolder::serve(&hosted.folder);
+    let api = host.api();
+
+    let listed = hosted.added(&web.url()).expect(0).stdout;
+    assert!(listed.contains("The catalogue example is added: 2 plugins, index 1"), "{listed}");
+    let again = hosted.added(&web.url()).expect(1).stderr;
+    assert!(again.contains("SSP-CAT-002"), "{again}");
+
+    assert_eq!(names(&api.get("/api/v1/plugins/catalog?sort=name").expect(200)), ["aa-chat", "bb-mail"]);
+    assert_eq!(names(&api.get("/api/v1/plugins/catalog?search=CHAT%20notif").expect(200)), ["aa-chat"]);
+    assert_eq!(
+        names(&api.get("/api/v1/plugins/catalog?tag=bb-mail&category=chat&type=webhook").expect(200)),
+        ["bb-mail"]
+    );
+    let page = api.get("/api/v1/plugins/catalog?sort=name&skip=1&limit=1").expect(200);
+    assert_eq!((names(&page), &page.json()["total"]), (vec!["bb-mail".to_owned()], &json!(2)));
+    assert!(names(&api.get("/api/v1/plugins/catalog?type=theme").expect(200)).is_empty());
+    api.get("/api/v1/plugins/catalog?sort=best").problem(&[400]);
+
+    let entry = api.get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    assert_eq!(entry["plugin"]["version"], "1.1.0");
+    assert_eq!(entry["plugin"]["display_name"], "The aa-chat");
+    assert_eq!(entry["versions"][0]["changelog"], "- New in 1.1.0.");
+    assert_eq!(entry["versions"][1]["version"], "1.0.0");
+    assert_eq!(entry["versions"][0]["permissions"], json!(["network"]));
+    assert_eq!(api.get("/api/v1/plugins/catalog/cc-none").problem(&[404])["code"], "SSP-CAT-004");
+
+    // Nothing new is nothing; a new version is there after the next sync, and not before.
+    let unchanged = synced(&api.post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
+    assert!(is(&unchanged, ("unchanged", "")), "{unchanged:?}");
+    hosted.put(&Package::new("aa-chat", "2.0.0"));
+    hosted.build(&["--yank", "aa-chat@1.1.0", "--reason", "it loses messages"]);
+    assert_eq!(api.get("/api/v1/plugins/catalog/aa-chat").json()["plugin"]["version"], "1.1.0");
+    let updated = synced(&api.post_json("/api/v1/catalogs/sync", &json!({"name": "example"})).expect(200));
+    assert!(is(&updated, UPDATED), "{updated:?}");
+    let shown = host.cli(&["catalog", "show", "aa-chat"]).expect(0).stdout;
+    for expected in ["aa-chat 2.0.0: The aa-chat", "- New in 2.0.0.", "it loses messages", "1.0.0"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let found = host.cli(&["catalog", "search", "messaging", "--type", "webhook"]).expect(0).stdout;
+    assert!(found.contains("aa-chat 2.0.0") && found.contains("bb-mail 0.1.0"), "{found}");
+
+    // Plans: what fits this machine, and why something does not.
+    let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "aa-chat@^1"]).expect(0).json();
+    assert_eq!(plan["steps"][0]["to"], "1.0.0", "1.1.0 was withdrawn: {plan}");
+    let refused = host.cli(&["plugin", "install", "bb-mail"]).expect(1).stderr;
+    assert!(refused.contains("has no library for") && refused.contains("SSP-DEP-001"), "{refused}");
+}
+
+fn what_users_think_survives_every_sync(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Package::new("bb-mail", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let api = host.api();
+    let rate = "/api/v1/plugins/catalog/aa-chat/rate";
+    host.add_user("ada", "user");
+    host.add_user("grace", "user");
+    let (ada, grace) = (host.browser("ada"), host.browser("grace"));
+
+    let _ = ada.call("POST", rate, Some(&json!({"rating": 5, "review": "Good."}))).expect(200);
+    let _ = grace.call("POST", rate, Some(&json!({"rating": 1}))).expect(200);
+    let entry = grace.call("POST", rate, Some(&json!({"rating": 2, "review": "Slow."}))).expect(200).json();
+    assert_eq!((&entry["plugin"]["avg_rating"], &entry["plugin"]["rating_count"]), (&json!(3.5), &json!(2)));
+    for (body, status, code) in [
+        (json!({"rating": 0}), 422, "SSP-CAT-014"),
+        (json!({"rating": 6}), 422, "SSP-CAT-014"),
+        (json!({"rating": "5"}), 400, "SSP-API-002"),
+        (json!({"rating": 5, "review": "x".repeat(5000)}), 422, "SSP-CAT-014"),
+    ] {
+        assert_eq!(ada.call("POST", rate, Some(&body)).problem(&[status])["code"], code, "{body}");
+    }
+    let nowhere = ada.call("POST", "/api/v1/plugins/catalog/cc-none/rate", Some(&json!({"rating": 5})));
+    assert_eq!(nowhere.problem(&[404])["code"], "SSP-CAT-004");
+    assert_eq!(api.post_json(rate, &json!({"rating": 5})).problem(&[403])["code"], "SSP-CAT-015");
+    // Those who look for plugins see no catalogue's address, and add none.
+    assert_eq!(ada.call("GET", "/api/v1/catalogs", None).problem(&[403])["code"], "SSP-AUT-004");
+    assert_eq!(
+        ada.call("POST", "/api/v1/catalogs/sync", Some(&json!({}))).problem(&[403])["code"],
+        "SSP-AUT-004"
+    );
+
+    for version in ["1.1.0", "1.2.0"] {
+        hosted.put(&Package::new("aa-chat", version));
+        hosted.build(&[]);
+        let updated = synced(&api.post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
+        assert!(is(&updated, UPDATED), "{updated:?}");
+    }
+    let _ = api.delete("/api/v1/catalogs/example").expect(204);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let entry = api.get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    assert_eq!(entry["plugin"]["version"], "1.2.0");
+    assert_eq!((&entry["plugin"]["avg_rating"], &entry["plugin"]["rating_count"]), (&json!(3.5), &json!(2)));
+    assert_eq!(entry["reviews"][0]["user"], "grace", "the newest first: {entry}");
+    assert_eq!(entry["reviews"][1]["review"], "Good.");
+    let order = names(&api.get("/api/v1/plugins/catalog?sort=rating").expect(200));
+    assert_eq!(order, ["aa-chat", "bb-mail"]);
+
+    // With an account goes what it said.
+    let _ = api.delete("/api/v1/users/grace").expect(204);
+    let entry = api.get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    assert_eq!((&entry["plugin"]["avg_rating"], &entry["plugin"]["rating_count"]), (&json!(5.0), &json!(1)));
+}
+
+fn an_older_index_one_that_is_over_and_one_by_another_key_change_nothing(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.build(&[]);
+    let web = WebFolder::serve(&hosted.folder);
+    let stranger = SecretKey::generate(None).unwrap().public.to_string();
+    let refused = host.cli(&["catalog", "add", &web.url(), "--key", &stranger]).expect(1).stderr;
+    assert!(
+        refused.contains("SSP-PKG-") && refused.contains(&hosted.key.public.id().to_string()),
+        "{refused}"
+    );
+    assert_eq!(host.api().get("/api/v1/catalogs").json()["catalogs"], json!([]));
+
+    hosted.added(&web.url()).expect(0);
+    let first = hosted.taken();
+    hosted.put(&Package::new("aa-chat", "1.1.0"));
+    hosted.build(&[]);
+    let second = hosted.taken();
+    let sync = || synced(&host.api().post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
+    assert!(is(&sync(), UPDATED));
+
+    hosted.put_back(&first);
+    assert!(is(&sync(), ("failed", "SSP-CAT-007")), "replayed: {:?}", sync());
+    // Another of the same version.
+    hosted.put_back(&first);
+    hosted.build(&["--days", "9"]);
+    assert!(is(&sync(), ("failed", "SSP-CAT-008")), "forked: {:?}", sync());
+    // A byte of it.
+    let mut changed = second.clone();
+    let at = changed[0].len() / 2;
+    changed[0][at] ^= 1;
+    hosted.put_back(&changed);
+    let (outcome, code) = sync();
+    assert!(outcome == "failed" && code.starts_with("SSP-PKG-"), "{code}");
+    // That of another catalogue by the same key.
+    hosted.put_back(&second);
+    hosted.build(&["--name", "another"]);
+    assert!(is(&sync(), ("failed", "SSP-CAT-006")), "another: {:?}", sync());
+    // None.
+    fs::remove_file(hosted.folder.join("index.json")).unwrap();
+    assert!(is(&sync(), ("failed", "SSP-CAT-021")), "none: {:?}", sync());
+
+    let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    assert_eq!(entry["plugin"]["version"], "1.1.0", "what was known stays");
+    let listed = host.api().get("/api/v1/catalogs").json();
+    assert!(listed["catalogs"][0]["failure"].as_str().unwrap().contains("SSP-CAT-021"), "{listed}");
+    hosted.put_back(&second);
+    assert!(is(&sync(), ("unchanged", "")));
+    assert_eq!(host.api().get("/api/v1/catalogs").json()["catalogs"][0]["failure"], Value::Null);
+
+    // One that is over is refused, however well it is signed.
+    let mut index: Value = serde_json::from_slice(&second[0]).unwrap();
+    index["version"] = json!(3);
+    index["expires"] = json!("2020-01-01T00:00:00Z");
+    let (index, secret) =
+        (index.to_string(), SecretKey::from_file_text(&hosted.key.secret_file, None).unwrap());
+    let signature = secret.sign(index.as_bytes(), "a test").unwrap();
+    hosted.put_back(&[index.into_bytes(), signature.as_str().as_bytes().to_vec()]);
+    assert!(is(&sync(), ("failed", "SSP-CAT-009")), "over: {:?}", sync());
+}
+
+fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let hosted = Hosted::new(&host, "example");
+    let package = hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    fs::remove_file(package).unwrap();
+    hosted.build(&[]);
+    host.cli(&["catalog", "sync"]).expect(0);
+    let page = host.api().get("/api/v1/plugins/catalog").expect(200).json();
+    assert_eq!(page, json!({"plugins": [], "total": 0}));
+
+    // Two packages of one version are no catalogue, and the index that is there stays.
+    let before = hosted.taken();
+    let one = hosted.put(&Package::new("bb-mail", "1.0.0"));
+    fs::copy(&one, hosted.folder.join("copy.sspkg")).unwrap();
+    let refused = hosted.try_build(&[]).expect(1).stderr;
+    assert!(refused.contains("bb-mail 1.0.0, and so is") && refused.contains("SSP-CAT-016"), "{refused}");
+    assert_eq!(hosted.taken(), before);
+
+    host.cli(&["catalog", "remove", "example"]).expect(0);
+    let refused = host.cli(&["catalog", "remove", "example"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-001"), "{refused}");
+    let refused = host.cli(&["catalog", "sync", "example"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-001"), "{refused}");
+}
+
+fn a_successor_of_the_key_is_accepted_once_it_was_introduced(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let (new, new_file) = new_key(&host, "new.key");
+    let sync = || synced(&host.api().post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
+
+    hosted.build(&["--key", text(&new_file)]);
+    let (outcome, code) = sync();
+    assert!(outcome == "failed" && code.starts_with("SSP-PKG-"), "nobody introduced it: {code}");
+    let next = new.public.to_string();
+    hosted.build(&["--key", text(&hosted.key_file), "--key", text(&new_file), "--next-key", &next]);
+    assert!(is(&sync(), UPDATED));
+    hosted.build(&["--key", text(&new_file), "--forget-next-key"]);
+    assert!(is(&sync(), UPDATED));
+    assert_eq!(host.api().get("/api/v1/catalogs").json()["catalogs"][0]["key"], json!(next));
+    hosted.build(&[]);
+    let (outcome, code) = sync();
+    assert!(outcome == "failed" && code.starts_with("SSP-PKG-"), "the old key is over: {code}");
+}
+
+fn a_list_of_the_platform_is_shown_and_not_installed(backend: &Backend) {
+    let host = Installation::on(backend).start();
+    let list = host.scratch().join("catalog.yaml");
+    let plugin =
+        "{name: streamspace-teams, version: 1.0.0, displayName: Teams, type: webhook, category: official}";
+    fs::write(&list, format!("metadata: {{name: platform}}\nspec: {{plugins: [{plugin}]}}\n")).unwrap();
+    for _ in 0..2 {
+        let said = host.cli(&["catalog", "import", text(&list)]).expect(0).stdout;
+        assert!(said.contains("cannot be installed"), "{said}");
+    }
+    let entry = host.api().get("/api/v1/plugins/catalog/streamspace-teams").expect(200).json();
+    assert_eq!(
+        (&entry["plugin"]["installable"], &entry["plugin"]["catalog"]),
+        (&json!(false), &json!("platform"))
+    );
+    let refused = host.cli(&["plugin", "install", "streamspace-teams"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-013") && refused.contains("Ask its vendor for a package"), "{refused}");
+    let refused = host.cli(&["catalog", "sync", "platform"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-011"), "{refused}");
+    host.cli(&["catalog", "sync"]).expect(0);
+    fs::write(&list, "spec: [").unwrap();
+    let refused = host.cli(&["catalog", "import", text(&list)]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-012"), "{refused}");
+}
+
+fn it_works_without_a_host_that_runs(backend: &Backend) {
+    let installation = Installation::on(backend);
+    let hosted = Hosted::new(&installation, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0").needs("bb-mail", "^1.2"));
+    hosted.put(&Package::new("bb-mail", "1.2.0"));
+    hosted.put(&Package::new("bb-mail", "2.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    installation.cli(&["catalog", "sync"]).expect(0);
+    let found = installation.cli(&["--json", "catalog", "search", "aa-chat"]).expect(0).json();
+    assert_eq!(found["total"], 1);
+    let plan = installation.cli(&["plugin", "install", "--dry-run", "aa-chat"]).expect(0).stdout;
+    let expected = "install bb-mail 1.2.0, needed by aa-chat (catalogue example); it asks for network\n\
+                    install aa-chat 1.0.0 (catalogue example); it asks for network\n";
+    assert_eq!(plan, expected);
+    assert_eq!(installation.cli(&["plugin", "outdated"]).expect(0).stdout.lines().count(), 1);
+    installation.cli(&["catalog", "remove", "example"]).expect(0);
+}
+
+/// A host with a catalogue of one package on a web server.
+struct Served {
+    web: WebFolder,
+    package: Vec<u8>,
+    hash: String,
+}
+
+fn served(installation: &Installation, bytes: usize) -> Served {
+    let hosted = Hosted::new(installation, "example");
+    let package = hosted.put(&Package { bytes, ..Package::new("aa-chat", "1.0.0") });
+    hosted.build(&[]);
+    let web = WebFolder::serve(&hosted.folder);
+    hosted.added(&web.url()).expect(0);
+    let plan = installation.cli(&["--json", "plugin", "install", "--dry-run", "aa-chat"]).expect(0).json();
+    let hash = plan["steps"][0]["sha256"].as_str().unwrap().to_owned();
+    Served { web, package: fs::read(package).unwrap(), hash }
+}
+
+/// What was downloaded. Whether it is installed then is another matter: nobody trusts its vendor here.
+fn downloaded(installation: &Installation, hash: &str) -> Option<Vec<u8>> {
+    fs::read(installation.data().join("downloads").join(format!("{hash}.sspkg"))).ok()
+}
+
+fn part(installation: &Installation, hash: &str) -> u64 {
+    let part = installation.data().join("downloads").join(format!("{hash}.part"));
+    fs::metadata(part).map_or(0, |found| found.len())
+}
+
+#[test]
+fn a_download_that_is_cut_goes_on_where_it_ended() {
+    let installation = Installation::new();
+    let Served { web, package, hash } = served(&installation, 300_000);
+    web.fault(".sspkg", Fault::Cut(100_000));
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
+    let ranges: Vec<_> = web.asked(".sspkg").into_iter().map(|asked| asked.range).collect();
+    assert_eq!(ranges, ["", "bytes=100000-", "bytes=200000-", "bytes=300000-"]);
+    assert!(web.asked(".sspkg")[1..].iter().all(|asked| !asked.if_range.is_empty()), "it may have changed");
+    // What is there is not downloaded again.
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert_eq!(web.asked(".sspkg").len(), 4);
+}
+
+#[test]
+fn a_download_goes_on_with_what_an_earlier_command_left() {
+    let installation = Installation::new().set("catalog.idle_timeout_secs", 1);
+    let Served { web, package, hash } = served(&installation, 300_000);
+    web.fault(".sspkg", Fault::Cut(0));
+    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-026"), "{refused}");
+    web.heal();
+    web.fault(".sspkg", Fault::Status(404));
+    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-021") && refused.contains("404"), "{refused}");
+    web.heal();
+    web.fault(".sspkg", Fault::Hang);
+    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(refused.contains("SSP-CAT-026") && refused.contains("idle_timeout_secs"), "{refused}");
+
+    web.heal();
+    web.fault(".sspkg", Fault::Cut(1000));
+    let mut command = installation.spawn(&["plugin", "install", "aa-chat"]);
+    streamspace_tests::wait_for(DEADLINE, "a part", || (part(&installation, &hash) > 0).then_some(()));
+    command.signal(rustix::process::Signal::KILL);
+    let _ = command.wait(DEADLINE);
+    let left = part(&installation, &hash);
+    web.heal();
+    assert!(left < package.len() as u64);
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
+    let asked = web.asked(".sspkg");
+    assert_eq!(asked.last().unwrap().range, format!("bytes={left}-"));
+}
+
+#[test]
+fn a_server_without_parts_begins_anew() {
+    let installation = Installation::new();
+    let Served { web, package, hash } = served(&installation, 100_000);
+    web.fault(".sspkg", Fault::NoParts(50_000));
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
+    assert_eq!(web.asked(".sspkg").len(), 2);
+}
+
+#[test]
+fn what_is_not_what_the_index_says_is_refused_and_removed() {
+    let installation = Installation::new();
+    let Served { web, package, hash } = served(&installation, 100_000);
+    let refused = |code: &str| {
+        let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+        assert!(said.contains(code), "{code}: {said}");
+        assert!(downloaded(&installation, &hash).is_none());
+    };
+    web.fault(".sspkg", Fault::Length(package.len() as u64 + 1));
+    refused("SSP-CAT-024");
+    web.heal();
+    web.fault(".sspkg", Fault::Length(10));
+    refused("SSP-CAT-024");
+    web.heal();
+    // Cut the first time; then it is another file, which is told by its tag, and does not have the hash.
+    let folder = installation.scratch().join("example");
+    let file = folder.join("packages/aa-chat-1.0.0.sspkg");
+    let mut changed = package.clone();
+    changed[package.len() / 2] ^= 1;
+    fs::write(&file, &changed).unwrap();
+    refused("SSP-CAT-025");
+    assert_eq!(part(&installation, &hash), 0, "nothing of it stays");
+    // Put right, it is had.
+    fs::write(&file, &package).unwrap();
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
+}
+
+#[test]
+fn a_file_that_changes_in_between_is_read_from_its_beginning() {
+    let installation = Installation::new();
+    let Served { web, hash, .. } = served(&installation, 100_000);
+    web.fault(".sspkg", Fault::Changes);
+    let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(said.contains("SSP-CAT-025"), "{said}");
+    assert!(downloaded(&installation, &hash).is_none());
+    web.heal();
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some());
+}
+
+#[test]
+fn no_other_host_is_asked() {
+    let installation = Installation::new();
+    let Served { web, package, hash } = served(&installation, 50_000);
+    let folder = installation.scratch().join("example");
+    let elsewhere = WebFolder::serve(&folder);
+    // Another port is another host, and so is another name.
+    for to in [elsewhere.url(), format!("http://localhost:{}/", web.port())] {
+        web.fault(".sspkg", Fault::Redirect(format!("{to}packages/aa-chat-1.0.0.sspkg")));
+        let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+        assert!(said.contains("SSP-CAT-022"), "{said}");
+        web.heal();
+    }
+    web.fault("index.json", Fault::Redirect(format!("{}index.json", elsewhere.url())));
+    let said = installation.cli(&["catalog", "sync"]).expect(1);
+    assert!(said.stdout.contains("SSP-CAT-022"), "{said:?}");
+    assert!(elsewhere.asked("").is_empty());
+    web.heal();
+    // On the same host it is followed.
+    fs::copy(folder.join("packages/aa-chat-1.0.0.sspkg"), folder.join("moved.bin")).unwrap();
+    web.fault(".sspkg", Fault::Redirect("/moved.bin".to_owned()));
+    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
+    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
+}
+
+#[test]
+fn without_tls_only_this_machine_is_read() {
+    let installation = Installation::new();
+    let key = SecretKey::generate(None).unwrap().public.to_string();
+    for (location, code) in [
+        ("http://192.0.2.1/", "SSP-CAT-003"),
+        ("ftp://192.0.2.1/", "SSP-CAT-003"),
+        ("https://ada:secret@192.0.2.1/", "SSP-CAT-003"),
+    ] {
+        let said = installation.cli(&["catalog", "add", location, "--key", &key]).expect(1).stderr;
+        assert!(said.contains(code) && !said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_host_that_runs_downloads_and_counts_nothing_that_was_not_installed() {
+    let host = Installation::new().start();
+    let Served { web, package, hash } = served(&host, 50_000);
+    // Its vendor is not trusted here: it is downloaded, refused, and stays to be looked at.
+    let answer = host.api().post_json("/api/v1/plugins/catalog/aa-chat/install", &json!({}));
+    answer.problem(&[409, 422, 500]);
+    assert!(downloaded(&host, &hash).is_some_and(|found| found == package));
+    assert_eq!(web.asked(".sspkg").len(), 1);
+    let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    assert_eq!((&entry["plugin"]["install_count"], &entry["plugin"]["installed"]), (&json!(0), &Value::Null));
+    let exact = json!({"plugins": [{"name": "aa-chat", "version": "1.0.0", "package": "0".repeat(64)}]});
+    assert_eq!(host.api().post_json("/api/v1/installations", &exact).problem(&[409])["code"], "SSP-DEP-005");
+}
+
+#[test]
+fn what_is_revoked_is_not_installed() {
+    let host = Installation::new().start();
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+    let package = entry["versions"][0]["package"].as_str().unwrap().to_owned();
+    hosted.build(&["--revoke-package", &package, "--reason", "it steals tokens"]);
+    host.cli(&["catalog", "sync"]).expect(0);
+    let said = host.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(said.contains("is revoked: it steals tokens"), "{said}");
+    // What was revoked once stays so in later indexes.
+    hosted.build(&[]);
+    host.cli(&["catalog", "sync"]).expect(0);
+    let said = host.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
+    assert!(said.contains("is revoked: it steals tokens"), "{said}");
+}
+
+#[test]
+fn of_two_catalogues_the_first_is_taken() {
+    let installation = Installation::new();
+    let (one, other) = (Hosted::new(&installation, "one"), Hosted::new(&installation, "other"));
+    one.put(&Package::new("aa-chat", "1.0.0"));
+    other.put(&Package::new("aa-chat", "9.0.0"));
+    for hosted in [&one, &other] {
+        hosted.build(&[]);
+        hosted.added(text(&hosted.folder)).expect(0);
+    }
+    let shown = installation.cli(&["--json", "catalog", "show", "aa-chat"]).expect(0).json();
+    assert_eq!(
+        (&shown["plugin"]["catalog"], &shown["plugin"]["also_in"]),
+        (&json!("one"), &json!(["other"]))
+    );
+    let plan = installation.cli(&["--json", "plugin", "install", "--dry-run", "aa-chat"]).expect(0).json();
+    assert_eq!(plan["steps"][0]["to"], "1.0.0");
+}
+
+#[test]
+fn a_host_syncs_by_itself_if_it_is_told_to() {
+    let installation = Installation::new().set("catalog.sync_interval_secs", 1);
+    let hosted = Hosted::new(&installation, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let (folder, key) = (hosted.folder.clone(), hosted.key_file.clone());
+    let host = installation.start();
+    Package::new("aa-chat", "1.1.0").write(&folder, &SecretKey::generate(None).unwrap());
+    host.cli(&["catalog", "build", text(&folder), "--key", text(&key)]).expect(0);
+    host.wait_for(DEADLINE, "the newer version", || {
+        let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
+        (entry["plugin"]["version"] == "1.1.0").then_some(())
+    });
+}
+
+#[test]
+fn a_lock_says_what_differs_and_what_no_catalogue_has() {
+    let installation = Installation::new();
+    let hosted = Hosted::new(&installation, "example");
+    hosted.put(&Package::new("aa-chat", "1.0.0").needs("zz-base", "^1"));
+    hosted.put(&Package::new("zz-base", "1.0.0"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let package = |name: &str| {
+        let shown = installation.cli(&["--json", "catalog", "show", name]).expect(0).json();
+        shown["versions"][0]["package"].as_str().unwrap().to_owned()
+    };
+    let locked = |name: &str, version: &str, hash: &str| {
+        format!(
+            "[[plugin]]\nname = {name:?}\nversion = {version:?}\npackage = {hash:?}\nsource = \"catalog:example\"\n"
+        )
+    };
+    let file = installation.scratch().join("streamspace.lock");
+    let apply = |plugins: &[String]| {
+        fs::write(&file, format!("schema = 1\n{}", plugins.concat())).unwrap();
+        installation.cli(&["plugin", "apply", "--frozen", text(&file), "--dry-run"])
+    };
+    let both =
+        [locked("aa-chat", "1.0.0", &package("aa-chat")), locked("zz-base", "1.0.0", &package("zz-base"))];
+    let plan = apply(&both).expect(0).stdout;
+    let steps: Vec<_> = plan.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    assert_eq!(steps, ["install zz-base 1.0.0", "install aa-chat 1.0.0"], "what is needed comes first");
+    for (plugins, code) in [
+        (locked("aa-chat", "1.0.0", &"0".repeat(64)), "SSP-DEP-005"),
+        (locked("aa-chat", "1.0.1", &package("aa-chat")), "SSP-DEP-005"),
+        (locked("aa-chat", "1.0.0", "0"), "SSP-LCK-002"),
+    ] {
+        let refused = apply(&[plugins]).expect(1).stderr;
+        assert!(refused.contains(code), "{code}: {refused}");
+    }
+
+    // What is installed from a folder is from no package, and is not what any lock says.
+    installation.install(installation.builds().plugin("fixture-counter")).expect(0);
+    let refused = installation.cli(&["plugin", "export"]).expect(1).stderr;
+    assert!(refused.contains("SSP-LCK-001") && refused.contains("fixture-counter"), "{refused}");
+    let written = installation.cli(&["plugin", "export", "--partial", "--output", "-"]).expect(0).stdout;
+    assert!(written.contains("schema = 1") && !written.contains("fixture-counter"), "{written}");
+    let plan = apply(&[]).expect(0).stdout;
+    assert_eq!(plan, "uninstall fixture-counter\n");
+    let shown = installation.cli(&["--json", "plugin", "show", "fixture-counter"]).expect(0).json();
+    let version = shown["version"].as_str().unwrap();
+    let refused = apply(&[locked("fixture-counter", version, &"0".repeat(64))]).expect(1).stderr;
+    assert!(refused.contains("SSP-LCK-003"), "{refused}");
+    fs::write(&file, "schema = 1\n").unwrap();
+    installation.cli(&["plugin", "apply", "--frozen", text(&file)]).expect(0);
+    assert_eq!(installation.cli(&["--json", "plugin", "list"]).expect(0).json(), json!([]));
+}
+
+#[test]
+fn a_library_without_a_list_of_its_crates_is_said() {
+    let host = Installation::new().start();
+    host.install(host.builds().plugin("fixture-counter")).expect(0);
+    let folder = host.scratch().join("advisories");
+    fs::create_dir_all(&folder).unwrap();
+    let audit = || host.cli(&["plugin", "audit", "--advisories", text(&folder)]);
+    let refused = audit().expect(1).stderr;
+    assert!(refused.contains("SSP-AUD-003"), "{refused}");
+    let advisory = "```toml\n[advisory]\nid = \"RUSTSEC-2026-0001\"\npackage = \"frail\"\n[versions]\npatched = []\n```\n# Frail\n";
+    fs::write(folder.join("RUSTSEC-2026-0001.md"), advisory).unwrap();
+    let said = audit().expect(0).stdout;
+    assert!(said.contains("fixture-counter: not known") && said.contains("1 advisories"), "{said}");
+}
+
+#[test]
+fn what_is_installed_is_held_against_what_there_is() {
+    let host = Installation::new().start();
+    host.install(host.builds().plugin("fixture-counter")).expect(0);
+    let hosted = Hosted::new(&host, "example");
+    hosted.put(&Package::new("fixture-counter", "9.0.0"));
+    hosted.put(&Package::new("fixture-counter", "9.1.0").needs("no-where", "1"));
+    hosted.build(&[]);
+    hosted.added(text(&hosted.folder)).expect(0);
+    let outdated = host.cli(&["--json", "plugin", "outdated"]).expect(0).json();
+    assert_eq!(outdated[0]["name"], "fixture-counter", "{outdated}");
+    assert_eq!((&outdated[0]["fitting"], &outdated[0]["newest"]), (&json!("9.0.0"), &json!("9.1.0")));
+    let page = host.api().get("/api/v1/plugins/catalog").expect(200).json();
+    assert!(page["plugins"][0]["installed"].is_string(), "{page}");
+
+    // It stays where it is, unless a newer one is asked for.
+    let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "fixture-counter"]).expect(0).json();
+    assert_eq!(plan["steps"], json!([]));
+    let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "fixture-counter@9"]).expect(0).json();
+    assert_eq!(plan["steps"][0]["to"], "9.0.0", "{plan}");
+    let newest = json!({"plugins": ["fixture-counter"], "newest": true});
+    let plan = host.api().post_json("/api/v1/install-plans", &newest).expect(200).json();
+    assert_eq!(plan["steps"][0]["to"], "9.0.0", "{plan}");
+    let wrong = json!({"plugins": ["fixture-counter@one"]});
+    assert_eq!(host.api().post_json("/api/v1/install-plans", &wrong).problem(&[400])["code"], "SSP-DEP-004");
+}
