@@ -7,16 +7,16 @@ mod error;
 mod grants;
 mod health;
 mod jobs;
+mod lock;
 mod package;
 mod plan;
+mod planner;
 mod recover;
 mod removal;
+pub mod resolve;
 mod transaction;
 mod trust;
 mod versions;
-mod lock;
-mod planner;
-pub mod resolve;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,11 +32,11 @@ pub use self::{
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
+    lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
     package::{AllowUnsigned, Source, sign_locally},
     plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
-    trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
-    lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
     planner::{ExactVersion, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+    trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };
 use crate::{

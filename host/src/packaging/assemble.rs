@@ -246,7 +246,11 @@ mod tests {
     fn a_file_that_could_not_be_written_leaves_the_old_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/a.sspkg");
-        write_whole(&path, |out| Ok(out.write_all(b"first").expect("it is written"))).expect("it is written");
+        let first = |out: &mut dyn io::Write| {
+            out.write_all(b"first").expect("it is written");
+            Ok(())
+        };
+        write_whole(&path, first).expect("it is written");
         let fails = |_: &mut dyn io::Write| Err(PackageError::NoSignature);
         write_whole(&path, fails).expect_err("it fails");
         assert_eq!(fs::read(&path).expect("the first"), b"first");

@@ -32,7 +32,9 @@ impl Install {
             return install_listed::install(global, target, config, &[name], &self.options, self.dry_run);
         }
         if self.dry_run {
-            bail!("`--dry-run` goes with a name: `streamspace plugin plan FILE` says what a package would change");
+            bail!(
+                "`--dry-run` goes with a name: `streamspace plugin plan FILE` says what a package would change"
+            );
         }
         let plugin = if install_listed::is_package(&self.what) {
             let package = self.options.package(target, &package_file(&self.what)?)?;

@@ -389,13 +389,11 @@ impl Consumer {
                 drop(queue);
                 return successor.offer(event, seq);
             }
-            if queue.target.is_none() {
-                return None;
-            }
+            queue.target.as_ref()?;
             if queue.held() >= self.options.max_pending {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 // If there is none to drop, all that is held is being handled.
-                let Some(dropped) = queue.pending.pop_front() else { return None };
+                let dropped = queue.pending.pop_front()?;
                 queue.push(event);
                 self.note_more(true);
                 drop(queue);
