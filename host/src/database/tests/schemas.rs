@@ -23,7 +23,7 @@ fn a_role_is_bare_and_its_password_is_new_at_each_start() {
         "SELECT concat(rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit) \
          FROM pg_roles WHERE rolname LIKE 'plugin_fenced_%'",
     );
-    assert!(rights.contains(&"ffffff6".to_owned()), "{rights:?}");
+    assert!(rights.contains(&"ffffff10".to_owned()), "{rights:?}");
 }
 
 #[test]

@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_something_else_is_named() {
-        let refused = parse_revocations(&format!("{KEY}\nE762 x\n")).expect_err("a short id");
+        let refused = parse_revocations(&format!("{KEY}\nnobody x\n")).expect_err("no id");
         assert!(refused.to_string().starts_with("line 2: "), "{refused}");
         let many = format!("{KEY}\n").repeat(MAX_REVOCATIONS + 1);
         assert!(matches!(parse_revocations(&many), Err(TrustError::TooMany { .. })));
