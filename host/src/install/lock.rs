@@ -8,7 +8,10 @@ use streamspace_package::ContentHash;
 use streamspace_plugin::manifest::PluginName;
 use utoipa::ToSchema;
 
-use super::planner::{ExactVersion, PlanError, PlanView, Planner};
+use super::{
+    InstallError,
+    planner::{ExactVersion, PlanError, PlanView, Planner},
+};
 use crate::catalog::CatalogError;
 
 /// The form of the file.
@@ -37,7 +40,7 @@ pub struct Locked {
     pub version: String,
     /// SHA-256 of its package's `package.json`, which has the hashes of everything else.
     pub package: String,
-    /// Where it was from, for people: `catalog:NAME`.
+    /// Where it was from, for people: `catalog:NAME`, or `file`.
     pub source: String,
 }
 
@@ -235,10 +238,17 @@ impl Planner<'_> {
 
     /// Of the installed plugins whose package is known: its hash, and where it was from.
     fn packages(&self) -> Result<BTreeMap<String, (String, String)>, LockError> {
-        let (taken, versions) = (self.catalogues().taken()?, self.versions()?);
-        let is_there = |name: &String, version: &String| versions.get(name) == Some(version);
-        let known = taken.into_iter().filter(|(name, taken)| is_there(name, &taken.version));
-        Ok(known.map(|(name, taken)| (name, (taken.package, format!("catalog:{}", taken.catalog)))).collect())
+        let (taken, store) = (self.catalogues().taken()?, &self.plugins().store);
+        let mut known = BTreeMap::new();
+        for listed in store.list().map_err(InstallError::from).map_err(PlanError::from)? {
+            let Ok(plugin) = listed.plugin else { continue };
+            let generation = store.generation_of(&plugin.record).map_err(InstallError::from);
+            let Some(package) = generation.map_err(PlanError::from)?.provenance.package else { continue };
+            let from = taken.get(&listed.name).filter(|taken| taken.package == package);
+            let source = from.map_or_else(|| "file".to_owned(), |taken| format!("catalog:{}", taken.catalog));
+            known.insert(listed.name, (package, source));
+        }
+        Ok(known)
     }
 }
 

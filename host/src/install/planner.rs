@@ -493,7 +493,7 @@ impl Plugins {
                 version: plugin.manifest.version.clone(),
                 dependencies: plugin.manifest.dependencies.clone(),
                 conflicts: BTreeMap::new(),
-                pinned: false,
+                pinned: self.store.pin(&listed.name)?.is_some(),
             };
             all.insert(listed.name, present);
         }

@@ -118,7 +118,7 @@ impl Trust {
         Ok(self.records.revoke(revocations)?)
     }
 
-    /// Everything that a package is verified with.
+    /// Everything that a package is verified with, also what catalogues revoke.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Trust {
         for key in self.keys()? {
             keyring.trust(key.key, key.name);
         }
-        for revocation in self.revocations()? {
+        for revocation in self.revocations()?.into_iter().chain(self.records.revoked_by_catalogues()?) {
             match revocation.parsed() {
                 Some(Subject::Key(key)) => keyring.revoke_key(key, revocation.reason),
                 Some(Subject::Package(package)) => keyring.revoke_package(package, revocation.reason),

@@ -10,7 +10,7 @@ use crate::{
     clock,
     store::{
         Database, DatabaseError, TrustLevel, on,
-        schema::{revocations, trusted_keys, unsigned_plugins},
+        schema::{catalogue_revocations, revocations, trusted_keys, unsigned_plugins},
     },
 };
 
@@ -100,6 +100,20 @@ impl Records {
             subject,
             reason,
             revoked_us: unsigned(revoked_us),
+        });
+        Ok(all.collect())
+    }
+
+    /// What catalogues revoke. That goes with the catalogue.
+    pub(super) fn revoked_by_catalogues(&self) -> Result<Vec<Revocation>, DatabaseError> {
+        let rows: Vec<(String, String, String)> =
+            self.0.with("read what catalogues revoke", |connection| {
+                on!(connection, |c| catalogue_revocations::table.load(c))
+            })?;
+        let all = rows.into_iter().map(|(catalogue, subject, reason)| Revocation {
+            subject,
+            reason: format!("{reason} (catalogue {catalogue})"),
+            revoked_us: 0,
         });
         Ok(all.collect())
     }
