@@ -431,7 +431,7 @@ fn it_works_without_a_host_that_runs(backend: &Backend) {
     assert_eq!(found["total"], 1);
     let plan = installation.cli(&["plugin", "install", "--dry-run", "aa-chat"]).expect(0).stdout;
     let expected = "install bb-mail 1.2.0, needed by aa-chat (catalogue example); it asks for network\n\
-                    install aa-chat 1.0.0 (catalogue example); it asks for network\n";
+                    install aa-chat 1.0.0 (catalogue example); it asks for network";
     assert_eq!(plan, expected);
     assert_eq!(installation.cli(&["plugin", "outdated"]).expect(0).stdout.lines().count(), 1);
     installation.cli(&["catalog", "remove", "example"]).expect(0);
@@ -716,7 +716,7 @@ fn a_lock_says_what_differs_and_what_no_catalogue_has() {
     let written = installation.cli(&["plugin", "export", "--partial", "--output", "-"]).expect(0).stdout;
     assert!(written.contains("schema = 1") && !written.contains("fixture-counter"), "{written}");
     let plan = apply(&[]).expect(0).stdout;
-    assert_eq!(plan, "uninstall fixture-counter\n");
+    assert_eq!(plan, "uninstall fixture-counter");
     let shown = installation.cli(&["--json", "plugin", "show", "fixture-counter"]).expect(0).json();
     let version = shown["version"].as_str().unwrap();
     let refused = apply(&[locked("fixture-counter", version, &"0".repeat(64))]).expect(1).stderr;

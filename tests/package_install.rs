@@ -110,7 +110,7 @@ fn from_version_to_version_and_back(backend: &Backend) {
 
     refused(host.cli(&["plugin", "upgrade", text(&two), "--yes"]), &["SSP-PLG-016", "0.3.0", "rollback"]);
     refused(host.cli(&["plugin", "upgrade", text(&three), "--yes"]), &["SSP-UPG-003"]);
-    refused(host.cli(&["plugin", "install", text(&three), "--yes"]), &["SSP-PLG-002"]);
+    refused(host.cli(&["plugin", "install", text(&three), "--yes"]), &["SSP-UPG-003"]);
     refused(host.cli(&["plugin", "rollback", PLUGIN, "--to", "9.9.9"]), &["SSP-PLG-018", "0.2.0, 0.1.0"]);
 
     host.cli(&["plugin", "rollback", PLUGIN]).expect(0);
@@ -181,7 +181,7 @@ fn each_way_not_to_be_trusted_is_told_from_the_others() {
     let mut changed = bytes(&[&vendor]);
     let at = changed.windows(7).position(|at| at == b"Counter").expect("the name for people");
     changed[at] = b'K';
-    refused(try_it("changed", &changed), &["changed.sspkg", "SSP-PKG-025", &vendor.id(), "changed after"]);
+    refused(try_it("changed", &changed), &["changed.sspkg", "SSP-PKG-025", &vendor.id(), "It was changed"]);
     let mut spoilt = bytes(&[&vendor]);
     // Most of it is the library.
     let middle = spoilt.len() / 2;
@@ -450,9 +450,9 @@ fn a_package_is_uploaded_looked_at_and_installed() {
     assert_eq!(install(plan["digest"].as_str().expect("a digest")).expect(201).json()["name"], PLUGIN);
     host.wait_state(PLUGIN, "running");
     assert_eq!(fs::read_dir(host.data().join("incoming")).expect("the folder").count(), 0, "it stayed");
-    assert_eq!(install("preapproved").problem(&[404])["code"], "SSP-PLG-020");
+    assert_eq!(install("preapproved").problem(&[404])["code"], "SSP-PLG-019");
     let outside = json!({"package": "../admin.token"});
-    assert_eq!(api.post_json("/api/v1/packages/plan", &outside).problem(&[404])["code"], "SSP-PLG-020");
+    assert_eq!(api.post_json("/api/v1/packages/plan", &outside).problem(&[404])["code"], "SSP-PLG-019");
 
     // Who may install does not say what may be unsigned.
     let installer = api.with_token(Some(&host.add_token("ines", &["plugins.manage"]).0));
