@@ -244,7 +244,8 @@ fn kill(database: Option<&PostgresDatabase>, rounds: u64, time: Duration) {
             }
             command.wait(DEADLINE);
         }
-        walk.seen.extend(walk.steps());
+        let steps = walk.steps();
+        walk.seen.extend(steps);
         if round % 5 == 0 {
             // A start of the host brings it to its end as well.
             let host = installation.start();

@@ -455,6 +455,7 @@ fn a_package_is_uploaded_looked_at_and_installed() {
     assert_eq!(api.post_json("/api/v1/packages/plan", &outside).problem(&[404])["code"], "SSP-PLG-019");
 
     // Who may install does not say what may be unsigned.
+    host.add_user("ines", "admin");
     let installer = api.with_token(Some(&host.add_token("ines", &["plugins.manage"]).0));
     let unsigned = json!({"package": package, "allow_unsigned": {"plugin": PLUGIN, "until": tomorrow()}});
     assert_eq!(

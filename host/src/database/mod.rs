@@ -16,7 +16,7 @@ mod upgrade;
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -177,13 +177,15 @@ impl Databases {
     pub fn purge(&self, plugin: &str) -> Result<(), DatabaseError> {
         self.keep(plugin)?;
         self.roles().remove(plugin);
+        let folder = self.folder.join(plugin);
         match &self.postgres {
-            None => {
-                let folder = self.folder.join(plugin);
-                sqlite::remove(&folder).map_err(|source| DatabaseError::Remove { path: folder, source })
-            }
-            Some(postgres) => postgres.purge(plugin),
+            None => sqlite::remove(&folder)
+                .map_err(|source| DatabaseError::Remove { path: folder.clone(), source })?,
+            Some(postgres) => postgres.purge(plugin)?,
         }
+        // It stays if something else is in it.
+        let _ = fs::remove_dir(&folder);
+        Ok(())
     }
 
     /// The plugins that have tables in PostgreSQL. With SQLite they are folders. Blocks.
