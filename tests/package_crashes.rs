@@ -2,6 +2,7 @@
 //! writes into its journal, and at random. Afterwards it is the version before or the one after, nothing is left over, and the
 //! same again succeeds.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "a walk that failed is told by its seed and its rounds")]
 
 use std::{
     collections::BTreeSet,
