@@ -723,7 +723,7 @@ fn a_lock_says_what_differs_and_what_no_catalogue_has() {
     assert!(refused.contains("SSP-LCK-003"), "{refused}");
     fs::write(&file, "schema = 1\n").unwrap();
     installation.cli(&["plugin", "apply", "--frozen", text(&file)]).expect(0);
-    assert_eq!(installation.cli(&["--json", "plugin", "list"]).expect(0).json(), json!([]));
+    assert_eq!(installation.cli(&["--json", "plugin", "list"]).expect(0).json(), json!({"plugins": []}));
 }
 
 #[test]

@@ -202,8 +202,9 @@ fn kill(database: Option<&PostgresDatabase>, rounds: u64, time: Duration) {
     }
     installation.cli(&["trust", "add", &vendor.key(), "--name", "Example"]).expect(0);
     let mut second = Packing::of(builds(), PLUGIN).version("0.2.0");
-    for dialect in ["sqlite", "postgres"] {
-        let (up, down) = (format!("CREATE TABLE {TABLE} (id INTEGER);"), format!("DROP TABLE {TABLE};"));
+    for (dialect, strict) in [("sqlite", " STRICT"), ("postgres", "")] {
+        let up = format!("CREATE TABLE {TABLE} (id INTEGER){strict};");
+        let down = format!("DROP TABLE {TABLE};");
         second = second
             .file(&format!("migrations/{dialect}/0003_more/up.sql"), &up)
             .file(&format!("migrations/{dialect}/0003_more/down.sql"), &down);

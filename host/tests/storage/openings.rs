@@ -20,7 +20,9 @@ fn what_one_sets_is_not_lost_to_what_another_had_looked_at_before() {
     let backend = Backend::postgres();
     let place = Place::on(&backend);
     let Backend::Postgres(database) = &backend else { unreachable!() };
-    let (old, new) = (place.keys(), place.keys());
+    // One host has one opening of a plugin, which two versions of it share: this is another one.
+    let other_place = Place::on(&backend);
+    let (old, new) = (place.keys(), other_place.keys());
     make(&old, set("first", b"0")).unwrap();
     let looked_at = make(&old, set("second", b"0")).unwrap().revision;
     let mut other = database.owner();
