@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::json;
 use streamspace_tests::{Installation, workspace};
@@ -14,7 +14,7 @@ const BUILD: Duration = Duration::from_secs(900);
 
 #[test]
 fn a_plugin_that_was_begun_is_built_signed_and_runs() {
-    let installation = Installation::new();
+    let installation = Installation::new().set("packages.preapproved", vec!["permission:*"]);
     let scratch = installation.scratch();
     let sdk = workspace().join("interface");
     installation.cli(&["package", "new", PLUGIN, "--sdk", sdk.to_str().unwrap()]).expect(0);
@@ -44,15 +44,8 @@ fn a_plugin_that_was_begun_is_built_signed_and_runs() {
         .output()
         .unwrap();
     assert!(tested.status.success(), "{tested:?}");
-    let folder = scratch.join("folder");
-    fs::create_dir(&folder).unwrap();
-    for (from, name) in [
-        (scratch.join(PLUGIN).join("manifest.json"), "manifest.json"),
-        (target.join("plugin/libstreamspace_lamp.so"), "libstreamspace_lamp.so"),
-    ] {
-        fs::copy(from, Path::new(&folder).join(name)).unwrap();
-    }
-    installation.install(&folder).expect(0);
+    installation.cli(&["trust", "add", "streamspace.key.pub", "--name", "Lamp Ltd."]).expect(0);
+    installation.cli(&["plugin", "install", &package, "--yes"]).expect(0);
     let host = installation.start();
     host.wait_state(PLUGIN, "running");
     host.post_event("session.created", &json!({"id": "s1", "user": "ada", "template": "firefox"}));
