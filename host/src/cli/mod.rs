@@ -176,3 +176,15 @@ impl Global {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_verbs_and_their_options_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -9,9 +9,10 @@ pub(in crate::cli) struct Pin {
     /// The plugin
     name: String,
     /// The version to stay at; the one that is installed, unless given
-    version: Option<String>,
+    #[arg(value_name = "VERSION")]
+    at: Option<String>,
     /// Let it go to other versions again
-    #[arg(long, conflicts_with = "version")]
+    #[arg(long, conflicts_with = "at")]
     off: bool,
 }
 
@@ -19,7 +20,7 @@ impl Pin {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
         let plugin = match self.off {
             true => target.unpin(&self.name)?,
-            false => target.pin(&self.name, self.version.as_deref())?,
+            false => target.pin(&self.name, self.at.as_deref())?,
         };
         global.answer(&plugin, |plugin| match &plugin.pinned {
             Some(version) => format!("{} stays at version {version}.", plugin.name),
