@@ -156,7 +156,7 @@ impl Plan {
     }
 
     fn digest(&self, content: Option<&str>) -> String {
-        let text = serde_json::to_string(&(self, content)).unwrap_or_default();
+        let text = serde_json::to_string(&(self, content)).expect("a plan has texts as keys");
         hex(&Sha256::digest(text.as_bytes()))
     }
 }
