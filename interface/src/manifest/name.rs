@@ -10,8 +10,8 @@ const RESERVED: [&str; 22] = [
     "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// Paths below `/api/plugins` that the host keeps for itself.
-const KEPT: [&str; 1] = ["ui"];
+/// Paths below `/api/plugins` and `/api/v1/plugins` that the host keeps for itself.
+const KEPT: [&str; 2] = ["catalog", "ui"];
 
 /// The name of a plugin: 2 to 64 characters, `[a-z][a-z0-9-]{1,63}`.
 ///
@@ -42,7 +42,7 @@ pub enum PluginNameError {
     Malformed(String),
     /// It is a path of the host's own, beside those of plugins.
     #[error(
-        "{0:?} is a name that the host keeps for itself, below `/api/plugins`; choose another plugin name"
+        "{0:?} is a name that the host keeps for itself, as a path beside those of plugins; choose another plugin name"
     )]
     Kept(String),
     /// A device name on some systems: it cannot be a folder there.
@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn refuses_what_the_host_keeps_for_itself() {
-        assert!(matches!("ui".parse::<PluginName>(), Err(PluginNameError::Kept(_))));
+        for kept in ["catalog", "ui"] {
+            assert!(matches!(kept.parse::<PluginName>(), Err(PluginNameError::Kept(_))));
+        }
         assert!("ui-kit".parse::<PluginName>().is_ok());
     }
 
