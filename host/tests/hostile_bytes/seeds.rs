@@ -28,21 +28,26 @@ fn the_seeds_are_the_libraries_that_are_put_together_here() {
     let mut small = Elf { big: true, wide: false, machine: library::EM_PPC64, ..Elf::empty() }.noted();
     small = small.needing(b"\0libc.so.6\0GLIBC_2.28\0", &[11]);
     let note = library::plugin_note(false);
-    let libraries = [
-        ("elf64.so", Elf::plugin().bytes()),
-        ("elf32-big-endian.so", small.bytes()),
-        ("library.dylib", library::macho(false, &[("__text", b"\xc3"), ("__streamspace", &note)])),
-        ("library.dll", library::pe(&[(".text", b"\xc3"), (".sspnote", &note)])),
-        ("section", note.clone()),
+    let seeds = [
+        ("library", "elf64.so", Elf::plugin().bytes()),
+        ("library", "elf32-big-endian.so", small.bytes()),
+        ("library", "library.dylib", library::macho(false, &[("__text", b"\xc3"), ("__streamspace", &note)])),
+        ("library", "library.dll", library::pe(&[(".text", b"\xc3"), (".sspnote", &note)])),
+        ("note", "section", note.clone()),
     ];
-    for (name, bytes) in &libraries {
+    for (target, name, bytes) in &seeds {
         assert!(bytes.len() < 2048, "{name} has {} bytes", bytes.len());
         if std::env::var("SEEDS").is_ok_and(|seeds| seeds == "overwrite") {
-            fs::write(folder("note").join(name), bytes).expect("writable");
+            fs::write(folder(target).join(name), bytes).expect("writable");
         }
     }
-    let mut expected: Vec<(String, Vec<u8>)> =
-        libraries.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
-    expected.sort();
-    assert!(of("note") == expected, "the seeds are others; SEEDS=overwrite writes them anew");
+    for target in ["library", "note"] {
+        let mut expected: Vec<(String, Vec<u8>)> = seeds
+            .iter()
+            .filter(|(of, ..)| *of == target)
+            .map(|(_, name, bytes)| ((*name).to_owned(), bytes.clone()))
+            .collect();
+        expected.sort();
+        assert!(of(target) == expected, "the seeds of {target} are others; SEEDS=overwrite writes them anew");
+    }
 }
