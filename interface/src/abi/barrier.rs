@@ -45,8 +45,10 @@ pub fn guard<T>(what: &str, entry: impl FnOnce() -> T) -> Result<T, Fault> {
     let result = panic::catch_unwind(AssertUnwindSafe(entry));
     DEPTH.set(DEPTH.get() - 1);
     result.map_err(|payload| {
-        // The payload's own destructor is plugin code too and could panic again, outside of any guard.
-        std::mem::forget(payload);
+        // The destructor of what is no text is plugin code too, and could panic again outside of any guard.
+        if !payload.is::<&'static str>() && !payload.is::<String>() {
+            std::mem::forget(payload);
+        }
         let said = LAST.take().unwrap_or_else(|| "(no message)".to_owned());
         Fault::new(FaultKind::PANICKED, format_args!("{what} panicked: {said}"))
     })

@@ -178,6 +178,7 @@ fn the_older_place_of_the_schema_is_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there, and has nothing that is unsafe")]
 fn the_list_of_faults_and_of_warnings_is_bounded() {
     let error = parse(&with("permissions", vec!["A"; 5000].into())).expect_err("no permissions");
     assert_eq!(error.findings().len(), 101);
