@@ -1,8 +1,9 @@
 //! The holes of the platform that this host replaces, each as a test that fails on what it did there.
 //!
-//! Not here yet, since there is nothing that could have them: archives of packages and their names (S3, S4), signatures
-//! (S5), downloads (S6), repositories by Git and their webhooks (S12, S13). S15, one address space, is what a plugin is
-//! trusted with: docs/security.md says so.
+//! Elsewhere: archives of packages and the names in them (S3, S4) in `host/package/tests/hostile.rs`; signatures and
+//! revocations (S5) there in `trust.rs` and in `package_install`; downloads (S6) in `catalogues`. Not at all: repositories by
+//! Git and their webhooks (S12, S13), which this host does not have. S15, one address space, is what a plugin is trusted
+//! with: docs/security.md says so.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
