@@ -34,7 +34,7 @@ mod unpack;
 pub(crate) use self::{
     assets::{ASSETS, asset_files, content_type},
     data_dir::{make_private_dir, make_temporary_dir, write_private},
-    database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
+    database::{Connection, FILE as DATABASE_FILE, breaks_connection, copy_database, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     plugins::{open_regular, open_without_waiting, read_bounded},
     secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
