@@ -42,7 +42,7 @@ pub(crate) use self::{
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     database::{Database, DatabaseError},
-    generations::{Generation, Provenance, TrustLevel},
+    generations::{Generation, Provenance, Successor, TrustLevel},
     incoming::Incoming,
     kept::Swept,
     operations::{Operation, OperationKind, OperationStep},
