@@ -228,7 +228,10 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     {
         let glibc_min = Some(Glibc { major: 99, minor: 9 });
         hosted.put(&Package { glibc_min, ..Package::new("cc-new", "1.0.0") });
-        hosted.put(&Package { glibc_min: Some(Glibc { major: 2, minor: 1 }), ..Package::new("cc-new", "0.9.0") });
+        hosted.put(&Package {
+            glibc_min: Some(Glibc { major: 2, minor: 1 }),
+            ..Package::new("cc-new", "0.9.0")
+        });
         hosted.build(&[]);
         host.cli(&["catalog", "sync"]).expect(0);
         let refused = host.cli(&["plugin", "install", "cc-new@^1"]).expect(1).stderr;

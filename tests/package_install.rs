@@ -411,7 +411,10 @@ fn whoever_only_adds_a_signature_announces_nothing() {
     let installation = Installation::new();
     trust(&installation, &house, "The house");
     // The vendor is not trusted here, what the house has tested is.
-    let one = packing("0.1.0").of_vendor(&vendor).announcing(&next).write(installation.scratch(), &[&vendor, &house]);
+    let one = packing("0.1.0")
+        .of_vendor(&vendor)
+        .announcing(&next)
+        .write(installation.scratch(), &[&vendor, &house]);
     with_consent(&installation, "install", &one).expect(0);
     let two = packing("0.2.0").of_vendor(&next).write(installation.scratch(), &[&next]);
     refused(installation.cli(&["plugin", "plan", text(&two)]), &["SSP-PKG-023", &next.id()]);

@@ -38,7 +38,8 @@ impl Check {
             }
             Outcome::Fails => bail!("{} would not load or not work", of_all(plugins(Outcome::Fails))),
             Outcome::Unknown if report.is_whole => {
-                Err(Undecided::new(format!("{} could not be checked", of_all(plugins(Outcome::Unknown)))).into())
+                Err(Undecided::new(format!("{} could not be checked", of_all(plugins(Outcome::Unknown))))
+                    .into())
             }
             Outcome::Unknown => {
                 Err(Undecided::new(format!("{} could not be checked", self.against.display())).into())

@@ -565,7 +565,9 @@ mod tests {
             {"triple": "aarch64-unknown-linux-gnu", "glibc_min": "2.28"},
         ]);
         let reason = why(several.clone(), Some("2.36")).expect("a reason");
-        for word in ["(it needs a processor of x86-64-v3)", "(it needs glibc 2.38)", ", aarch64-unknown-linux-gnu"] {
+        for word in
+            ["(it needs a processor of x86-64-v3)", "(it needs glibc 2.38)", ", aarch64-unknown-linux-gnu"]
+        {
             assert!(reason.contains(word), "`{word}`: {reason}");
         }
         assert_eq!(why(several, Some("2.38")), None, "one of them fits");

@@ -92,7 +92,9 @@ impl DataDir {
     /// [`DataDirError::Io`] when it cannot be read.
     pub fn is_half_restored(&self) -> Result<bool, DataDirError> {
         let names = fs::read_dir(&self.0).and_then(|entries| {
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()
+            entries
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect::<io::Result<Vec<_>>>()
         });
         let names = names.map_err(failed("read the folder", &self.0))?;
         Ok(names.iter().any(|name| name.ends_with(INCOMING) || name.ends_with(READY)))

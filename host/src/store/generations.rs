@@ -89,8 +89,14 @@ pub struct Successor {
 
 impl Provenance {
     /// A folder's.
-    pub(crate) const FOLDER: Self =
-        Self { trust: TrustLevel::Folder, key: None, signer: None, package: None, next_key: None, successor: None };
+    pub(crate) const FOLDER: Self = Self {
+        trust: TrustLevel::Folder,
+        key: None,
+        signer: None,
+        package: None,
+        next_key: None,
+        successor: None,
+    };
 }
 
 /// The SHA-256 of each file, by its path in the folder with `/` between the segments.

@@ -98,7 +98,8 @@ pub(in crate::cli) fn shown(plan: &Plan) -> String {
         if let (Some(before), Some(key), true) = (&plan.announced_by, &plan.key, change.new)
             && item.strip_prefix("key:") == Some(key)
         {
-            let _ = write!(text, ", announced by {before} in the installed version; it is trusted from now on");
+            let _ =
+                write!(text, ", announced by {before} in the installed version; it is trusted from now on");
         }
     }
     if plan.changes.is_empty() {

@@ -65,7 +65,10 @@ fn look_into(config: &Config, report: &mut Report) -> Result<(), Finding> {
     }
     let aside = make_temporary_dir(&std::env::temp_dir(), "streamspace-check-");
     let aside = aside.map_err(|why| {
-        let said = format!("cannot make a folder in {} for a copy of the database: {why}", std::env::temp_dir().display());
+        let said = format!(
+            "cannot make a folder in {} for a copy of the database: {why}",
+            std::env::temp_dir().display()
+        );
         Finding::new(About::Database, Outcome::Unknown, None, said)
     })?;
     let network = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

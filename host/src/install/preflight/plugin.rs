@@ -33,7 +33,8 @@ impl Judges {
                     _ => About::Record,
                 };
                 // That something is gone is known; that it may not be read says nothing.
-                let is_gone = matches!(&why, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+                let is_gone =
+                    matches!(&why, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
                 let finding = of_store(about, why);
                 let outcome = if is_gone { Outcome::Fails } else { finding.outcome };
                 report.findings.push(Finding { outcome, ..finding });

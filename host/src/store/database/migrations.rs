@@ -54,7 +54,8 @@ pub(super) fn pending(url: &DatabaseUrl, applied: &[String]) -> Result<Vec<Strin
         Some(_) => names::<diesel::pg::Pg>(&POSTGRES),
     };
     let known = known.map_err(|why| migration(&*why))?;
-    if let Some(found) = applied.iter().find(|applied| !known.iter().any(|(version, _)| version == *applied)) {
+    if let Some(found) = applied.iter().find(|applied| !known.iter().any(|(version, _)| version == *applied))
+    {
         let known = known.last().map(|(version, _)| version.clone()).unwrap_or_default();
         return Err(DatabaseError::Newer { found: found.clone(), known });
     }
@@ -85,7 +86,8 @@ pub(super) fn make_as_of(
 ) -> Result<(), DatabaseError> {
     // Makes the list of them.
     connection.applied_migrations().map_err(|why| migration(&*why))?;
-    let mut all = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(|why| migration(&*why))?;
+    let mut all =
+        MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(|why| migration(&*why))?;
     all.sort_by_key(|one| one.name().version().as_owned());
     for one in all.iter().filter(|one| applied.contains(&one.name().version().to_string())) {
         connection.run_migration(&**one).map_err(|why| migration(&*why))?;

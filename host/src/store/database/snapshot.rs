@@ -124,12 +124,11 @@ fn state(file: &Path, log: &Path) -> Result<State, DatabaseError> {
     let metadata = found(fs::metadata(file)).map_err(failed("read the database", file))?;
     let mut header = Vec::new();
     if let Some(log) = found(File::open(log)).map_err(failed("read the log of the database", log))? {
-        log.take(LOG_HEADER).read_to_end(&mut header).map_err(failed("read the log of the database", file))?;
+        log.take(LOG_HEADER)
+            .read_to_end(&mut header)
+            .map_err(failed("read the log of the database", file))?;
     }
-    Ok(State {
-        file: metadata.map(|metadata| (metadata.len(), metadata.modified().ok())),
-        log: header,
-    })
+    Ok(State { file: metadata.map(|metadata| (metadata.len(), metadata.modified().ok())), log: header })
 }
 
 /// Copies one file. Answers whether it was there.
@@ -249,11 +248,8 @@ fn fill(
         })
         .collect();
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let sql = format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM json_each(?)",
-        names.join(", "),
-        values.join(", ")
-    );
+    let sql =
+        format!("INSERT INTO {table} ({}) SELECT {} FROM json_each(?)", names.join(", "), values.join(", "));
     let what = "write a copy of the tables";
     diesel::sql_query(sql)
         .bind::<Text, _>(rows)

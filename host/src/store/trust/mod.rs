@@ -9,12 +9,12 @@ use std::{path::Path, sync::Arc};
 
 use streamspace_package::{KeyId, Keyring, PublicKey, SecretKey};
 
+pub(super) use self::records::pin;
 pub use self::{
     error::TrustError,
     records::{Revocation, TrustedKey},
     until::{parse_until, until_date},
 };
-pub(super) use self::records::pin;
 use self::{local::LocalKey, records::Records};
 use super::{Database, Generation, Successor, TrustLevel};
 use crate::clock;
@@ -155,7 +155,11 @@ impl Trust {
     /// # Errors
     ///
     /// [`TrustError`].
-    pub fn successor(&self, generation: &Generation, keyring: &Keyring) -> Result<Option<Successor>, TrustError> {
+    pub fn successor(
+        &self,
+        generation: &Generation,
+        keyring: &Keyring,
+    ) -> Result<Option<Successor>, TrustError> {
         let provenance = &generation.provenance;
         let is_vendors = |level| matches!(level, TrustLevel::Vendor | TrustLevel::BuiltIn);
         let id = provenance.key.as_deref().and_then(|key| key.parse::<KeyId>().ok());
@@ -278,7 +282,9 @@ pub fn parse_revocations(text: &str) -> Result<Vec<Revocation>, TrustError> {
 /// The first of `NAME 2`, `NAME 3` and so on that is not taken.
 fn next_name(before: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let stem = match before.rsplit_once(' ') {
-        Some((stem, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => stem,
+        Some((stem, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            stem
+        }
         _ => before,
     };
     // With the number, it is still a name.
