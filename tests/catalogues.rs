@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use streamspace_package::{Builder, Library, NewKey, SecretKey};
+use streamspace_package::{Builder, Glibc, Library, NewKey, SecretKey};
 use streamspace_tests::{
     Answer, Backend, DEADLINE, Fault, Installation, Output, WebFolder, on_both_backends,
 };
@@ -38,6 +38,7 @@ struct Package<'a> {
     target: &'a str,
     dependencies: Value,
     bytes: usize,
+    glibc_min: Option<Glibc>,
 }
 
 /// The target of this machine.
@@ -46,7 +47,7 @@ const HERE: &str =
 
 impl<'a> Package<'a> {
     fn new(name: &'a str, version: &'a str) -> Self {
-        Self { name, version, target: HERE, dependencies: json!({}), bytes: 5000 }
+        Self { name, version, target: HERE, dependencies: json!({}), bytes: 5000, glibc_min: None }
     }
 
     fn needs(mut self, name: &str, range: &str) -> Self {
@@ -55,7 +56,7 @@ impl<'a> Package<'a> {
     }
 
     fn write(&self, folder: &Path, key: &NewKey) -> PathBuf {
-        let Self { name, version, target, dependencies, bytes } = self;
+        let Self { name, version, target, dependencies, bytes, glibc_min } = self;
         let manifest = json!({
             "name": name, "version": version, "displayName": format!("The {name}"), "type": "webhook",
             "description": "Sends notifications.", "category": "Chat", "tags": ["messaging", name],
@@ -78,7 +79,8 @@ impl<'a> Package<'a> {
             .collect();
         let mut builder = Builder::new(manifest.to_string().as_bytes()).unwrap();
         let file = format!("lib{}.so", name.replace('-', "_"));
-        let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min: None };
+        let glibc_min = *glibc_min;
+        let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min };
         builder.library(&library).unwrap();
         let changelog = format!("# Changelog\n\n## {version}\n\n- New in {version}.\n");
         builder.file("CHANGELOG.md", changelog.as_bytes()).unwrap();
@@ -222,6 +224,24 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     assert_eq!(plan["steps"][0]["to"], "1.0.0", "1.1.0 was withdrawn: {plan}");
     let refused = host.cli(&["plugin", "install", "bb-mail"]).expect(1).stderr;
     assert!(refused.contains("has no library for") && refused.contains("SSP-DEP-001"), "{refused}");
+    #[cfg(target_env = "gnu")]
+    {
+        let glibc_min = Some(Glibc { major: 99, minor: 9 });
+        hosted.put(&Package { glibc_min, ..Package::new("cc-new", "1.0.0") });
+        hosted.put(&Package {
+            glibc_min: Some(Glibc { major: 2, minor: 1 }),
+            ..Package::new("cc-new", "0.9.0")
+        });
+        hosted.build(&[]);
+        host.cli(&["catalog", "sync"]).expect(0);
+        let refused = host.cli(&["plugin", "install", "cc-new@^1"]).expect(1).stderr;
+        for word in ["SSP-DEP-001", "cc-new", "it needs glibc 99.9", ", glibc 2."] {
+            assert!(refused.contains(word), "`{word}`: {refused}");
+        }
+        // The newest that this machine can run.
+        let plan = host.cli(&["--json", "plugin", "install", "--dry-run", "cc-new"]).expect(0).json();
+        assert_eq!(plan["steps"][0]["to"], "0.9.0", "{plan}");
+    }
 }
 
 fn what_users_think_survives_every_sync(backend: &Backend) {

@@ -16,6 +16,7 @@ on_both_backends!(
     from_version_to_version_and_back,
     an_unsigned_plugin_runs_until_its_date,
     what_is_revoked_is_neither_taken_nor_loaded,
+    a_key_that_the_old_key_announced_takes_its_place,
 );
 
 fn packing(version: &str) -> Packing {
@@ -348,6 +349,75 @@ fn what_is_revoked_is_neither_taken_nor_loaded(backend: &Backend) {
     assert_eq!(host.wait_state(PLUGIN, "running")["version"], "0.4.0");
     refused(host.cli(&["plugin", "rollback", PLUGIN]), &["SSP-TRU-010", "revoked"]);
     host.stop();
+}
+
+fn a_key_that_the_old_key_announced_takes_its_place(backend: &Backend) {
+    let [old, new, third, stranger] = [(); 4].map(|()| Vendor::new());
+    let host = on(backend).start();
+    trust(&host, &old, "Example Ltd.");
+    let write = |packing: Packing, by: &Vendor| packing.of_vendor(by).write(host.scratch(), &[by]);
+    let keys = || {
+        let list = host.cli(&["trust", "list", "--json"]).expect(0).json();
+        let names = list["keys"].as_array().into_iter().flatten();
+        names.map(|key| (key["name"].clone(), key["id"].clone())).collect::<Vec<_>>()
+    };
+    let pinned = (json!("Example Ltd. 2"), json!(new.id()));
+    with_consent(&host, "install", &write(packing("0.1.0"), &old)).expect(0);
+    // Nothing was announced yet.
+    let by_new = write(packing("0.3.0").announcing(&third), &new);
+    refused(host.cli(&["plugin", "plan", text(&by_new)]), &["SSP-PKG-023", &new.id(), &old.id()]);
+    with_consent(&host, "upgrade", &write(packing("0.2.0").announcing(&new), &old)).expect(0);
+
+    let by_stranger = write(packing("0.4.0"), &stranger);
+    refused(host.cli(&["plugin", "plan", text(&by_stranger)]), &["SSP-PKG-023", &stranger.id()]);
+    // Of another plugin it says nothing.
+    let other = write(Packing::of(builds(), "fixture-logger"), &new);
+    refused(host.cli(&["plugin", "plan", text(&other)]), &["SSP-PKG-023", &new.id()]);
+    // Nor does the one after it, before it is there.
+    let too_early = write(packing("0.5.0"), &third);
+    refused(host.cli(&["plugin", "plan", text(&too_early)]), &["SSP-PKG-023"]);
+
+    let seen = plan(&host, &by_new);
+    assert_eq!(
+        (&seen["trust"], &seen["signer"], &seen["key"], &seen["announced_by"]),
+        (&json!("vendor"), &pinned.0, &pinned.1, &json!(format!("Example Ltd. ({})", old.id())))
+    );
+    assert_eq!(new_items(&seen), [format!("key:{}", new.id())]);
+    let said = host.cli(&["plugin", "plan", text(&by_new)]).expect(0).stdout;
+    let words = format!("+ key {}, announced by Example Ltd. ({})", new.id(), old.id());
+    assert!(said.contains(&words), "{said}");
+    refused(host.cli(&["plugin", "upgrade", text(&by_new), "--yes"]), &["SSP-PLG-015", &new.id()]);
+    assert!(!keys().contains(&pinned), "it was looked at only: {:?}", keys());
+    with_consent(&host, "upgrade", &by_new).expect(0);
+    assert_eq!(host.wait_state(PLUGIN, "running")["version"], "0.3.0");
+    assert!(keys().contains(&pinned), "{:?}", keys());
+    // From then on it is a key like others, and announces one itself.
+    with_consent(&host, "install", &other).expect(0);
+    let seen = plan(&host, &too_early);
+    assert_eq!((&seen["signer"], new_items(&seen).len()), (&json!("Example Ltd. 3"), 1), "{seen}");
+
+    // One that is revoked announces nothing, and one that is announced may be revoked.
+    host.cli(&["trust", "revoke", &new.id()]).expect(0);
+    refused(host.cli(&["plugin", "plan", text(&too_early)]), &["SSP-PKG-023", &third.id()]);
+    host.cli(&["plugin", "rollback", PLUGIN]).expect(0);
+    let again = write(packing("0.6.0"), &new);
+    refused(host.cli(&["plugin", "plan", text(&again)]), &["SSP-PKG-026", &new.id()]);
+    host.stop();
+}
+
+#[test]
+fn whoever_only_adds_a_signature_announces_nothing() {
+    let [vendor, house, next] = [(); 3].map(|()| Vendor::new());
+    let installation = Installation::new();
+    trust(&installation, &house, "The house");
+    // The vendor is not trusted here, what the house has tested is.
+    let one = packing("0.1.0")
+        .of_vendor(&vendor)
+        .announcing(&next)
+        .write(installation.scratch(), &[&vendor, &house]);
+    with_consent(&installation, "install", &one).expect(0);
+    let two = packing("0.2.0").of_vendor(&next).write(installation.scratch(), &[&next]);
+    refused(installation.cli(&["plugin", "plan", text(&two)]), &["SSP-PKG-023", &next.id()]);
 }
 
 #[test]

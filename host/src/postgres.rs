@@ -38,6 +38,14 @@ pub enum PostgresError {
         /// What the server or the network said.
         reason: String,
     },
+    /// The server does not say what is in its tables.
+    #[error("cannot read the host's tables in PostgreSQL at {server}: {reason}")]
+    Read {
+        /// Where.
+        server: String,
+        /// What the server or the network said.
+        reason: String,
+    },
 }
 
 /// One PostgreSQL database: how to reach it, as the host's own user or as another.

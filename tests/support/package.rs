@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use streamspace_package::{Builder, Built, Library, PublicKey, SecretKey};
+use streamspace_package::{Builder, Built, KeyId, Library, PublicKey, SecretKey};
 
 use crate::{Builds, note_in, replace};
 
@@ -59,6 +59,8 @@ pub struct Packing {
     /// What the package says of the library is what this one says.
     said: Vec<u8>,
     files: Vec<(String, Vec<u8>)>,
+    signing_key: Option<KeyId>,
+    next_key: Option<PublicKey>,
 }
 
 impl Packing {
@@ -77,7 +79,7 @@ impl Packing {
         for part in ["README.md", "migrations", "ui"] {
             collect(&folder, Path::new(part), &mut files);
         }
-        Self { folder, manifest, said: library.clone(), library, files }
+        Self { folder, manifest, said: library.clone(), library, files, signing_key: None, next_key: None }
     }
 
     /// In another version, of as many letters.
@@ -115,6 +117,20 @@ impl Packing {
         self
     }
 
+    /// As of this vendor.
+    #[must_use]
+    pub fn of_vendor(mut self, vendor: &Vendor) -> Self {
+        self.signing_key = Some(vendor.public.id());
+        self
+    }
+
+    /// With the announcement that later versions will be signed by this one.
+    #[must_use]
+    pub fn announcing(mut self, next: &Vendor) -> Self {
+        self.next_key = Some(next.public.clone());
+        self
+    }
+
     /// Built, and not signed.
     ///
     /// # Panics
@@ -135,6 +151,12 @@ impl Packing {
         builder.library(&library).unwrap();
         for (path, content) in &self.files {
             builder.file(path, content).unwrap();
+        }
+        if let Some(key) = self.signing_key {
+            builder.signing_key(key);
+        }
+        if let Some(key) = self.next_key {
+            builder.next_key(key);
         }
         builder.build().unwrap()
     }

@@ -39,7 +39,7 @@ pub use self::{
     build::{BuildOrder, BuildReport, build},
     error::CatalogError,
     fetch::{FetchError, Fetcher},
-    index::{CatalogueName, PackageFile, Release},
+    index::{CatalogueName, PackageFile, Release, ReleaseTarget},
     location::Location,
     plugins::Taken,
     search::{Search, Sort},

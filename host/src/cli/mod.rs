@@ -7,6 +7,7 @@
 )]
 
 mod catalog;
+mod check;
 mod config;
 mod db;
 mod dead_letters;
@@ -104,6 +105,8 @@ enum Verb {
     /// Make, list and revoke tokens of accounts
     #[command(subcommand)]
     Token(token::Verb),
+    /// Say what of a data folder this program would not load, before it takes the place of another version
+    Check(check::Check),
     /// Look at the host's own configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -130,6 +133,7 @@ pub fn run() -> ExitCode {
         Verb::Trust(verb) => verb.run(&cli.global),
         Verb::Catalog(verb) => verb.run(&cli.global),
         Verb::Session(verb) => verb.run(&cli.global),
+        Verb::Check(check) => check.run(&cli.global),
         Verb::Config(verb) => verb.run(&cli.global),
         Verb::Db(verb) => verb.run(&cli.global),
         Verb::DeadLetters(verb) => verb.run(&cli.global),

@@ -105,6 +105,28 @@ impl Databases {
         }
     }
 
+    /// Sees that the migrations in `package`, the folder of a plugin's files, can be read and are for this database. Touches
+    /// no data.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Migration`].
+    pub fn judge<'a>(
+        &self,
+        permissions: impl IntoIterator<Item = &'a str>,
+        package: &Path,
+    ) -> Result<(), DatabaseError> {
+        let of_package = PackageMigrations::read(package)?;
+        if of_package.is_empty() {
+            return Ok(());
+        }
+        if !permissions.into_iter().any(|permission| permission == PERMISSION) {
+            return Err(MigrationError::NoPermission.into());
+        }
+        of_package.of(self.dialect())?;
+        Ok(())
+    }
+
     /// Makes the database of a plugin ready, before the plugin is loaded: it is there, and every migration in `package`,
     /// the folder of the plugin's files, is applied. Nothing is made for a plugin without the permission. Blocks.
     ///

@@ -11,6 +11,7 @@ mod lock;
 mod package;
 mod plan;
 mod planner;
+pub mod preflight;
 mod recover;
 mod removal;
 pub mod resolve;

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use streamspace_package::{PackageError, Target, Unverified, Verified};
+use streamspace_package::{KeyId, Keyring, PackageError, Target, Unverified, Verified};
 use streamspace_plugin::manifest::Manifest;
 
 use super::{InstallError, Plugins};
 use crate::{
     clock,
-    store::{DataDir, Provenance, StoreError, TrustError, TrustLevel, local_key, open_regular},
+    store::{DataDir, Provenance, StoreError, Successor, TrustError, TrustLevel, local_key, open_regular},
 };
 
 /// Where a package is.
@@ -66,7 +66,21 @@ impl Plugins {
             Unverified::open(file).map_err(refused)
         };
         let keyring = self.packages.trust.keyring()?;
-        let (mut package, allow) = match open()?.verify(&keyring) {
+        let mut successor = None;
+        let verified = match open()?.verify(&keyring) {
+            Err(PackageError::UnknownKey { trusted, found }) => {
+                match self.by_successor(&open, &keyring, &found)? {
+                    Some(Ok((package, next))) => {
+                        successor = Some(next);
+                        Ok(package)
+                    }
+                    Some(Err(why)) => Err(why),
+                    None => Err(PackageError::UnknownKey { trusted, found }),
+                }
+            }
+            verified => verified,
+        };
+        let (mut package, allow) = match verified {
             Ok(package) => (package, None),
             Err(why @ (PackageError::NoSignature | PackageError::UnknownKey { .. })) => {
                 // Which plugin it is of, nobody has vouched for: only its name is taken from it before that is allowed.
@@ -95,27 +109,74 @@ impl Plugins {
         };
         let target = package.document().target_for(&self.loader.machine()).map_err(refused)?.clone();
         let manifest = package.manifest().map_err(refused)?;
-        let provenance = self.provenance(&package)?;
+        let provenance = self.provenance(&package, successor)?;
         Ok(Opened { file: path.clone(), package, manifest, target, provenance, allow })
     }
 
+    /// Verifies a package that is signed by nobody who is trusted (`found` are the ids of the keys), with the keys that
+    /// installed versions announced for their own plugins. `None`: it is of none of them.
+    #[expect(clippy::type_complexity, reason = "an outer error says that it was not tried")]
+    fn by_successor(
+        &self,
+        open: &dyn Fn() -> Result<Unverified<File>, InstallError>,
+        keyring: &Keyring,
+        found: &[KeyId],
+    ) -> Result<Option<Result<(Verified<File>, Successor), PackageError>>, InstallError> {
+        let mut announced = Vec::new();
+        for listed in self.store.list()? {
+            let Ok(plugin) = listed.plugin else { continue };
+            let all = self.store.generations(&listed.name)?;
+            let current = all.iter().find(|generation| generation.content == plugin.record.content);
+            let Some(current) = current else { continue };
+            let next = self.packages.trust.successor(current, keyring)?;
+            let next = next.filter(|next| found.contains(&next.key.id()));
+            announced.extend(next.map(|next| (listed.name, next)));
+        }
+        if announced.is_empty() {
+            return Ok(None);
+        }
+        let mut wider = keyring.clone();
+        for (_, next) in &announced {
+            wider.trust(next.key.clone(), next.name.clone());
+        }
+        let package = match open()?.verify(&wider) {
+            Ok(package) => package,
+            Err(why) => return Ok(Some(Err(why))),
+        };
+        // What one plugin's vendor announced says nothing about another plugin.
+        let name = package.document().name.as_str();
+        let next = announced.into_iter().find(|(plugin, next)| {
+            plugin == name && package.signers().iter().any(|signer| signer.key == next.key)
+        });
+        Ok(next.map(|(_, next)| Ok((package, next))))
+    }
+
     /// Who answers for a package: of the trusted keys that have signed it, the one that is trusted most.
-    fn provenance(&self, package: &Verified<File>) -> Result<Provenance, TrustError> {
-        let mut best: Option<Provenance> = None;
-        for signer in package.signers() {
-            let trust = self.packages.trust.level_of(&signer.key)?;
-            if best.as_ref().is_none_or(|best| rank(trust) < rank(best.trust)) {
-                best = Some(Provenance {
-                    trust,
-                    key: Some(signer.key_id().to_string()),
-                    signer: Some(signer.name.clone()),
-                    package: None,
-                });
+    fn provenance(
+        &self,
+        package: &Verified<File>,
+        successor: Option<Successor>,
+    ) -> Result<Provenance, TrustError> {
+        let document = package.document();
+        let mut best = None;
+        if let Some(next) = &successor {
+            best = Some((TrustLevel::Vendor, next.key.id(), next.name.clone()));
+        } else {
+            for signer in package.signers() {
+                let trust = self.packages.trust.level_of(&signer.key)?;
+                if best.as_ref().is_none_or(|(best, ..)| rank(trust) < rank(*best)) {
+                    best = Some((trust, signer.key_id(), signer.name.clone()));
+                }
             }
         }
-        let unsigned = Provenance { trust: TrustLevel::Unsigned, key: None, signer: None, package: None };
-        let package = Some(package.hash().to_string());
-        Ok(Provenance { package, ..best.unwrap_or(unsigned) })
+        // Whoever only adds a signature does not answer for what the vendor will do later.
+        let of_vendor = best.as_ref().is_some_and(|(_, key, _)| document.signing_key_id == Some(*key));
+        let next_key = document.next_key.as_ref().filter(|_| of_vendor).map(ToString::to_string);
+        let (trust, key, signer) = match best {
+            Some((trust, key, signer)) => (trust, Some(key.to_string()), Some(signer)),
+            None => (TrustLevel::Unsigned, None, None),
+        };
+        Ok(Provenance { trust, key, signer, package: Some(package.hash().to_string()), next_key, successor })
     }
 }
 

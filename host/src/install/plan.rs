@@ -33,6 +33,10 @@ pub struct Plan {
     pub signer: Option<String>,
     /// The id of that key.
     pub key: Option<String>,
+    /// The name and the id of the key that announced it, if it is to be trusted from now on because the installed version,
+    /// which that one answers for, says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_by: Option<String>,
     /// The SHA-256 of its `package.json`.
     pub package: String,
     /// Which of its libraries is taken.
@@ -145,6 +149,7 @@ impl Plan {
             trust: provenance.trust,
             signer: provenance.signer.clone(),
             key: provenance.key.clone(),
+            announced_by: provenance.successor.as_ref().map(|successor| successor.announced_by.clone()),
             package: opened.package.hash().to_string(),
             target: opened.target.triple.to_string(),
             bytes: document.unpacked(&opened.target).map(|(_, blob)| blob.size).sum(),
@@ -215,6 +220,7 @@ mod tests {
             trust: TrustLevel::Vendor,
             signer: None,
             key: None,
+            announced_by: None,
             package: String::new(),
             target: String::new(),
             bytes: 0,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     catalog::{
         CatalogError, Catalogues, FetchError, Fetcher, Location, Offer, PackageAt, PackageFile, Release,
+        ReleaseTarget,
     },
     clock,
     progress::Progress,
@@ -323,7 +324,7 @@ impl<'a> Planner<'a> {
 
     fn unusable(&self, offer: &Offer, release: &Release) -> Result<Option<String>, PlanError> {
         let revoked = self.catalogues.revocations()?;
-        Ok(unusable(offer, release, &Machine::this(None), &revoked, clock::unix_time_us()))
+        Ok(unusable(offer, release, &self.plugins.loader.machine(), &revoked, clock::unix_time_us()))
     }
 
     /// Installs exactly these, in this order: has each package fetched, and hands it to installation with the consent to it.
@@ -382,7 +383,7 @@ impl<'a> Planner<'a> {
     }
 
     fn world(&self, offers: &BTreeMap<String, Arc<Offer>>) -> Result<World, PlanError> {
-        let machine = Machine::this(None);
+        let machine = self.plugins.loader.machine();
         let revoked = self.catalogues.revocations()?;
         let now = clock::unix_time_us();
         let offered = offers.iter().map(|(name, offer)| {
@@ -460,16 +461,36 @@ fn unusable(
             offer.catalog, offer.expires
         ));
     }
-    let fits = release.targets.iter().any(|target| {
-        target.triple == machine.triple
-            && !matches!((target.cpu, machine.cpu), (Some(wanted), Some(found)) if found < wanted)
-    });
-    if !fits {
-        let mut offered: Vec<_> = release.targets.iter().map(|target| target.triple.to_string()).collect();
+    if !release.targets.iter().any(|target| misfit(target, machine).is_none()) {
+        let mut offered: Vec<_> = release
+            .targets
+            .iter()
+            .map(|target| match misfit(target, machine) {
+                Some(why) if target.triple == machine.triple => format!("{} ({why})", target.triple),
+                _ => target.triple.to_string(),
+            })
+            .collect();
         offered.dedup();
         return Some(format!("has no library for {machine}, only for {}", offered.join(", ")));
     }
     None
+}
+
+/// Why a library does not run on a machine, if so.
+fn misfit(target: &ReleaseTarget, machine: &Machine) -> Option<String> {
+    if target.triple != machine.triple {
+        return Some(format!("it is for {}", target.triple));
+    }
+    match (target.cpu, machine.cpu) {
+        (Some(wanted), Some(found)) if found < wanted => {
+            return Some(format!("it needs a processor of {wanted}"));
+        }
+        _ => {}
+    }
+    match (target.glibc_min, machine.glibc) {
+        (Some(wanted), Some(found)) if found < wanted => Some(format!("it needs glibc {wanted}")),
+        _ => None,
+    }
 }
 
 /// Why an installed version should not stay.
@@ -498,5 +519,57 @@ impl Plugins {
             all.insert(listed.name, present);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Why a version with these targets cannot be installed on a machine with this glibc.
+    fn why(targets: Value, glibc: Option<&str>) -> Option<String> {
+        let release = json!({
+            "version": "1.0.0", "released_at": "2026-11-26T12:00:00Z", "targets": targets,
+            "package": {"path": "a-1.0.0.sspkg", "sha256": "1".repeat(64), "size": 10, "package": "2".repeat(64)},
+        });
+        let listing = json!({"name": "aa-a", "display_name": "A", "type": "webhook", "versions": [release]});
+        let offer = Offer {
+            catalog: "example".to_owned(),
+            imported: false,
+            expires: serde_json::from_value(json!("2026-12-26T12:00:00Z")).expect("a time"),
+            listing: serde_json::from_value(listing).expect("a listing"),
+        };
+        let machine = Machine {
+            triple: "x86_64-unknown-linux-gnu".parse().expect("a triple"),
+            cpu: Some("x86-64-v2".parse().expect("a level")),
+            glibc: glibc.map(|glibc| glibc.parse().expect("a version")),
+        };
+        unusable(&offer, &offer.listing.versions[0], &machine, &BTreeMap::new(), 0)
+    }
+
+    #[test]
+    fn a_library_for_a_newer_machine_is_not_taken_and_the_reason_says_what_it_needs() {
+        let of = |glibc: &str| json!([{"triple": "x86_64-unknown-linux-gnu", "glibc_min": glibc}]);
+        assert_eq!(why(of("2.36"), Some("2.36")), None);
+        assert_eq!(why(of("2.38"), None), None, "what is not known is found out before it is loaded");
+        assert_eq!(
+            why(of("2.38"), Some("2.36")).expect("a reason"),
+            "has no library for x86_64-unknown-linux-gnu, processor x86-64-v2, glibc 2.36, only for \
+             x86_64-unknown-linux-gnu (it needs glibc 2.38)"
+        );
+        let several = json!([
+            {"triple": "x86_64-unknown-linux-gnu", "cpu": "x86-64-v3", "glibc_min": "2.28"},
+            {"triple": "x86_64-unknown-linux-gnu", "cpu": "x86-64-v1", "glibc_min": "2.38"},
+            {"triple": "aarch64-unknown-linux-gnu", "glibc_min": "2.28"},
+        ]);
+        let reason = why(several.clone(), Some("2.36")).expect("a reason");
+        for word in
+            ["(it needs a processor of x86-64-v3)", "(it needs glibc 2.38)", ", aarch64-unknown-linux-gnu"]
+        {
+            assert!(reason.contains(word), "`{word}`: {reason}");
+        }
+        assert_eq!(why(several, Some("2.38")), None, "one of them fits");
     }
 }

@@ -60,6 +60,18 @@ impl Loader {
         })
     }
 
+    /// A loader that looks into a data folder: it tries every library that is not blocked, whoever tried it before, and
+    /// leaves no trace there.
+    #[must_use]
+    pub fn look_into(data: &DataDir, settings: &config::Plugins) -> Self {
+        Self {
+            host: HostFacts::this(&settings.denied_compilers),
+            verdicts: Verdicts::look_into(data),
+            probe_deadline: Duration::from_secs(settings.probe_deadline_secs),
+            logger: Logger::root(slog::Discard, slog::o!()),
+        }
+    }
+
     /// Judges a library by what its file says. Loads nothing.
     ///
     /// # Errors

@@ -93,6 +93,8 @@ pub struct Blocked {
 #[derive(Debug)]
 pub struct Verdicts {
     folder: PathBuf,
+    /// Whether what is found out is written down.
+    keeps: bool,
 }
 
 impl Verdicts {
@@ -104,7 +106,13 @@ impl Verdicts {
     pub fn open(data: &DataDir) -> Result<Self, VerdictsError> {
         let folder = data.path().join("verdicts");
         make_private_dir(&folder).map_err(failed("make the folder", &folder))?;
-        Ok(Self { folder })
+        Ok(Self { folder, keeps: true })
+    }
+
+    /// What is blocked in a data folder, to look into it: nothing is written there, and whatever is not blocked counts as
+    /// not tried.
+    pub(super) fn look_into(data: &DataDir) -> Self {
+        Self { folder: data.path().join("verdicts"), keeps: false }
     }
 
     /// Whether a library with this hash was loaded by this version of the host. `None`: it was not tried.
@@ -116,7 +124,7 @@ impl Verdicts {
         Ok(match self.read(hash)? {
             Some(Verdict { blocked: Some(refusal), .. }) => Some(Err(refusal)),
             // A newer host is another program to load it.
-            Some(verdict) if verdict.host == host => Some(Ok(())),
+            Some(verdict) if self.keeps && verdict.host == host => Some(Ok(())),
             _ => None,
         })
     }
@@ -127,6 +135,9 @@ impl Verdicts {
     ///
     /// [`VerdictsError::Io`].
     pub(super) fn set(&self, hash: &str, host: &str, blocked: Option<&Refusal>) -> Result<(), VerdictsError> {
+        if !self.keeps {
+            return Ok(());
+        }
         let at = jiff::Timestamp::now().to_string();
         let verdict = Verdict { host: host.to_owned(), at, blocked: blocked.cloned() };
         let path = self.path(hash);
@@ -221,6 +232,22 @@ mod tests {
         assert_eq!(verdicts.of(&hash, "1").expect("readable"), Some(Ok(())));
         assert_eq!(verdicts.of(&hash, "2").expect("readable"), None);
         assert!(verdicts.blocked().expect("readable").is_empty());
+    }
+
+    #[test]
+    fn who_looks_into_a_folder_knows_what_is_blocked_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = DataDir::open(folder.path()).expect("a data folder");
+        let looking = Verdicts::look_into(&data);
+        let (one, two) = ("ab".repeat(32), "cd".repeat(32));
+        looking.set(&one, "1", Some(&refusal())).expect("left");
+        assert_eq!(looking.of(&one, "1").expect("readable"), None);
+        assert!(!folder.path().join("verdicts").exists());
+        let verdicts = Verdicts::open(&data).expect("verdicts");
+        verdicts.set(&one, "1", Some(&refusal())).expect("written");
+        verdicts.set(&two, "1", None).expect("written");
+        assert_eq!(looking.of(&one, "2").expect("readable"), Some(Err(refusal())));
+        assert_eq!(looking.of(&two, "1").expect("readable"), None, "it is tried again");
     }
 
     #[test]

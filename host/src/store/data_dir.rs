@@ -75,6 +75,31 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
+    /// One that is there, to look into it: nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when there is none, or it cannot be read.
+    pub fn existing(path: &Path) -> Result<Self, DataDirError> {
+        fs::read_dir(path).map_err(failed("read the folder", path))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Whether a restore was broken off in it: what is there is not what whoever [takes it](Self::try_lock) will find.
+    ///
+    /// # Errors
+    ///
+    /// [`DataDirError::Io`] when it cannot be read.
+    pub fn is_half_restored(&self) -> Result<bool, DataDirError> {
+        let names = fs::read_dir(&self.0).and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect::<io::Result<Vec<_>>>()
+        });
+        let names = names.map_err(failed("read the folder", &self.0))?;
+        Ok(names.iter().any(|name| name.ends_with(INCOMING) || name.ends_with(READY)))
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

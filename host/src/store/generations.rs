@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use streamspace_package::PublicKey;
 
 use super::{
     Connection, Database, DatabaseError,
     database::on,
     schema::{plugin_generations, plugin_pins},
+    trust,
 };
 
 /// Why a plugin's files are taken for what they are.
@@ -68,12 +70,33 @@ pub struct Provenance {
     pub signer: Option<String>,
     /// The SHA-256 of `package.json`; `None` from a folder.
     pub package: Option<String>,
+    /// The key that its vendor will sign later versions with, if the key that it was taken for says so.
+    pub next_key: Option<String>,
+    /// That the key which it was taken for is to be trusted from now on. Not a part of what is kept.
+    pub successor: Option<Successor>,
+}
+
+/// A key that the one before it announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// The key.
+    pub key: PublicKey,
+    /// The name that it is trusted under.
+    pub name: String,
+    /// The name and the id of the key before it.
+    pub announced_by: String,
 }
 
 impl Provenance {
     /// A folder's.
-    pub(crate) const FOLDER: Self =
-        Self { trust: TrustLevel::Folder, key: None, signer: None, package: None };
+    pub(crate) const FOLDER: Self = Self {
+        trust: TrustLevel::Folder,
+        key: None,
+        signer: None,
+        package: None,
+        next_key: None,
+        successor: None,
+    };
 }
 
 /// The SHA-256 of each file, by its path in the folder with `/` between the segments.
@@ -111,11 +134,12 @@ struct Row {
     package: Option<String>,
     files: String,
     installed_us: i64,
+    next_key: Option<String>,
 }
 
 impl Generation {
     fn row(&self) -> Row {
-        let Provenance { trust, key, signer, package } = self.provenance.clone();
+        let Provenance { trust, key, signer, package, next_key, successor: _ } = self.provenance.clone();
         Row {
             plugin: self.plugin.clone(),
             content: self.content.clone(),
@@ -127,6 +151,7 @@ impl Generation {
             package,
             files: serde_json::to_string(&self.files).unwrap_or_default(),
             installed_us: i64::try_from(self.installed_us).unwrap_or(i64::MAX),
+            next_key,
         }
     }
 
@@ -137,6 +162,8 @@ impl Generation {
             key: row.key_id,
             signer: row.signer,
             package: row.package,
+            next_key: row.next_key,
+            successor: None,
         };
         Self {
             plugin: row.plugin,
@@ -151,7 +178,7 @@ impl Generation {
     }
 }
 
-/// Writes a generation down, in a transaction of the caller's.
+/// Writes a generation down, in a transaction of the caller's, and the key that is trusted with it.
 pub(super) fn save(connection: &mut Connection, generation: &Generation) -> QueryResult<()> {
     let row = generation.row();
     on!(connection, |c| {
@@ -162,6 +189,9 @@ pub(super) fn save(connection: &mut Connection, generation: &Generation) -> Quer
             .set(&row)
             .execute(c)
     })?;
+    if let Some(Successor { key, name, .. }) = &generation.provenance.successor {
+        trust::pin(connection, key, name)?;
+    }
     Ok(())
 }
 

@@ -34,7 +34,7 @@ mod unpack;
 pub(crate) use self::{
     assets::{ASSETS, asset_files, content_type},
     data_dir::{make_private_dir, make_temporary_dir, write_private},
-    database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
+    database::{Connection, FILE as DATABASE_FILE, breaks_connection, copy_database, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     plugins::{open_regular, open_without_waiting, read_bounded},
     secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
@@ -42,7 +42,7 @@ pub(crate) use self::{
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     database::{Database, DatabaseError},
-    generations::{Generation, Provenance, TrustLevel},
+    generations::{Generation, Provenance, Successor, TrustLevel},
     incoming::Incoming,
     kept::Swept,
     operations::{Operation, OperationKind, OperationStep},

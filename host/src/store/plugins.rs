@@ -178,6 +178,16 @@ impl Store {
         Ok(Self { root, records: Records::new(database, SecretKeys::open(data.path())?) })
     }
 
+    /// The store of a data folder and a copy of its database, to look into it: nothing is made in the folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Secret`] for a key for secrets that cannot be used.
+    pub fn look_into(data: &DataDir, copy: Arc<Database>) -> Result<Self, StoreError> {
+        let keys = SecretKeys::find(data.path())?.unwrap_or_else(SecretKeys::none);
+        Ok(Self { root: data.path().join("plugins"), records: Records::new(copy, keys) })
+    }
+
     /// The database that it is in.
     #[must_use]
     pub fn database(&self) -> &Arc<Database> {

@@ -312,6 +312,7 @@ diesel::table! {
         package -> Nullable<Text>,
         files -> Text,
         installed_us -> BigInt,
+        next_key -> Nullable<Text>,
     }
 }
 

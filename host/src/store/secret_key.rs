@@ -160,6 +160,11 @@ impl SecretKeys {
         Ok(Some(Self { keys, file: Some(path) }))
     }
 
+    /// No key, which reads nothing.
+    pub(super) fn none() -> Self {
+        Self { keys: Vec::new(), file: None }
+    }
+
     /// Puts a new key in front of those there are. [`retire`](Self::retire) ends the rotation, once all is sealed with it.
     /// Keys from the environment were put there by the operator.
     ///

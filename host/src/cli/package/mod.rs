@@ -78,6 +78,11 @@ impl fmt::Display for Undecided {
 impl std::error::Error for Undecided {}
 
 impl Undecided {
+    /// With what is said about it.
+    pub(in crate::cli) fn new(said: String) -> Self {
+        Self(said)
+    }
+
     /// Sorts out the errors of a check.
     fn sorted(error: anyhow::Error) -> anyhow::Error {
         let undecided = match error.downcast_ref() {

@@ -95,6 +95,12 @@ pub(in crate::cli) fn shown(plan: &Plan) -> String {
     for change in &plan.changes {
         let (sign, item) = (if change.new { '+' } else { '-' }, &change.item);
         let _ = write!(text, "\n  {sign} {}", item.replacen(':', " ", 1));
+        if let (Some(before), Some(key), true) = (&plan.announced_by, &plan.key, change.new)
+            && item.strip_prefix("key:") == Some(key)
+        {
+            let _ =
+                write!(text, ", announced by {before} in the installed version; it is trusted from now on");
+        }
     }
     if plan.changes.is_empty() {
         text.push_str("\n  It asks for nothing new.");

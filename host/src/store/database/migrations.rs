@@ -36,6 +36,65 @@ where
     Ok(versions)
 }
 
+/// What was applied to the tables in a file, in order.
+pub(super) fn applied(connection: &mut diesel::SqliteConnection) -> Result<Vec<String>, DatabaseError> {
+    let mut applied = connection.applied_migrations().map_err(|why| migration(&*why))?;
+    applied.sort();
+    Ok(applied.iter().map(MigrationVersion::to_string).collect())
+}
+
+/// The names of the migrations that this host has for the database of `url` and that are not `applied`, in order.
+///
+/// # Errors
+///
+/// [`DatabaseError::Newer`] for one that this host does not have.
+pub(super) fn pending(url: &DatabaseUrl, applied: &[String]) -> Result<Vec<String>, DatabaseError> {
+    let known = match url.postgres() {
+        None => names::<diesel::sqlite::Sqlite>(&SQLITE),
+        Some(_) => names::<diesel::pg::Pg>(&POSTGRES),
+    };
+    let known = known.map_err(|why| migration(&*why))?;
+    if let Some(found) = applied.iter().find(|applied| !known.iter().any(|(version, _)| version == *applied))
+    {
+        let known = known.last().map(|(version, _)| version.clone()).unwrap_or_default();
+        return Err(DatabaseError::Newer { found: found.clone(), known });
+    }
+    let pending = known.into_iter().filter(|(version, _)| !applied.contains(version));
+    Ok(pending.map(|(_, name)| name).collect())
+}
+
+/// Version and name of each migration that this host knows, in order.
+fn names<B: diesel::backend::Backend>(
+    source: &EmbeddedMigrations,
+) -> diesel::migration::Result<Vec<(String, String)>>
+where
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    let mut names: Vec<_> = source
+        .migrations()?
+        .iter()
+        .map(|migration| (migration.name().version().to_string(), migration.name().to_string()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Makes the tables in an empty file that a host had to which these migrations were applied, be they another database's.
+pub(super) fn make_as_of(
+    connection: &mut diesel::SqliteConnection,
+    applied: &[String],
+) -> Result<(), DatabaseError> {
+    // Makes the list of them.
+    connection.applied_migrations().map_err(|why| migration(&*why))?;
+    let mut all =
+        MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(|why| migration(&*why))?;
+    all.sort_by_key(|one| one.name().version().as_owned());
+    for one in all.iter().filter(|one| applied.contains(&one.name().version().to_string())) {
+        connection.run_migration(&**one).map_err(|why| migration(&*why))?;
+    }
+    Ok(())
+}
+
 /// Whether there is something to run, or to refuse.
 pub(super) fn are_wanted(connection: &mut Connection) -> Result<bool, DatabaseError> {
     match connection {

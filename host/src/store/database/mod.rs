@@ -3,6 +3,7 @@
 mod connection;
 mod error;
 mod migrations;
+mod snapshot;
 
 use std::{
     path::Path,
@@ -20,6 +21,7 @@ pub(crate) use self::{
     connection::{Connection, on},
     error::breaks_connection,
     migrations::newest as newest_migration,
+    snapshot::copy as copy_database,
 };
 use crate::{
     config::{self, Sync},

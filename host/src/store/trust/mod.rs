@@ -9,13 +9,14 @@ use std::{path::Path, sync::Arc};
 
 use streamspace_package::{KeyId, Keyring, PublicKey, SecretKey};
 
+pub(super) use self::records::pin;
 pub use self::{
     error::TrustError,
     records::{Revocation, TrustedKey},
     until::{parse_until, until_date},
 };
 use self::{local::LocalKey, records::Records};
-use super::{Database, Generation, TrustLevel};
+use super::{Database, Generation, Successor, TrustLevel};
 use crate::clock;
 
 /// The public key that this host was built with, if it was: `STREAMSPACE_BUILT_IN_KEY` when it was compiled.
@@ -148,6 +149,36 @@ impl Trust {
         Ok(known.map_or(TrustLevel::Unsigned, |key| key.level))
     }
 
+    /// The key that an installed version says its vendor will sign later ones with. `None` if it says nothing, or if the
+    /// key that it was taken for is not a vendor's that is trusted still, or is revoked, or the version itself is.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError`].
+    pub fn successor(
+        &self,
+        generation: &Generation,
+        keyring: &Keyring,
+    ) -> Result<Option<Successor>, TrustError> {
+        let provenance = &generation.provenance;
+        let is_vendors = |level| matches!(level, TrustLevel::Vendor | TrustLevel::BuiltIn);
+        let id = provenance.key.as_deref().and_then(|key| key.parse::<KeyId>().ok());
+        let next = provenance.next_key.as_deref().and_then(|key| key.parse::<PublicKey>().ok());
+        let (Some(id), Some(key), true) = (id, next, is_vendors(provenance.trust)) else { return Ok(None) };
+        let package = provenance.package.as_deref().and_then(|hash| hash.parse().ok());
+        let is_revoked = keyring.revoked_key(id).is_some()
+            || package.is_none_or(|package| keyring.revoked_package(package).is_some());
+        let keys = self.keys()?;
+        let Some(before) = keys.iter().find(|known| known.id == id && is_vendors(known.level)) else {
+            return Ok(None);
+        };
+        if is_revoked || keys.iter().any(|known| known.key == key) {
+            return Ok(None);
+        }
+        let name = next_name(&before.name, |name| keys.iter().any(|known| known.name == name));
+        Ok(Some(Successor { key, name, announced_by: format!("{} ({id})", before.name) }))
+    }
+
     /// Lets a plugin be unsigned until then.
     ///
     /// # Errors
@@ -248,6 +279,20 @@ pub fn parse_revocations(text: &str) -> Result<Vec<Revocation>, TrustError> {
     Ok(revocations)
 }
 
+/// The first of `NAME 2`, `NAME 3` and so on that is not taken.
+fn next_name(before: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let stem = match before.rsplit_once(' ') {
+        Some((stem, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            stem
+        }
+        _ => before,
+    };
+    // With the number, it is still a name.
+    let stem: String = stem.chars().take(80).collect();
+    let stem = stem.trim_end();
+    (2_u32..).map(|number| format!("{stem} {number}")).find(|name| !is_taken(name)).unwrap_or_default()
+}
+
 fn built_in() -> Result<Option<PublicKey>, TrustError> {
     Ok(BUILT_IN.filter(|key| !key.is_empty()).map(str::parse).transpose()?)
 }
@@ -300,6 +345,16 @@ mod tests {
         assert!(refused.to_string().starts_with("line 2: "), "{refused}");
         let many = format!("{KEY}\n").repeat(MAX_REVOCATIONS + 1);
         assert!(matches!(parse_revocations(&many), Err(TrustError::TooMany { .. })));
+    }
+
+    #[test]
+    fn a_key_that_follows_another_is_named_after_it() {
+        let taken = ["Example Ltd.", "Example Ltd. 2"];
+        let next = |before: &str| next_name(before, |name| taken.contains(&name));
+        assert_eq!(next("Example Ltd."), "Example Ltd. 3");
+        assert_eq!(next("Example Ltd. 2"), "Example Ltd. 3");
+        assert_eq!(next("Other 2000"), "Other 2");
+        assert!(next(&"é".repeat(100)).chars().count() <= 100);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::Unsigned;
 use crate::{
     clock,
     store::{
-        Database, DatabaseError, TrustLevel, on,
+        Connection, Database, DatabaseError, TrustLevel, on,
         schema::{catalogue_revocations, revocations, trusted_keys, unsigned_plugins},
     },
 };
@@ -71,14 +71,7 @@ impl Records {
         let now = clock::unix_time_us();
         self.0.with("add a trusted key", |connection| {
             on!(connection, |c| {
-                diesel::insert_into(trusted_keys::table)
-                    .values((
-                        trusted_keys::public_key.eq(key.to_string()),
-                        trusted_keys::key_id.eq(key.id().to_string()),
-                        trusted_keys::name.eq(name),
-                        trusted_keys::added_us.eq(signed(now)),
-                    ))
-                    .execute(c)
+                diesel::insert_into(trusted_keys::table).values(row(key, name, now)).execute(c)
             })
         })?;
         let (id, name, level) = (key.id(), name.to_owned(), TrustLevel::Vendor);
@@ -171,6 +164,38 @@ impl Records {
         })?;
         Ok(rows.into_iter().map(|(plugin, until_us)| (plugin, unsigned(until_us))).collect())
     }
+}
+
+/// Trusts a key, in a transaction of the caller's. One that is there already stays as it is.
+pub(in crate::store) fn pin(connection: &mut Connection, key: &PublicKey, name: &str) -> QueryResult<()> {
+    let now = clock::unix_time_us();
+    on!(connection, |c| {
+        diesel::insert_into(trusted_keys::table)
+            .values(row(key, name, now))
+            .on_conflict_do_nothing()
+            .execute(c)
+    })?;
+    Ok(())
+}
+
+/// A row of the table of keys.
+#[expect(clippy::type_complexity, reason = "diesel names the columns in the type")]
+fn row(
+    key: &PublicKey,
+    name: &str,
+    now_us: u64,
+) -> (
+    diesel::dsl::Eq<trusted_keys::public_key, String>,
+    diesel::dsl::Eq<trusted_keys::key_id, String>,
+    diesel::dsl::Eq<trusted_keys::name, String>,
+    diesel::dsl::Eq<trusted_keys::added_us, i64>,
+) {
+    (
+        trusted_keys::public_key.eq(key.to_string()),
+        trusted_keys::key_id.eq(key.id().to_string()),
+        trusted_keys::name.eq(name.to_owned()),
+        trusted_keys::added_us.eq(signed(now_us)),
+    )
 }
 
 fn signed(us: u64) -> i64 {
