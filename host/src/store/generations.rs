@@ -1,6 +1,6 @@
 //! The versions of a plugin whose files are kept: the current one, and those before it.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Connection, Database, DatabaseError,
     database::on,
+    files::FileHashes,
     schema::{plugin_generations, plugin_pins},
 };
 
@@ -75,9 +76,6 @@ impl Provenance {
     pub(crate) const FOLDER: Self =
         Self { trust: TrustLevel::Folder, key: None, signer: None, package: None };
 }
-
-/// The SHA-256 of each file, by its path in the folder with `/` between the segments.
-pub(super) type FileHashes = BTreeMap<String, String>;
 
 /// A version whose files are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,7 +46,7 @@ fn a_version_that_is_kept_has_its_tables(host: &Host) {
     // Both, side by side.
     old.exec("INSERT INTO t (a) VALUES (1)").expect("the old one runs on");
     new.exec("INSERT INTO t (a, b) VALUES (2, 2)").expect("the new one runs");
-    host.databases.finish("p", PERMISSIONS, &host.package("old"), &host.package("new")).expect("nothing");
+    host.databases.finish("p", &host.package("old"), &host.package("new")).expect("nothing");
     host.databases.keep("p").expect("kept");
     drop((old, new));
     assert_eq!(started(host, "new").count("t"), 2);
@@ -82,7 +82,7 @@ fn what_an_older_version_does_not_know_is_undone_at_the_end(host: &Host) {
     let (from, to) = (host.package("new"), host.package("old"));
     let old = try_upgrade(host, "new", "old").expect("it can be undone");
     assert!(has_b(&new), "while both are there");
-    host.databases.finish("p", PERMISSIONS, &from, &to).expect("undone");
+    host.databases.finish("p", &from, &to).expect("undone");
     assert!(!has_b(&old));
     // Not kept after all.
     host.databases.take_back("p", &from, &to).expect("done again");
