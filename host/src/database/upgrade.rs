@@ -161,8 +161,9 @@ impl Databases {
                 Err(_) if self.postgres.is_none() && copy.is_file() => self.restore(plugin, &copy)?,
                 undone => undone?,
             }
-            self.keep(plugin)?;
         }
+        // Also a copy that was broken off before there was a mark.
+        self.keep(plugin)?;
         // What `finish` has undone.
         let of_package = PackageMigrations::read(from)?;
         if of_package.of(dialect).is_ok_and(|wanted| !wanted.is_empty()) {
@@ -179,8 +180,9 @@ impl Databases {
     ///
     /// [`DatabaseError`]; it is tried again at the next start.
     pub fn recover(&self, plugin: &str, package: &Path) -> Result<(), DatabaseError> {
-        let Some(mark) = self.read_mark(plugin)? else { return Ok(()) };
-        if package.file_name().is_some_and(|name| name == mark.from.as_str()) {
+        if let Some(mark) = self.read_mark(plugin)?
+            && package.file_name().is_some_and(|name| name == mark.from.as_str())
+        {
             return self.take_back(plugin, package, &package.with_file_name(&mark.to));
         }
         // The new one was kept. It may have been replaced since, by one that did not touch the tables.

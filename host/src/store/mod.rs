@@ -36,7 +36,7 @@ mod unpack;
 
 pub(crate) use self::{
     assets::{ASSETS, asset_files, content_type},
-    data_dir::{make_private_dir, make_temporary_dir, write_private},
+    data_dir::{make_private_dir, make_temporary_dir, remove_half_written, write_private},
     database::{Connection, FILE as DATABASE_FILE, breaks_connection, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
     regular::{open_regular, open_without_waiting, read_bounded},
