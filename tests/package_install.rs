@@ -17,6 +17,7 @@ on_both_backends!(
     an_unsigned_plugin_runs_until_its_date,
     what_is_revoked_is_neither_taken_nor_loaded,
     a_key_that_the_old_key_announced_takes_its_place,
+    what_waits_goes_with_the_plugin,
 );
 
 fn packing(version: &str) -> Packing {
@@ -420,6 +421,65 @@ fn whoever_only_adds_a_signature_announces_nothing() {
     refused(installation.cli(&["plugin", "plan", text(&two)]), &["SSP-PKG-023", &next.id()]);
 }
 
+/// Also where the host is stopped: another installation does not begin where this one was.
+fn what_waits_goes_with_the_plugin(backend: &Backend) {
+    let host = on(backend).plugin("fixture-upgrade", &json!({"file": "/dev/null"})).start();
+    host.wait_state("fixture-upgrade", "running");
+    let stopped = host.stop().installation;
+    assert_eq!(count(&stopped, backend, "consumers"), 1);
+    stopped.cli(&["plugin", "uninstall", "fixture-upgrade"]).expect(0);
+    assert_eq!(count(&stopped, backend, "consumers"), 0);
+}
+
+#[test]
+fn nothing_is_begun_before_what_broke_off_is_at_its_end() {
+    let vendor = Vendor::new();
+    let host = on(&Backend::Sqlite).start();
+    trust(&host, &vendor, "Example");
+    let file = packing("0.1.0").write(host.scratch(), &[&vendor]);
+    with_consent(&host, "install", &file).expect(0);
+    host.wait_state(PLUGIN, "running");
+    // What it has stored cannot be removed.
+    let obstacle = host.data().join("plugin-data").join(PLUGIN).join("database.db");
+    fs::create_dir_all(obstacle.join("x")).expect("a folder");
+    refused(host.cli(&["plugin", "uninstall", PLUGIN, "--purge"]), &["SSP-DAT-"]);
+    assert!(listed(&host).is_empty() && folders(&host).is_empty());
+
+    refused(with_consent(&host, "install", &file), &["SSP-PLG-022"]);
+    assert!(listed(&host).is_empty() && folders(&host).is_empty());
+    let host = restarted(host);
+    refused(with_consent(&host, "install", &file), &["SSP-PLG-022"]);
+
+    fs::remove_dir_all(&obstacle).expect("removed");
+    fs::write(obstacle, "of the plugin that is gone").expect("written");
+    with_consent(&host, "install", &file).expect(0);
+    host.wait_state(PLUGIN, "running");
+    assert!(!host.data().join("plugin-data").join(PLUGIN).exists(), "it was to be purged");
+    host.stop();
+}
+
+#[test]
+fn a_version_that_is_kept_and_was_changed_is_not_taken_for_the_one_in_a_package() {
+    let vendor = Vendor::new();
+    let installation = on(&Backend::Sqlite);
+    trust(&installation, &vendor, "Example");
+    let [one, two] = ["0.1.0", "0.2.0"].map(|version| {
+        packing(version).file("ui/panel.js", version).write(installation.scratch(), &[&vendor])
+    });
+    with_consent(&installation, "install", &one).expect(0);
+    with_consent(&installation, "upgrade", &two).expect(0);
+    installation.cli(&["plugin", "rollback", PLUGIN]).expect(0);
+    let generations = installation.cli(&["plugin", "generations", PLUGIN, "--json"]).expect(0).json();
+    let all = generations["generations"].as_array().expect("generations");
+    let kept = all.iter().find(|one| one["version"] == "0.2.0").expect("the second");
+    let content = kept["content"].as_str().expect("a folder");
+    let panel = installation.data().join("plugins").join(PLUGIN).join(content).join("ui/panel.js");
+    fs::remove_file(&panel).expect("removed");
+    fs::write(&panel, "another").expect("written");
+    refused(with_consent(&installation, "upgrade", &two), &["SSP-PLG-013", "ui/panel.js"]);
+    assert_eq!(listed(&installation)[0]["version"], "0.1.0");
+}
+
 #[test]
 fn an_operator_signs_for_their_own_host() {
     let (here, elsewhere) = (Installation::new(), Installation::new());
@@ -562,6 +622,22 @@ fn httpdate_to_iso(time: std::time::SystemTime) -> String {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|month| *month == parts[2]).expect("a month") + 1;
     format!("{}-{month:02}-{}", parts[3], parts[1])
+}
+
+/// How many rows one of the host's tables has, while it does not run.
+fn count(installation: &Installation, backend: &Backend, table: &str) -> i64 {
+    match backend {
+        Backend::Sqlite => {
+            let path = installation.data().join("streamspace.db");
+            let database = rusqlite::Connection::open(path).expect("the database");
+            let query = format!("SELECT count(*) FROM {table}");
+            database.query_row(&query, [], |row| row.get(0)).expect("a number")
+        }
+        Backend::Postgres(database) => {
+            let query = format!("SELECT count(*) FROM streamspace.{table}");
+            database.owner().query_one(&query, &[]).expect("a number").get(0)
+        }
+    }
 }
 
 /// Changes the host's tables, while it does not run.

@@ -26,6 +26,7 @@ on_both_backends!(
     a_version_that_fails_while_it_is_watched_is_taken_back,
     a_host_that_is_killed_meanwhile_has_the_old_version,
     tables_follow_the_version_back_and_forth,
+    tables_that_cannot_be_taken_back_are_before_the_next_upgrade,
 );
 
 /// A running host with the first version.
@@ -312,6 +313,9 @@ fn a_host_that_is_killed_meanwhile_has_the_old_version(backend: &Backend) {
     });
     wait_generation(&host, "2");
     assert_eq!(handled_by(&host, 1), 2);
+    if matches!(backend, Backend::Sqlite) {
+        who_comes_meanwhile_is_told(&host);
+    }
     let killed = host.end(Signal::KILL, DEADLINE);
     let _ = command.join();
     let host = killed.installation.start();
@@ -323,6 +327,67 @@ fn a_host_that_is_killed_meanwhile_has_the_old_version(backend: &Backend) {
     host.wait_for(DEADLINE, "the new version's consumer to be gone", || {
         (consumers(&host) == ["durable", "ephemeral"]).then_some(())
     });
+    let _ = host.stop();
+}
+
+/// While another is upgraded, nothing is installed or removed, and everything is shown.
+fn who_comes_meanwhile_is_told(host: &Host) {
+    let other = host.copy("fixture-journal", "other");
+    let refused = host.api().post_json("/api/v1/plugins", &json!({"path": other.path()}));
+    let problem = refused.problem(&[503]);
+    assert_eq!(problem["code"], "SSP-PLG-021", "{problem}");
+    assert!(refused.header("Retry-After").is_some(), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("`{PLUGIN}` is being upgraded")), "{detail}");
+    let removed = host.api().delete(&format!("/api/v1/plugins/{PLUGIN}"));
+    assert_eq!(removed.problem(&[503])["code"], "SSP-PLG-021");
+    let list = host.api().get("/api/v1/plugins").expect(200).json();
+    assert_eq!(list["plugins"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+/// The new version's files say how its tables are taken back, so they stay until that was done.
+fn tables_that_cannot_be_taken_back_are_before_the_next_upgrade(backend: &Backend) {
+    let host = start(backend, 50);
+    let folder = with_migration(version(&host, 2, "bad", &json!({"fails": "event"})), true);
+    for dialect in ["sqlite", "postgres"] {
+        let down = PathBuf::from(folder.path()).join("migrations").join(dialect).join("0002_added/down.sql");
+        fs::write(down, "NONSENSE;").unwrap();
+    }
+    let api = host.api().another();
+    let problem = thread::scope(|scope| {
+        let upgrading = scope.spawn(|| upgrade(&api, &folder));
+        wait_generation(&host, "2");
+        if matches!(backend, Backend::Sqlite) {
+            let way_back = host.data().join("plugin-data").join(PLUGIN).join("upgrade");
+            fs::remove_file(way_back.join("database.before")).unwrap();
+        }
+        assert_eq!(handled_by(&host, 1), 1);
+        upgrading.join().unwrap().problem(&[422])
+    });
+    assert!(problem["detail"].as_str().unwrap().contains("its tables are as the new version left them"));
+    assert_eq!(stored_versions(&host), 2, "nobody knows how any more");
+    serves(&host, "1");
+
+    let next = version(&host, 3, "next", &json!({}));
+    let refused = upgrade(host.api(), &next).problem(&[409, 503]);
+    assert_eq!(refused["code"], "SSP-PLG-022", "{refused}");
+    let host = host.stop().installation.start();
+    host.wait_state(PLUGIN, "failed");
+    assert_eq!(stored_versions(&host), 2, "nobody knows how any more");
+
+    for home in fs::read_dir(host.data().join("plugins").join(PLUGIN)).unwrap() {
+        for dialect in ["sqlite", "postgres"] {
+            let down =
+                home.as_ref().unwrap().path().join("migrations").join(dialect).join("0002_added/down.sql");
+            if down.exists() {
+                fs::remove_file(&down).unwrap();
+                fs::write(down, "ALTER TABLE items DROP COLUMN added;").unwrap();
+            }
+        }
+    }
+    let host = host.stop().installation.start();
+    is_as_before(&host);
+    assert_eq!(handled_by(&host, 2), 1);
     let _ = host.stop();
 }
 

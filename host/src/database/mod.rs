@@ -139,6 +139,7 @@ impl Databases {
         permissions: impl IntoIterator<Item = &'a str>,
         package: &Path,
     ) -> Result<PluginDatabase, DatabaseError> {
+        self.recover(plugin, package)?;
         let permitted = permissions.into_iter().any(|permission| permission == PERMISSION);
         let of_package = PackageMigrations::read(package)?;
         let dialect = self.dialect();
@@ -150,7 +151,6 @@ impl Databases {
             return Ok(PluginDatabase { dialect, limits, pool: None });
         }
         let wanted = of_package.of(dialect)?;
-        self.recover(plugin, package)?;
         let connect = match &self.postgres {
             None => {
                 let file = self.file(plugin);

@@ -40,7 +40,7 @@ const MAX_MARK_BYTES: u64 = 4096;
 /// That migrations of a version were begun which is not kept yet.
 #[derive(Debug, Serialize, Deserialize)]
 struct Mark {
-    /// The folder of the old version's files, beside the new one's.
+    /// The folder of the old version's files, beside the new one's. The way back is taken for this one alone.
     from: String,
     to: String,
     /// The newest migration that was applied before.
@@ -62,6 +62,8 @@ impl Databases {
         from: &Path,
         to: &Path,
     ) -> Result<PluginDatabase, DatabaseError> {
+        // Of an upgrade before this one.
+        self.recover(plugin, from)?;
         let permitted = permissions.into_iter().any(|permission| permission == PERMISSION);
         let of_package = PackageMigrations::read(to)?;
         let (dialect, limits) = (self.dialect(), self.limits.clone());
@@ -89,7 +91,8 @@ impl Databases {
                 pending.into_iter().try_for_each(|pending| history.apply(pending, Instant::now() + limit));
             drop(history);
             if let Err(why) = done {
-                self.take_back(plugin, from, to)?;
+                // Where this fails there is the mark still: whoever comes next tries it again, and says why it fails.
+                let _ = self.take_back(plugin, from, to);
                 return Err(why.into());
             }
         }
@@ -107,17 +110,10 @@ impl Databases {
     /// # Errors
     ///
     /// [`DatabaseError`]; [`take_back`](Self::take_back) does again what was undone.
-    pub fn finish<'a>(
-        &self,
-        plugin: &str,
-        permissions: impl IntoIterator<Item = &'a str>,
-        from: &Path,
-        to: &Path,
-    ) -> Result<(), DatabaseError> {
-        let permitted = permissions.into_iter().any(|permission| permission == PERMISSION);
+    pub fn finish(&self, plugin: &str, from: &Path, to: &Path) -> Result<(), DatabaseError> {
         let (older, newer) = (PackageMigrations::read(to)?, PackageMigrations::read(from)?);
         let dialect = self.dialect();
-        if newer.is_empty() || !permitted {
+        if newer.is_empty() {
             return Ok(());
         }
         let version = older.of(dialect)?.last().map_or(0, |last| last.version);
@@ -132,10 +128,19 @@ impl Databases {
     /// [`DatabaseError::WayBack`].
     pub fn keep(&self, plugin: &str) -> Result<(), DatabaseError> {
         let folder = self.way_back(plugin);
-        match fs::remove_dir_all(&folder) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(failed(&folder, why)),
-            _ => Ok(()),
-        }
+        let remove = || {
+            if !folder.try_exists()? {
+                return Ok(());
+            }
+            // First this: without the mark nobody looks for the rest, and a mark that comes back after a power cut would lead
+            // the next upgrade back.
+            match fs::remove_file(folder.join(MARK)) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+                _ => File::open(&folder)?.sync_all()?,
+            }
+            fs::remove_dir_all(&folder)
+        };
+        remove().map_err(|why| failed(&folder, why))
     }
 
     /// Brings the tables back to what the version in `from` knows. It may run; the one in `to` must not. Blocks.
@@ -156,8 +161,9 @@ impl Databases {
                 Err(_) if self.postgres.is_none() && copy.is_file() => self.restore(plugin, &copy)?,
                 undone => undone?,
             }
-            self.keep(plugin)?;
         }
+        // Also a copy that was broken off before there was a mark.
+        self.keep(plugin)?;
         // What `finish` has undone.
         let of_package = PackageMigrations::read(from)?;
         if of_package.of(dialect).is_ok_and(|wanted| !wanted.is_empty()) {
@@ -167,13 +173,20 @@ impl Databases {
         Ok(())
     }
 
-    /// Ends what a crash has left of an upgrade, before the version in `package` is started.
-    pub(super) fn recover(&self, plugin: &str, package: &Path) -> Result<(), DatabaseError> {
-        let Some(mark) = self.read_mark(plugin)? else { return Ok(()) };
-        if package.file_name().is_some_and(|name| name == mark.to.as_str()) {
-            return self.keep(plugin);
+    /// Ends what is left of an upgrade that was broken off, or that failed: `package` is the folder of the version that is
+    /// installed. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`]; it is tried again at the next start.
+    pub fn recover(&self, plugin: &str, package: &Path) -> Result<(), DatabaseError> {
+        if let Some(mark) = self.read_mark(plugin)?
+            && package.file_name().is_some_and(|name| name == mark.from.as_str())
+        {
+            return self.take_back(plugin, package, &package.with_file_name(&mark.to));
         }
-        self.take_back(plugin, package, &package.with_file_name(&mark.to))
+        // The new one was kept. It may have been replaced since, by one that did not touch the tables.
+        self.keep(plugin)
     }
 
     fn history(&self, plugin: &str) -> Result<Box<dyn History>, DatabaseError> {
@@ -205,8 +218,11 @@ impl Databases {
             file.write_all(&text)?;
             file.as_file().sync_all()?;
             file.persist(folder.join(MARK)).map_err(|why| why.error)?;
-            File::open(&folder)?.sync_all()?;
-            File::open(self.folder.join(plugin))?.sync_all()
+            // Each of them may have been made just now.
+            for part in [&folder, &self.folder.join(plugin), &self.folder] {
+                File::open(part)?.sync_all()?;
+            }
+            Ok(())
         };
         write().map_err(io)
     }

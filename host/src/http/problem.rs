@@ -227,10 +227,16 @@ impl From<TapError> for Problem {
 
 impl From<InstallError> for Problem {
     fn from(error: InstallError) -> Self {
+        Self::from_install(&error)
+    }
+}
+
+impl Problem {
+    fn from_install(error: &InstallError) -> Self {
         use streamspace_package::PackageError;
 
         use crate::store::{RecordError, StoreError, TrustError};
-        let status = match &error {
+        let status = match error {
             InstallError::NotInstalled { .. }
             | InstallError::NoDeadLetter { .. }
             | InstallError::NoJob { .. }
@@ -247,7 +253,19 @@ impl From<InstallError> for Problem {
             | InstallError::Trust(TrustError::Taken { .. })
             | InstallError::Same { .. }
             | InstallError::NotRun { .. }
+            | InstallError::ChangedMeanwhile { .. }
             | InstallError::Runtime(RuntimeError::State { .. }) => StatusCode::CONFLICT,
+            InstallError::UnderWay { .. } => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), error).retry_after(5);
+            }
+            InstallError::NotEnded { source, .. } => {
+                // What a database said is no more for the client here than where it stands alone.
+                let of_source = Self::from_install(source);
+                if of_source.aside.is_some() {
+                    return Self::of_database(error.code(), error.to_string());
+                }
+                StatusCode::CONFLICT
+            }
             InstallError::Runtime(RuntimeError::Stopping { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             InstallError::Database(_)
             | InstallError::Storage(_)
@@ -285,11 +303,11 @@ impl From<InstallError> for Problem {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
-        let refusal = match &error {
+        let refusal = match error {
             InstallError::Library(refusal) => Some(Box::new(refusal.as_ref().into())),
             _ => None,
         };
-        Self { refusal, ..Self::new(status, error.code(), &error) }
+        Self { refusal, ..Self::new(status, error.code(), error) }
     }
 }
 

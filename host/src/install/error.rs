@@ -151,6 +151,38 @@ pub enum InstallError {
         /// The one that was found.
         found: String,
     },
+    /// Something else is installed, upgraded or removed, and takes long.
+    #[error(
+        "nothing else can be installed, upgraded or removed now: {what}, for {seconds} s so far, and one thing is done at a \
+         time. Try again when it is over; `streamspace plugin list` shows when"
+    )]
+    UnderWay {
+        /// What is done.
+        what: String,
+        /// For how long.
+        seconds: u64,
+    },
+    /// What was begun with a plugin before cannot be brought to an end.
+    #[error(
+        "nothing is begun with the plugin `{plugin}`: the {what} before broke off, and what it left cannot be brought to an end: \
+         {source}. Correct that and try again"
+    )]
+    NotEnded {
+        /// The plugin.
+        plugin: String,
+        /// What was begun.
+        what: &'static str,
+        /// Why not.
+        source: Box<Self>,
+    },
+    /// The record of a plugin was changed while another version was made ready.
+    #[error(
+        "the plugin `{plugin}` was configured, enabled or disabled while the new version was made ready: try again"
+    )]
+    ChangedMeanwhile {
+        /// The plugin.
+        plugin: String,
+    },
     /// It is what is installed already.
     #[error("version {version} of the plugin `{plugin}` with these very files is installed already")]
     Same {
@@ -249,6 +281,9 @@ impl InstallError {
             Self::NoGeneration { .. } => "SSP-PLG-018",
             Self::NotUploaded { .. } => "SSP-PLG-019",
             Self::NoVersion { .. } => "SSP-PLG-020",
+            Self::UnderWay { .. } => "SSP-PLG-021",
+            Self::NotEnded { .. } => "SSP-PLG-022",
+            Self::ChangedMeanwhile { .. } => "SSP-PLG-023",
             Self::NotAnObject { .. } => "SSP-CFG-005",
             Self::Store(StoreError::Manifest { source, .. }) => source.code(),
             Self::Store(StoreError::NoLibrary { .. }) => "SSP-PLG-003",

@@ -2,29 +2,31 @@
 //! one.
 
 mod audit;
+mod configure;
 mod consumers;
 mod error;
 mod grants;
 mod health;
+mod installing;
 mod jobs;
+mod journal;
+mod letters;
 mod lock;
 mod package;
 mod plan;
 mod planner;
 pub mod preflight;
-mod recover;
 mod removal;
+mod replacing;
 pub mod resolve;
-mod transaction;
 mod trust;
+mod turn;
 mod versions;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use slog::{error, warn};
-use uuid::Uuid;
 
 pub use self::{
     audit::{Advisories, AuditError, AuditFinding, CrateView, CratesView},
@@ -40,11 +42,11 @@ pub use self::{
     trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };
+use self::{configure::schema, turn::Turns};
 use crate::{
     database::Databases,
     events::{DeadLetters, Which},
     loader::{Blocked, Loader},
-    plugin_config::{ConfigSchema, merge_patch},
     runtime::{PluginSpec, Runtime, RuntimeError, State},
     scheduler::JobRecords,
     storage::Storage,
@@ -77,8 +79,9 @@ pub struct Plugins {
     runtime: Option<Arc<Runtime>>,
     /// Serializes changes of records. Not held while plugin code runs.
     records: Mutex<()>,
-    /// Serializes changes of what is installed, from the look whether there is one already to the end.
-    installs: Mutex<()>,
+    /// Whose turn it is to change what is installed, from the look whether there is one already to the end. Nothing that only
+    /// reads waits for it.
+    turns: Turns,
 }
 
 impl Plugins {
@@ -102,7 +105,7 @@ impl Plugins {
             packages,
             runtime: Some(runtime),
             records: Mutex::default(),
-            installs: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -120,7 +123,7 @@ impl Plugins {
             packages,
             runtime: None,
             records: Mutex::default(),
-            installs: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -214,67 +217,6 @@ impl Plugins {
         Ok(view)
     }
 
-    /// The first `limit` of a plugin's dead letters after the first `skip`, oldest first, without their payloads.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NotInstalled`]; [`InstallError::Database`].
-    pub fn dead_letters(
-        &self,
-        name: &str,
-        which: &Which,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<DeadLetterView>, InstallError> {
-        self.installed(name)?;
-        let letters = self.letters.list(name, which, skip, limit)?;
-        Ok(letters.into_iter().map(DeadLetterView::from).collect())
-    }
-
-    /// One dead letter of a plugin, with its payload, for each consumer that gave the event up.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NoDeadLetter`]; as [`dead_letters`](Self::dead_letters).
-    pub fn dead_letter(&self, name: &str, event: Uuid) -> Result<Vec<DeadLetterView>, InstallError> {
-        self.installed(name)?;
-        let which = Which { event: Some(event), ..Which::default() };
-        let letters = self.letters.list(name, &which, 0, DEAD_LETTERS_SHOWN)?;
-        if letters.is_empty() {
-            return Err(InstallError::NoDeadLetter { plugin: name.to_owned(), event });
-        }
-        Ok(letters.into_iter().map(DeadLetterView::whole).collect())
-    }
-
-    /// Has dead letters of a plugin tried again, as if for the first time: now if it runs, else when it does. Answers how
-    /// many.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::NoDeadLetter`] if one is named that is not there; [`InstallError::Database`].
-    pub fn replay(&self, name: &str, which: &Which) -> Result<u64, InstallError> {
-        self.installed(name)?;
-        let count = match &self.runtime {
-            Some(runtime) => runtime.bus().replay(&self.letters, name, which)?,
-            None => self.letters.replay(name, which)?.len() as u64,
-        };
-        found(name, which, count)
-    }
-
-    /// Drops dead letters of a plugin for good. Answers how many.
-    ///
-    /// # Errors
-    ///
-    /// As [`replay`](Self::replay).
-    pub fn drop_dead_letters(&self, name: &str, which: &Which) -> Result<u64, InstallError> {
-        self.installed(name)?;
-        let count = match &self.runtime {
-            Some(runtime) => runtime.bus().drop_dead_letters(&self.letters, name, which)?,
-            None => self.letters.drop(name, which)?.into_iter().map(|(_, count)| count).sum(),
-        };
-        found(name, which, count)
-    }
-
     /// Has a plugin run, now and after the next start of the host. Takes one out of quarantine.
     ///
     /// # Errors
@@ -311,66 +253,6 @@ impl Plugins {
         })?;
         if let Some(runtime) = &self.runtime {
             runtime.stop(name, State::Disabled)?;
-        }
-        Ok(self.view(&plugin))
-    }
-
-    /// The configuration in use, with the defaults and without the secrets.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError`].
-    pub fn config(&self, name: &str) -> Result<Value, InstallError> {
-        let plugin = self.installed(name)?;
-        let schema = schema(&plugin)?;
-        let config = match schema.effective(&plugin.record.config) {
-            Ok(effective) => effective.into_value(),
-            // It is not complete yet: what there is of it.
-            Err(_) => Value::Object(plugin.record.config.clone()),
-        };
-        Ok(schema.redact(&config))
-    }
-
-    /// Changes the configuration by a JSON merge patch (RFC 7396) and gives it to the plugin. A secret that comes back
-    /// as it was shown stays what it is.
-    ///
-    /// # Errors
-    ///
-    /// [`InstallError::Config`] names everything that breaks the schema; nothing is changed then.
-    pub fn set_config(&self, name: &str, patch: Value) -> Result<PluginView, InstallError> {
-        if !patch.is_object() {
-            return Err(InstallError::NotAnObject { plugin: name.to_owned() });
-        }
-        if self.runtime.is_some() {
-            // It may have to be loaded again with it.
-            self.admissible(&self.installed(name)?)?;
-        }
-        let plugin = self.change(name, |plugin| {
-            let schema = schema(plugin)?;
-            let old = Value::Object(plugin.record.config.clone());
-            let mut new = old.clone();
-            merge_patch(&mut new, patch);
-            let Value::Object(new) = schema.unredact(new, &old) else {
-                return Err(InstallError::NotAnObject { plugin: name.to_owned() });
-            };
-            let effective = schema.effective(&new);
-            effective.map_err(|source| InstallError::Config { plugin: name.to_owned(), source })?;
-            plugin.record.config = new;
-            // It is started anew with it.
-            plugin.record.quarantine = None;
-            Ok(())
-        })?;
-        if let Some(runtime) = &self.runtime {
-            runtime.announce_updated(name, &plugin.record.version);
-        }
-        if let Some(runtime) = &self.runtime
-            && plugin.record.enabled
-        {
-            match runtime.configure(spec(&plugin)?) {
-                // Its state says why it does not run.
-                Ok(()) | Err(RuntimeError::Start { .. }) => {}
-                Err(why) => return Err(why.into()),
-            }
         }
         Ok(self.view(&plugin))
     }
@@ -463,14 +345,6 @@ impl Plugins {
     }
 }
 
-/// A dead letter that is named and not there is a mistake; that there is none at all is not.
-fn found(plugin: &str, which: &Which, count: u64) -> Result<u64, InstallError> {
-    match which.event {
-        Some(event) if count == 0 => Err(InstallError::NoDeadLetter { plugin: plugin.to_owned(), event }),
-        _ => Ok(count),
-    }
-}
-
 /// The state of a plugin that does not run.
 fn at_rest(record: &Record) -> State {
     match &record.quarantine {
@@ -478,11 +352,6 @@ fn at_rest(record: &Record) -> State {
         _ if record.enabled => State::Installed,
         _ => State::Disabled,
     }
-}
-
-fn schema(plugin: &Installed) -> Result<ConfigSchema, InstallError> {
-    ConfigSchema::compile(&plugin.manifest)
-        .map_err(|source| InstallError::Config { plugin: plugin.record.name.clone(), source })
 }
 
 /// What the runtime needs to start a plugin.

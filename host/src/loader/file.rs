@@ -47,6 +47,34 @@ pub(super) fn open(path: &Path) -> Result<File, Refusal> {
     Ok(file)
 }
 
+/// Which file it is, and as of when: another that is put in its place is told from it, and so is one that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Which {
+    #[cfg(unix)]
+    place: (u64, u64),
+    #[cfg(unix)]
+    changed: (i64, i64),
+    modified: Option<std::time::SystemTime>,
+    bytes: u64,
+}
+
+impl Which {
+    pub(super) fn of(metadata: io::Result<fs::Metadata>, path: &Path) -> Result<Self, Refusal> {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+        let unreadable = |why| Refusal::new(Rule::Readable, path, "a file that this host may read", why);
+        let metadata = metadata.map_err(unreadable)?;
+        Ok(Self {
+            #[cfg(unix)]
+            place: (metadata.dev(), metadata.ino()),
+            #[cfg(unix)]
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+        })
+    }
+}
+
 /// The SHA-256 of a whole file, in hexadecimal.
 pub(super) fn hash(mut file: &File) -> io::Result<String> {
     use std::io::{Read, Seek};
@@ -162,6 +190,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn another_file_in_its_place_is_not_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.so");
+        let which = || Which::of(fs::metadata(&path), &path).expect("readable");
+        fs::write(&path, "one").expect("written");
+        let first = which();
+        assert_eq!(
+            first,
+            Which::of(File::open(&path).and_then(|file| file.metadata()), &path).expect("readable")
+        );
+        let other = folder.path().join("b.so");
+        fs::write(&other, "two").expect("written");
+        fs::rename(&other, &path).expect("moved");
+        assert_ne!(first, which());
+        let second = which();
+        fs::write(&path, "longer").expect("written");
+        assert_ne!(second, which());
     }
 
     #[test]

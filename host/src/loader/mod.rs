@@ -18,7 +18,7 @@ use slog::{Logger, debug, warn};
 use streamspace_package::Machine;
 use streamspace_plugin::Facts;
 
-use self::file::Source;
+use self::file::{Source, Which};
 pub use self::{
     host::{HostFacts, Identity},
     inspect::{Contents, DYNAMIC_LIBRARY, Format, Glibc, Inspection, inspect, inspect_bytes},
@@ -34,6 +34,8 @@ use crate::{config, store::DataDir};
 pub struct Admitted {
     path: PathBuf,
     facts: Facts,
+    /// Which file that was.
+    which: Which,
 }
 
 /// Loads plugins' libraries, and refuses those that do not fit.
@@ -92,6 +94,8 @@ impl Loader {
         let known = |refusal: Refusal| Refusal { file: shown.into(), ..refusal.of(expected.name) };
         // What is judged is what is hashed.
         let file = file::open(path).map_err(known)?;
+        // Before it is read, so that what is written into it meanwhile is seen.
+        let which = Which::of(file.metadata(), path).map_err(known)?;
         let facts = self.judge_opened(&file, path, expected).map_err(known)?;
         let untried = |why: String| {
             known(Refusal::new(Rule::Tried, path, "a library whose first load can be looked up", why))
@@ -103,17 +107,28 @@ impl Loader {
             Some(Err(blocked)) => return Err(known(blocked)),
             None => self.first_load(path, &hash, &facts, known)?,
         }
-        Ok(Admitted { path: path.to_owned(), facts })
+        Ok(Admitted { path: path.to_owned(), facts, which })
     }
 
-    /// Loads a library.
+    /// Loads a library, which must be the file that was admitted.
+    ///
+    /// It is loaded by its path, and not as the file that was hashed (`/proc/self/fd/N`). glibc calls a library what it was opened
+    /// as, and finds one that is loaded by that name first: with another file under a number that was free again it answers with
+    /// the library before, so that each version would have to keep its file open for good. Debuggers, core dumps, `dladdr` and
+    /// the backtraces of panics would look for symbols in whatever they have under the number themselves, and `$ORIGIN` would be
+    /// `/proc/self/fd`. What is left open between the look at the path and its opening is for those alone who may write into the
+    /// folder of the host's own user; they could write into the file that is open as well.
     ///
     /// # Errors
     ///
     /// [`Refusal`] by the first rule that it breaks.
     pub fn load(&self, admitted: &Admitted) -> Result<Library, Refusal> {
-        let Admitted { path, facts } = admitted;
+        let Admitted { path, facts, which } = admitted;
         let known = |refusal: Refusal| self.told(refusal).of(&facts.name);
+        if Which::of(std::fs::metadata(path), path).map_err(known)? != *which {
+            let (wanted, found) = ("the file that was admitted", "another, or one that was written to since");
+            return Err(known(Refusal::new(Rule::Admitted, path, wanted, found)));
+        }
         let library = Library::open(path).map_err(known)?;
         same_facts(path, facts, &library.facts).map_err(known)?;
         Ok(library)

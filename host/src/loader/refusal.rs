@@ -47,6 +47,8 @@ pub enum Rule {
     Timely,
     /// It could be tried.
     Tried,
+    /// It is loaded as it was admitted.
+    Admitted,
 }
 
 impl Rule {
@@ -154,6 +156,11 @@ impl Rule {
                 "SSP-LIB-018",
                 "it could not be tried in a process of its own",
                 "Restart the host if its program file was replaced; else look at the limits on processes and memory",
+            ),
+            Self::Admitted => (
+                "SSP-LIB-019",
+                "its file was changed while it was made ready",
+                "Find out who writes into the host's data folder, and enable the plugin again",
             ),
         }
     }
@@ -276,6 +283,7 @@ mod tests {
             Rule::Survivable,
             Rule::Timely,
             Rule::Tried,
+            Rule::Admitted,
         ];
         let codes: BTreeSet<_> = rules.iter().map(|rule| rule.code()).collect();
         assert_eq!(codes.len(), rules.len());

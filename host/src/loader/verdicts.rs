@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use crate::store::{DataDir, make_private_dir, write_private};
+use crate::store::{DataDir, make_private_dir, remove_half_written, write_private};
 
 /// The largest verdict, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -106,6 +106,7 @@ impl Verdicts {
     pub fn open(data: &DataDir) -> Result<Self, VerdictsError> {
         let folder = data.path().join("verdicts");
         make_private_dir(&folder).map_err(failed("make the folder", &folder))?;
+        remove_half_written(&folder).map_err(failed("remove what was half written in", &folder))?;
         Ok(Self { folder, keeps: true })
     }
 

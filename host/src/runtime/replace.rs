@@ -38,7 +38,7 @@ pub enum Step {
     /// The old one is ended. Failures of the call are of no consequence from here on.
     Retire,
     /// Something went wrong: everything goes back to the old one. What was written at [`Keep`](Self::Keep), if that is
-    /// what failed, is to be undone. A failure of the call is of no consequence.
+    /// what failed, is to be undone: it may be there all the same. A failure of the call is of no consequence here.
     TakeBack,
 }
 
@@ -154,9 +154,7 @@ impl Runtime {
             return Err(self.tables_back(old, spec, reason));
         }
         let kept = self.watch(&new).and_then(|()| {
-            let permissions = spec.permissions.iter().map(String::as_str);
-            let finished =
-                self.services.databases.finish(&spec.name, permissions, &old.package, &new.package);
+            let finished = self.services.databases.finish(&spec.name, &old.package, &new.package);
             finished.map_err(|why| StartError::Database(why).to_string())?;
             before(Step::Keep)
         });

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{StoreError, plugins::failed};
+use super::{StoreError, error::failed};
 
 /// The folder that they are in.
 pub(crate) const ASSETS: &str = "ui";

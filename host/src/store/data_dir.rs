@@ -18,6 +18,9 @@ const REPLACED: [&str; 5] =
 const INCOMING: &str = ".incoming";
 const READY: &str = ".ready";
 
+/// What the names of files begin with that are being written.
+const HALF_WRITTEN: &str = ".writing-";
+
 /// Why the data folder is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -123,6 +126,7 @@ impl DataDir {
         match file.try_lock() {
             Ok(()) => {
                 self.finish_replacing().map_err(failed("bring a restore to its end in", &self.0))?;
+                remove_half_written(&self.0).map_err(failed("remove what was half written in", &self.0))?;
                 Ok(Some(Lock(file)))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -297,12 +301,24 @@ pub(crate) fn make_temporary_dir(parent: &Path, prefix: &str) -> io::Result<temp
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(parent)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|why| why.error)?;
     // The rename itself survives a power cut once the folder is written.
     File::open(parent)?.sync_all()
+}
+
+/// Removes what a kill has left of [`write_private`] in a folder. It may hold a secret.
+pub(crate) fn remove_half_written(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_file = entry.file_type()?.is_file();
+        if is_file && entry.file_name().to_str().is_some_and(|name| name.starts_with(HALF_WRITTEN)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(all(test, unix))]
@@ -349,6 +365,17 @@ mod tests {
             assert_eq!(found(&before), all(&old, "old"), "{out} {placed}");
             assert!(!incoming.exists(), "{out} {placed}");
         }
+    }
+
+    #[test]
+    fn what_was_half_written_goes_when_the_folder_is_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataDir::open(folder.path()).expect("a data folder");
+        let name = format!("{HALF_WRITTEN}x");
+        put(folder.path(), &[&name, "admin.token"], "a secret");
+        let _lock = data.try_lock().expect("it is free").expect("it is free");
+        assert!(!folder.path().join(name).exists());
+        assert!(folder.path().join("admin.token").exists());
     }
 
     #[test]

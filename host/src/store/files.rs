@@ -1,18 +1,19 @@
 //! The files of a version: whether they are those that were put there.
 
 use std::{
-    fs, io,
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    StoreError,
-    generations::FileHashes,
-    plugins::{failed, open_regular},
-};
+use super::{StoreError, error::failed, regular::open_regular};
 use crate::hex::hex;
+
+/// The SHA-256 of each file, by its path in the folder with `/` between the segments.
+pub(super) type FileHashes = BTreeMap<String, String>;
 
 /// The largest file that is read, in bytes: what a library may have.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -56,9 +57,21 @@ pub(super) fn hashes(folder: &Path) -> Result<FileHashes, StoreError> {
     list(folder)?.into_iter().map(|name| Ok((name.clone(), hash(&folder.join(name))?))).collect()
 }
 
+/// What a version is named after: the SHA-256 over the paths and the hashes of its files.
+pub(super) fn content(files: &FileHashes) -> String {
+    let mut content = Sha256::new();
+    for (path, hash) in files {
+        for part in [path, hash] {
+            content.update(part.as_bytes());
+            content.update([0]);
+        }
+    }
+    hex(&content.finalize())
+}
+
 /// The SHA-256 of a regular file, in hexadecimal.
 fn hash(path: &Path) -> Result<String, StoreError> {
-    let mut file = open_regular(path, MAX_BYTES)?;
+    let mut file = open_regular(path, MAX_BYTES)?.take(MAX_BYTES);
     let mut hash = Sha256::new();
     io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(failed("read", path))?;
     Ok(hex(&hash.finalize()))

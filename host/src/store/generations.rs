@@ -1,6 +1,6 @@
 //! The versions of a plugin whose files are kept: the current one, and those before it.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use streamspace_package::PublicKey;
 use super::{
     Connection, Database, DatabaseError,
     database::on,
+    files::FileHashes,
     schema::{plugin_generations, plugin_pins},
     trust,
 };
@@ -98,9 +99,6 @@ impl Provenance {
         successor: None,
     };
 }
-
-/// The SHA-256 of each file, by its path in the folder with `/` between the segments.
-pub(super) type FileHashes = BTreeMap<String, String>;
 
 /// A version whose files are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{
-    StoreError,
-    data_dir::make_private_dir,
-    plugins::{failed, is_file_name},
-};
+use super::{StoreError, data_dir::make_private_dir, error::failed, regular::is_file_name};
 
 /// The most that wait at a time; the oldest goes for another.
 const MOST: usize = 8;

@@ -1,12 +1,19 @@
 //! Which versions of the plugins are kept, whether their files are as they were, and what is left of what was broken off.
 
-use std::{collections::BTreeSet, fs, io, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{
-    Generation, Installed, Operation, Provenance, Record, Store, StoreError, files,
+    Generation, Installed, Operation, Provenance, Record, Store, StoreError,
+    error::failed,
+    files,
     generations::Generations,
+    import::STAGING,
     operations::Operations,
-    plugins::{STAGING, failed, is_file_name},
+    regular::{is_file_name, sync_folder},
 };
 
 /// What was found below `plugins/` that nothing names.
@@ -16,6 +23,8 @@ pub struct Swept {
     pub removed: Vec<PathBuf>,
     /// Folders of plugins that the database does not know at all. They stay: the database may be another one than theirs.
     pub unknown: Vec<PathBuf>,
+    /// Plugins of which something could not be removed, and why.
+    pub failed: Vec<(String, StoreError)>,
 }
 
 impl Store {
@@ -90,18 +99,18 @@ impl Store {
         Ok(Generations(self.database()).remove(plugin, content)?)
     }
 
-    /// Forgets generations of a plugin beyond the current one and `keep` others, and removes their files.
+    /// Forgets generations of a plugin beyond the `current` one and `keep` others, and removes their files.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub fn prune(&self, record: &Record, keep: usize) -> Result<(), StoreError> {
-        let others = self.generations(&record.name)?;
-        let others = others.iter().filter(|generation| generation.content != record.content);
+    pub fn prune(&self, plugin: &str, current: &str, keep: usize) -> Result<(), StoreError> {
+        let others = self.generations(plugin)?;
+        let others = others.iter().filter(|generation| generation.content != current);
         for generation in others.skip(keep) {
             // Files that nothing names are swept; a name without files would be offered.
-            Generations(self.database()).remove(&record.name, &generation.content)?;
-            self.discard(&record.name, &generation.content)?;
+            Generations(self.database()).remove(plugin, &generation.content)?;
+            self.discard(plugin, &generation.content)?;
         }
         Ok(())
     }
@@ -142,6 +151,15 @@ impl Store {
         Ok(Operations(self.database()).done(plugin)?)
     }
 
+    /// What was begun with a plugin and is not done.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`].
+    pub fn begun_with(&self, plugin: &str) -> Result<Option<Operation>, StoreError> {
+        Ok(Operations(self.database()).begun_with(plugin)?)
+    }
+
     /// What was begun and is not done.
     ///
     /// # Errors
@@ -151,48 +169,82 @@ impl Store {
         Ok(Operations(self.database()).begun()?)
     }
 
-    /// Removes what is below `plugins/` and named by nothing, of the plugins that the database knows and of those in `also`.
-    /// What is named by `begun`, and is of another plugin, is left. Nothing may be on its way into the store.
+    /// Removes what is below `plugins/` and named by nothing, of the plugins that the database knows. What is named by `begun`
+    /// is left. Nothing may be on its way into the store.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
-    pub fn sweep(&self, also: &[String], begun: &[Operation]) -> Result<Swept, StoreError> {
+    /// [`StoreError`]. What cannot be removed is no error: it stands in what is answered.
+    pub fn sweep(&self, begun: &[Operation]) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
-        let known: BTreeSet<String> = self.names()?.into_iter().collect();
+        let installed: BTreeSet<String> = self.names()?.into_iter().collect();
         for home in entries(&self.root)? {
             let name = home.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_installed = known.contains(name);
-            let is_known = is_installed || also.iter().any(|plugin| plugin == name);
-            let mut named: BTreeSet<String> =
-                self.generations(name)?.into_iter().map(|generation| generation.content).collect();
-            if is_installed {
-                named.extend(self.content(name)?);
-            }
-            if !also.iter().any(|plugin| plugin == name) {
-                let of = begun.iter().filter(|operation| operation.plugin == name);
-                named.extend(of.filter_map(|operation| operation.to.clone()));
-            }
-            for folder in entries(&home)? {
-                let content = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                if content.starts_with(STAGING) || (is_known && !named.contains(content)) {
-                    fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
-                    swept.removed.push(folder);
-                } else if !is_known {
-                    swept.unknown.push(folder);
-                }
+            let is_installed = installed.contains(name);
+            let mut named = self.named(name)?;
+            let begun = begun.iter().filter(|operation| operation.plugin == name);
+            named.extend(begun.filter_map(|operation| operation.to.clone()));
+            if let Err(why) = sweep_home(&home, is_installed, &named, &mut swept) {
+                swept.failed.push((name.to_owned(), why));
             }
             if !is_installed {
                 // It stays if something is in it.
                 let _ = fs::remove_dir(&home);
             }
         }
+        sync_folder(&self.root)?;
         Ok(swept)
+    }
+
+    /// Removes what nothing names of one plugin, whether it is installed or not. Nothing of it may be on its way into the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] names what cannot be removed.
+    pub fn sweep_plugin(&self, plugin: &str) -> Result<(), StoreError> {
+        let home = self.root.join(plugin);
+        if !is_file_name(plugin) || !home.exists() {
+            return Ok(());
+        }
+        sweep_home(&home, true, &self.named(plugin)?, &mut Swept::default())?;
+        // It stays if something is in it.
+        let _ = fs::remove_dir(&home);
+        sync_folder(&self.root)
+    }
+
+    /// The folders of a plugin that the database names.
+    fn named(&self, plugin: &str) -> Result<BTreeSet<String>, StoreError> {
+        let generations = self.generations(plugin)?.into_iter().map(|generation| generation.content);
+        Ok(generations.chain(self.content(plugin)?).collect())
     }
 }
 
+/// Removes what nothing names of one plugin, if the plugin is known. Goes on behind what cannot be removed, and answers with
+/// the first of that.
+fn sweep_home(
+    home: &Path,
+    is_known: bool,
+    named: &BTreeSet<String>,
+    swept: &mut Swept,
+) -> Result<(), StoreError> {
+    let mut result = Ok(());
+    for folder in entries(home)? {
+        let content = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if content.starts_with(STAGING) || (is_known && !named.contains(content)) {
+            match fs::remove_dir_all(&folder).map_err(failed("remove", &folder)) {
+                Ok(()) => swept.removed.push(folder),
+                Err(why) => result = result.and(Err(why)),
+            }
+        } else if !is_known {
+            swept.unknown.push(folder);
+        }
+    }
+    sync_folder(home)?;
+    result
+}
+
 /// The folders in a folder.
-fn entries(folder: &std::path::Path) -> Result<Vec<PathBuf>, StoreError> {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     let listing = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(found),

@@ -11,10 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    StoreError,
-    plugins::{failed, within},
-};
+use super::{StoreError, error::failed, regular::within};
 
 /// The folders of the dialects.
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];

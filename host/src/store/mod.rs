@@ -18,14 +18,17 @@
 mod assets;
 mod data_dir;
 mod database;
+mod error;
 mod files;
 mod generations;
+mod import;
 mod incoming;
 mod kept;
 mod migrations;
 mod operations;
 mod plugins;
 mod records;
+mod regular;
 pub(crate) mod schema;
 mod secret_key;
 mod trust;
@@ -33,20 +36,22 @@ mod unpack;
 
 pub(crate) use self::{
     assets::{ASSETS, asset_files, content_type},
-    data_dir::{make_private_dir, make_temporary_dir, write_private},
+    data_dir::{make_private_dir, make_temporary_dir, remove_half_written, write_private},
     database::{Connection, FILE as DATABASE_FILE, breaks_connection, copy_database, newest_migration, on},
     migrations::{MAX_MIGRATION_BYTES, migration_files},
-    plugins::{open_regular, open_without_waiting, read_bounded},
+    regular::{open_regular, open_without_waiting, read_bounded},
     secret_key::{PREVIOUS_VARIABLE as PREVIOUS_KEY_VARIABLE, VARIABLE as KEY_VARIABLE},
 };
 pub use self::{
     data_dir::{DataDir, DataDirError, Lock, Server},
     database::{Database, DatabaseError},
+    error::StoreError,
     generations::{Generation, Provenance, Successor, TrustLevel},
+    import::Imported,
     incoming::Incoming,
     kept::Swept,
     operations::{Operation, OperationKind, OperationStep},
-    plugins::{Imported, Installed, Listed, Store, StoreError},
+    plugins::{Installed, Listed, Store},
     records::{Record, RecordError},
     secret_key::{SecretError, SecretKeys},
     trust::{

@@ -109,6 +109,29 @@ impl OperationKind {
             Self::Uninstall => "uninstall",
         }
     }
+
+    /// What is done with the plugin, as it is said to those who wait.
+    #[must_use]
+    pub fn participle(self) -> &'static str {
+        match self {
+            Self::Install => "installed",
+            Self::Upgrade => "upgraded",
+            Self::Rollback => "brought back to an earlier version",
+            Self::Uninstall => "uninstalled",
+        }
+    }
+
+    /// The steps that are written into the journal, in their order. Each is one at which the suite of crashes kills the host.
+    #[must_use]
+    pub fn steps(self) -> &'static [OperationStep] {
+        use OperationStep::{Prune, Remove, Start, Stop, Switch, Unpack};
+        match self {
+            Self::Install => &[Unpack, Start],
+            Self::Upgrade => &[Unpack, Switch, Start, Prune],
+            Self::Rollback => &[Switch, Start, Prune],
+            Self::Uninstall => &[Stop, Remove],
+        }
+    }
 }
 
 impl OperationStep {
@@ -130,6 +153,7 @@ impl OperationStep {
 
 /// Writes down how far something came, in a transaction of the caller's.
 pub(super) fn note(connection: &mut Connection, operation: &Operation) -> QueryResult<()> {
+    debug_assert!(operation.kind.steps().contains(&operation.step), "a step that no crash was tried at");
     let row = operation.row();
     on!(connection, |c| {
         diesel::insert_into(plugin_operations::table)
@@ -161,6 +185,16 @@ impl Operations<'_> {
     /// It is done.
     pub(super) fn done(&self, plugin: &str) -> Result<(), DatabaseError> {
         self.0.with("write down what is done with a plugin", |connection| forget(connection, plugin))
+    }
+
+    /// What was begun with a plugin and is not done.
+    pub(super) fn begun_with(&self, plugin: &str) -> Result<Option<Operation>, DatabaseError> {
+        let row: Option<Row> = self.0.with("read what was begun with a plugin", |connection| {
+            on!(connection, |c| {
+                plugin_operations::table.find(plugin).select(Row::as_select()).first(c).optional()
+            })
+        })?;
+        Ok(row.and_then(Operation::read))
     }
 
     /// What was begun and is not done. What a newer host wrote and this one does not know is left out.

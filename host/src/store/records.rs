@@ -20,7 +20,7 @@ pub struct Record {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The folder of its files: the SHA-256 of manifest, library and migrations, in hexadecimal.
+    /// The folder of its files, which is named after what is in it: a SHA-256, in hexadecimal.
     pub content: String,
     /// The file name of its library.
     pub library: String,

@@ -6,15 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
 use streamspace_package::{Sink, Target, Verified};
 use streamspace_plugin::manifest::Manifest;
 
 use super::{
-    Imported, Provenance, Store, StoreError, assets::asset_files, files, migrations::migration_files,
-    plugins::failed,
+    Imported, Provenance, Store, StoreError, assets::asset_files, error::failed, migrations::migration_files,
 };
-use crate::hex::hex;
 
 /// What was signed, and by whom, beside the files: for whoever asks later.
 pub(crate) const DOCUMENT: &str = "package.json";
@@ -59,21 +56,9 @@ impl Store {
             // What a folder would be refused for, a package is refused for.
             migration_files(staging)?;
             asset_files(staging)?;
-            content_of(staging)
+            Ok(())
         })
     }
-}
-
-/// The hash of all files: their paths, and their hashes.
-fn content_of(folder: &Path) -> Result<String, StoreError> {
-    let mut content = Sha256::new();
-    for (path, hash) in files::hashes(folder)? {
-        content.update(path.as_bytes());
-        content.update([0]);
-        content.update(hash.as_bytes());
-        content.update([0]);
-    }
-    Ok(hex(&content.finalize()))
 }
 
 /// Files below a folder, which cannot be written to once they are there.
@@ -92,7 +77,6 @@ impl Sink for ReadOnly<'_> {
 
     fn close(&mut self, _: &str, mut file: File) -> io::Result<()> {
         file.flush()?;
-        file.sync_all()?;
         let mut permissions = file.metadata()?.permissions();
         permissions.set_readonly(true);
         file.set_permissions(permissions)

@@ -9,20 +9,24 @@ on_both!(
     what_an_older_version_does_not_know_is_undone_at_the_end,
     a_migration_that_fails_takes_those_before_it_along,
     without_a_way_down_there_is_the_copy_or_a_refusal,
+    the_way_back_of_a_version_that_was_kept_is_nobodys,
+    what_was_not_taken_back_is_before_the_next_upgrade,
 );
 
 const PERMISSIONS: [&str; 1] = ["database"];
 
-/// Two versions: the second adds a column, and can take it away again if `with_down`.
+/// Three versions: the second adds a column, and can take it away again if `with_down`. The third has the same tables.
 fn versions(host: &Host, with_down: bool) {
     let strict = if host.server.is_none() { " STRICT" } else { "" };
-    for version in ["old", "new"] {
+    for version in ["old", "new", "next"] {
         host.migration(version, "0001_t/up.sql", &format!("CREATE TABLE t (a INTEGER){strict}"));
         host.migration(version, "0001_t/down.sql", "DROP TABLE t");
     }
-    host.migration("new", "0002_b/up.sql", "ALTER TABLE t ADD COLUMN b INTEGER");
-    if with_down {
-        host.migration("new", "0002_b/down.sql", "ALTER TABLE t DROP COLUMN b");
+    for version in ["new", "next"] {
+        host.migration(version, "0002_b/up.sql", "ALTER TABLE t ADD COLUMN b INTEGER");
+        if with_down {
+            host.migration(version, "0002_b/down.sql", "ALTER TABLE t DROP COLUMN b");
+        }
     }
 }
 
@@ -46,7 +50,7 @@ fn a_version_that_is_kept_has_its_tables(host: &Host) {
     // Both, side by side.
     old.exec("INSERT INTO t (a) VALUES (1)").expect("the old one runs on");
     new.exec("INSERT INTO t (a, b) VALUES (2, 2)").expect("the new one runs");
-    host.databases.finish("p", PERMISSIONS, &host.package("old"), &host.package("new")).expect("nothing");
+    host.databases.finish("p", &host.package("old"), &host.package("new")).expect("nothing");
     host.databases.keep("p").expect("kept");
     drop((old, new));
     assert_eq!(started(host, "new").count("t"), 2);
@@ -82,7 +86,7 @@ fn what_an_older_version_does_not_know_is_undone_at_the_end(host: &Host) {
     let (from, to) = (host.package("new"), host.package("old"));
     let old = try_upgrade(host, "new", "old").expect("it can be undone");
     assert!(has_b(&new), "while both are there");
-    host.databases.finish("p", PERMISSIONS, &from, &to).expect("undone");
+    host.databases.finish("p", &from, &to).expect("undone");
     assert!(!has_b(&old));
     // Not kept after all.
     host.databases.take_back("p", &from, &to).expect("done again");
@@ -119,4 +123,37 @@ fn without_a_way_down_there_is_the_copy_or_a_refusal(host: &Host) {
     // Also for what was connected all the time.
     assert!(!has_b(&old) && !has_b(&new));
     assert_eq!(old.count("t"), 1);
+}
+
+/// The record was written, and nobody removed the mark: a version after that one does not lose its tables.
+fn the_way_back_of_a_version_that_was_kept_is_nobodys(host: &Host) {
+    versions(host, true);
+    drop(started(host, "old"));
+    let new = try_upgrade(host, "old", "new").expect("it fits");
+    new.exec("INSERT INTO t (a, b) VALUES (2, 2)").expect("the new one runs");
+    drop(new);
+    let next = started(host, "next");
+    assert_eq!(next.exec("DELETE FROM t WHERE b = 2").expect("the column is there"), 1);
+    assert!(!host.data_of("p").join("upgrade").exists());
+}
+
+fn what_was_not_taken_back_is_before_the_next_upgrade(host: &Host) {
+    versions(host, true);
+    let old = started(host, "old");
+    drop(try_upgrade(host, "old", "new").expect("it fits"));
+    // Its files say how, and are damaged for now.
+    for dialect in ["sqlite", "postgres"] {
+        fs::write(host.package("new").join(format!("migrations/{dialect}/0002_b/down.sql")), "NONSENSE")
+            .expect("written");
+    }
+    let copy = host.data_of("p").join("upgrade/database.before");
+    if host.server.is_none() {
+        fs::remove_file(copy).expect("there was a copy");
+    }
+    host.databases.take_back("p", &host.package("old"), &host.package("new")).expect_err("no way back");
+    assert_eq!(try_upgrade(host, "old", "next").map(drop).expect_err("not before").code(), "SSP-DAT-114");
+    versions(host, true);
+    drop(try_upgrade(host, "old", "next").expect("it was taken back"));
+    host.databases.take_back("p", &host.package("old"), &host.package("next")).expect("there is a way");
+    assert!(!has_b(&old));
 }

@@ -52,6 +52,20 @@ impl DeadLetters {
         Self(database)
     }
 
+    /// Forgets a plugin's durable consumers, with all that waits for them and their dead letters: it was uninstalled.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used.
+    pub fn forget(&self, plugin: &str) -> Result<(), DatabaseError> {
+        self.0.with("forget the consumers of a plugin", |connection| {
+            on!(connection, |c| {
+                diesel::delete(consumers::table.filter(consumers::plugin.eq(plugin))).execute(c)
+            })
+        })?;
+        Ok(())
+    }
+
     /// The first `limit` of a plugin's dead letters after the first `skip`, oldest first.
     ///
     /// # Errors
