@@ -243,6 +243,7 @@ impl From<InstallError> for Problem {
             | InstallError::Older { .. }
             | InstallError::Pinned { .. }
             | InstallError::NoGeneration { .. }
+            | InstallError::Clash(_)
             | InstallError::Store(StoreError::Changed { .. })
             | InstallError::Trust(TrustError::Taken { .. })
             | InstallError::Same { .. }
@@ -267,6 +268,7 @@ impl From<InstallError> for Problem {
             | InstallError::OtherUnsigned { .. }
             | InstallError::OtherPlugin { .. }
             | InstallError::NoVersion { .. }
+            | InstallError::OtherPackage { .. }
             | InstallError::Store(StoreError::Package(_))
             | InstallError::Config { .. }
             | InstallError::Runtime(RuntimeError::Replace { .. })
@@ -316,6 +318,11 @@ impl From<PlanError> for Problem {
         match error {
             PlanError::Catalog(why) => why.into(),
             PlanError::Install(why) => why.into(),
+            PlanError::BrokenOff(broken) => {
+                let words = broken.words();
+                let problem = Self::from(broken.source);
+                Self { detail: format!("{words}: {}", problem.detail), ..problem }
+            }
             PlanError::Fetch(why) => Self::new(StatusCode::BAD_GATEWAY, why.code(), &why),
             PlanError::Wish { .. } => Self::bad_request(error.code(), &error),
             PlanError::Unusable { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),

@@ -7,10 +7,12 @@ mod error;
 mod grants;
 mod health;
 mod jobs;
+mod listed;
 mod lock;
 mod package;
 mod plan;
 mod planner;
+mod present;
 mod recover;
 mod removal;
 pub mod resolve;
@@ -32,10 +34,11 @@ pub use self::{
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
+    listed::ExactVersion,
     lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
     package::{AllowUnsigned, Source, sign_locally},
     plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
-    planner::{ExactVersion, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+    planner::{BrokenOff, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
     trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };

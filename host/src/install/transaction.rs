@@ -11,7 +11,8 @@ use slog::warn;
 use streamspace_plugin::{Facts, manifest::PluginName};
 
 use super::{
-    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source, package::Opened, schema, spec,
+    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source, package::Opened,
+    present::Together, schema, spec,
 };
 use crate::{
     loader::{Identity, Refusal},
@@ -36,6 +37,7 @@ impl Plugins {
             .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
         let _installing = self.installing();
         self.refuse_installed(&name)?;
+        self.refuse_clash(&manifest)?;
         let version = manifest.version.to_string();
         // Before it is copied: it may be anything, and large.
         let source = Store::library_in(folder, &manifest)?;
@@ -55,11 +57,17 @@ impl Plugins {
     /// [`InstallError`] for a package that would not be taken.
     pub fn plan(&self, source: &Source, allow: Option<&AllowUnsigned>) -> Result<Plan, InstallError> {
         let opened = self.open(source, allow)?;
+        let plan = self.plan_opened(&opened)?;
+        self.refuse_clash(&opened.manifest)?;
+        Ok(plan)
+    }
+
+    pub(super) fn plan_opened(&self, opened: &Opened) -> Result<Plan, InstallError> {
         match self.store.get(opened.package.document().name.as_str())? {
-            None => self.plan_of(&opened, None),
+            None => self.plan_of(opened, None),
             Some(before) => {
-                self.refuse_older(&before.record, &opened)?;
-                self.plan_of(&opened, Some(&before))
+                self.refuse_older(&before.record, opened)?;
+                self.plan_of(opened, Some(&before))
             }
         }
     }
@@ -75,10 +83,22 @@ impl Plugins {
         allow: Option<&AllowUnsigned>,
         consent: &Consent,
     ) -> Result<PluginView, InstallError> {
+        self.install_with(source, allow, consent, &Together::new())
+    }
+
+    /// As [`install_package`](Self::install_package), where others change in the same go.
+    pub(super) fn install_with(
+        &self,
+        source: &Source,
+        allow: Option<&AllowUnsigned>,
+        consent: &Consent,
+        together: &Together,
+    ) -> Result<PluginView, InstallError> {
         let _installing = self.installing();
         let mut opened = self.open(source, allow)?;
         let name = opened.package.document().name.to_string();
         self.refuse_installed(&name)?;
+        self.refuse_clash_with(&opened.manifest, together)?;
         consent.check(&self.plan_of(&opened, None)?, &self.packages.settings)?;
         ConfigSchema::compile(&opened.manifest)
             .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
@@ -111,6 +131,7 @@ impl Plugins {
         self.is_settled(name)?;
         let version = manifest.version.to_string();
         self.refuse_pinned(name, &version)?;
+        self.refuse_clash(&manifest)?;
         // Before it is copied: it may be anything, and large.
         let source = Store::library_in(folder, &manifest)?;
         self.loader.judge(&source, Identity { name, version: &version })?;
@@ -142,6 +163,18 @@ impl Plugins {
         allow: Option<&AllowUnsigned>,
         consent: &Consent,
     ) -> Result<PluginView, InstallError> {
+        self.upgrade_with(wanted, source, allow, consent, &Together::new())
+    }
+
+    /// As [`upgrade`](Self::upgrade), where others change in the same go.
+    pub(super) fn upgrade_with(
+        &self,
+        wanted: &str,
+        source: &Source,
+        allow: Option<&AllowUnsigned>,
+        consent: &Consent,
+        together: &Together,
+    ) -> Result<PluginView, InstallError> {
         let _installing = self.installing();
         let mut opened = self.open(source, allow)?;
         let name = opened.package.document().name.to_string();
@@ -152,6 +185,7 @@ impl Plugins {
         self.is_settled(&name)?;
         self.refuse_older(&before.record, &opened)?;
         self.refuse_pinned(&name, &opened.package.document().version.to_string())?;
+        self.refuse_clash_with(&opened.manifest, together)?;
         consent.check(&self.plan_of(&opened, Some(&before))?, &self.packages.settings)?;
         let mut operation = Operation::new(&name, OperationKind::Upgrade, OperationStep::Unpack);
         operation.from = Some(before.record.content.clone());
@@ -192,6 +226,7 @@ impl Plugins {
         self.packages.trust.check(generation)?;
         self.store.check(generation)?;
         let next = self.store.as_installed(&record, generation)?;
+        self.refuse_clash(&next.manifest)?;
         if let Ok(before) = self.installed(name) {
             refuse_other_config(&before, &next)?;
         }
@@ -252,10 +287,11 @@ impl Plugins {
     fn unpack(&self, operation: &mut Operation, opened: &mut Opened) -> Result<Imported, InstallError> {
         let Opened { file, package, manifest, target, provenance, allow } = opened;
         let imported =
-            self.store.unpack(package, target, manifest, provenance.clone()).map_err(|why| match why {
-                StoreError::Package(source) => InstallError::Package { file: file.clone(), source },
-                why => why.into(),
-            })?;
+            self.store.unpack(package, target, manifest, provenance.clone(), &*self.packages.progress);
+        let imported = imported.map_err(|why| match why {
+            StoreError::Package(source) => InstallError::Package { file: file.clone(), source },
+            why => why.into(),
+        })?;
         self.admit_new(operation, &imported, file, |facts| {
             let checked = package.document().check_library(target, facts);
             checked.map_err(|why| InstallError::Package { file: file.clone(), source: Box::new(why) })

@@ -34,16 +34,18 @@ impl Apply {
         if self.dry_run || is_done(&plan) {
             return global.answer(&plan, words);
         }
-        if !plan.install.steps.is_empty() {
-            install_listed::carry_out(global, target, config, &plan.install, &self.options)?;
-        }
+        let exact = match plan.install.steps.as_slice() {
+            [] => Vec::new(),
+            _ => install_listed::consented(target, config, &plan.install, &self.options)?,
+        };
+        // First, since what comes may not be able to be beside it.
         for name in &plan.remove {
             target.uninstall(name, false)?;
             if !global.json {
                 println!("{name} is uninstalled. What it has stored stays.");
             }
         }
-        Ok(())
+        if exact.is_empty() { Ok(()) } else { install_listed::install_all(global, target, &exact) }
     }
 }
 
