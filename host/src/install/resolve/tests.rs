@@ -180,8 +180,8 @@ fn what_an_installed_plugin_excludes_is_not_put_beside_it() {
         &world,
         &[wish("a", "*")],
         "`a` cannot be installed beside what is there:\n\
-         Because `old` 1.0.0 conflicts with `a` <2.0.0 and there is no `a` >=2.0.0, only 1.0.0, `a` cannot be beside `old`.\n\
-         And because `old` 1.0.0 is installed and must stay or become newer and `a` is asked for, this cannot be done.",
+         Because `old` 1.0.0 conflicts with `a` <2.0.0 and there is no `old` >1.0.0, only 1.0.0, `a` cannot be beside `old`.\n\
+         And because `a` is asked for and `old` 1.0.0 is installed and must stay or become newer, this cannot be done.",
     );
     // What goes with it is taken, of the one or of the other.
     let newer = world.clone().offering("a", "2.0.0", &[]);
