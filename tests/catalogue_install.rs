@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use streamspace_package::SecretKey;
 use streamspace_tests::{
     Api, Backend, DEADLINE, Host, Installation, Output, Packing, Process, Vendor, WebFolder, builds,
-    cloud_event, on_both_backends,
+    on_both_backends,
 };
 
 const COUNTER: &str = "fixture-counter";
@@ -599,7 +599,7 @@ fn what_conflicts_is_never_beside_each_other(backend: &Backend) {
 fn a_name_that_nobody_trusted_has_signed_takes_an_exception() {
     let shop = Shop::new();
     let installation = Installation::new();
-    packing(LOGGER, "0.1.0").write(&shop.folder().join("packages"), &[&Vendor::new()]);
+    let _ = packing(LOGGER, "0.1.0").write(&shop.folder().join("packages"), &[&Vendor::new()]);
     shop.open(&installation);
     shop.known_to(&installation, &shop.web.url());
     refused(installation.cli(&["plugin", "install", LOGGER, "--yes"]), &["SSP-PKG-023"]);
@@ -649,6 +649,11 @@ fn a_host_elsewhere_downloads_itself() {
     let here = Installation::new();
     let token = fs::read_to_string(host.data().join("admin.token")).unwrap();
     let mut command = Command::new(&here.builds().host);
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STREAMSPACE_"))
+    {
+        command.env_remove(name);
+    }
     command
         .arg("--config")
         .arg(here.config_file())

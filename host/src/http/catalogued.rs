@@ -298,7 +298,7 @@ pub(super) async fn install(
         for one in &mut exact {
             one.consent = consents.remove(&one.name);
         }
-        planner.carry_out(&exact, &Quiet)
+        planner.carry_out(&exact, &[], &Quiet)
     });
     Ok(HttpResponse::Created().json(InstalledList { plugins: plugins.await? }))
 }
@@ -309,13 +309,17 @@ pub(super) async fn install(
 struct InstallExactly {
     /// Versions, down to the bytes of their packages: as an answer of `POST /api/v1/install-plans` has them.
     plugins: Vec<ExactVersion>,
+    /// Plugins that are uninstalled before the first is installed, once all are there and consented to. What they have stored
+    /// stays.
+    #[serde(default)]
+    remove: Vec<String>,
 }
 
 /// `POST /api/v1/installations/plan`
 ///
 /// Downloads exactly these versions, and says what installing each would change.
 ///
-/// Changes nothing. What was downloaded waits for being installed, a week at most. `consent` is not looked at.
+/// Changes nothing. What was downloaded waits for being installed, a week at most. `consent` and `remove` are not looked at.
 #[utoipa::path(
     post,
     path = "/api/v1/installations/plan",
@@ -332,7 +336,7 @@ pub(super) async fn plan_exactly(
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let InstallExactly { plugins } = body::json(payload, edge.max_body_bytes).await?;
+    let InstallExactly { plugins, .. } = body::json(payload, edge.max_body_bytes).await?;
     may_be_unsigned(&caller, &plugins)?;
     let plans = planning(&edge, move |_, planner| planner.plans(&plugins, &Quiet)).await?;
     Ok(HttpResponse::Ok().json(PlanList { plugins: plans }))
@@ -358,6 +362,7 @@ fn may_be_unsigned(caller: &May<PluginsManage>, plugins: &[ExactVersion]) -> Res
     request_body = InstallExactly,
     responses(
         (status = 201, description = "They are installed", body = InstalledList),
+        (status = 404, description = "A plugin that is to be removed is not installed"),
         (status = 409, description = "No catalogue has one of them with this hash, one is being changed, or what would change is not what was consented to"),
         (status = 422, description = "This host does not take or load one of them"),
         (status = 502, description = "A package cannot be had, or is not what the index says"),
@@ -368,9 +373,9 @@ pub(super) async fn install_exactly(
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let InstallExactly { plugins } = body::json(payload, edge.max_body_bytes).await?;
+    let InstallExactly { plugins, remove } = body::json(payload, edge.max_body_bytes).await?;
     may_be_unsigned(&caller, &plugins)?;
-    let done = planning(&edge, move |_, planner| planner.carry_out(&plugins, &Quiet));
+    let done = planning(&edge, move |_, planner| planner.carry_out(&plugins, &remove, &Quiet));
     Ok(HttpResponse::Created().json(InstalledList { plugins: done.await? }))
 }
 

@@ -77,8 +77,8 @@ impl Planner<'_> {
         orders.iter().map(|order| Ok(self.plugins().plan_listed(order)?.0)).collect()
     }
 
-    /// Installs exactly these, in this order. All of them are fetched, and consent to each is looked at, before the first is
-    /// installed. Answers with what was installed.
+    /// Installs exactly these, in this order. All of them are fetched, and consent to each is looked at, before anything is
+    /// changed. Then those in `remove` are uninstalled, whose data stays. Answers with what was installed.
     ///
     /// # Errors
     ///
@@ -86,10 +86,15 @@ impl Planner<'_> {
     pub fn carry_out(
         &self,
         wanted: &[ExactVersion],
+        remove: &[String],
         progress: &dyn Progress,
     ) -> Result<Vec<PluginView>, PlanError> {
         let (plan, orders) = self.fetched(wanted, progress)?;
-        let together = self.plugins().ready(&orders)?;
+        let together = self.plugins().ready(&orders, remove)?;
+        // First, since what comes may not be able to be beside it.
+        for name in remove {
+            self.plugins().uninstall(name, false)?;
+        }
         let mut views: Vec<PluginView> = Vec::new();
         for (step, order) in plan.steps.iter().zip(&orders) {
             match self.plugins().take(step, order, &together) {
@@ -146,7 +151,10 @@ impl Plugins {
     }
 
     /// Sees that nothing that is known now is in the way of any of these. Answers with what they will be.
-    fn ready(&self, orders: &[Order<'_>]) -> Result<Together, InstallError> {
+    fn ready(&self, orders: &[Order<'_>], remove: &[String]) -> Result<Together, InstallError> {
+        for name in remove {
+            self.record(name)?;
+        }
         let mut together = Together::new();
         for order in orders {
             let (plan, present) = self.plan_listed(order)?;
@@ -154,7 +162,7 @@ impl Plugins {
             order.consent.check(&plan, &self.packages.settings)?;
             together.insert(plan.plugin, present);
         }
-        self.refuse_clashes(together.clone())?;
+        self.refuse_clashes(together.clone(), remove)?;
         Ok(together)
     }
 

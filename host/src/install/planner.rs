@@ -245,7 +245,9 @@ impl<'a> Planner<'a> {
     ///
     /// [`PlanError`].
     pub fn plan(&self, wishes: &[Wish]) -> Result<PlanView, PlanError> {
-        let offers = self.offers(wishes.iter().map(|wish| wish.name.clone()))?;
+        // What is installed may have to become newer, so that what is new goes with it.
+        let installed = self.plugins.present()?.into_keys();
+        let offers = self.offers(wishes.iter().map(|wish| wish.name.clone()).chain(installed))?;
         for wish in wishes {
             if let Some(offer) = offers.get(&wish.name).filter(|offer| offer.imported) {
                 let (plugin, catalogue) = (wish.name.clone(), offer.catalog.clone());

@@ -50,13 +50,14 @@ impl Plugins {
     ) -> Result<(), InstallError> {
         let mut all = together.clone();
         all.insert(manifest.name.to_string(), Present::of(manifest));
-        self.refuse_clashes(all)
+        self.refuse_clashes(all, &[])
     }
 
-    /// Refuses versions that cannot be beside each other, or beside the rest of what is installed.
-    pub(super) fn refuse_clashes(&self, coming: Together) -> Result<(), InstallError> {
+    /// Refuses versions that cannot be beside each other, or beside the rest of what is installed, without those that go.
+    pub(super) fn refuse_clashes(&self, coming: Together, going: &[String]) -> Result<(), InstallError> {
         let before = self.present()?;
         let mut after = before.clone();
+        after.retain(|name, _| !going.contains(name));
         after.extend(coming);
         refuse(clash(&before, &after))
     }

@@ -38,14 +38,11 @@ impl Apply {
             [] => Vec::new(),
             _ => install_listed::consented(target, config, &plan.install, &self.options)?,
         };
-        // First, since what comes may not be able to be beside it.
-        for name in &plan.remove {
-            target.uninstall(name, false)?;
-            if !global.json {
-                println!("{name} is uninstalled. What it has stored stays.");
-            }
+        install_listed::install_all(global, target, &exact, &plan.remove)?;
+        for name in plan.remove.iter().filter(|_| !global.json) {
+            println!("{name} is uninstalled. What it has stored stays.");
         }
-        if exact.is_empty() { Ok(()) } else { install_listed::install_all(global, target, &exact) }
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn carry_out(
     options: &PackageOptions,
 ) -> anyhow::Result<()> {
     let exact = consented(target, config, plan, options)?;
-    install_all(global, target, &exact)
+    install_all(global, target, &exact, &[])
 }
 
 /// The packages of a plan, with the operator's consent to each.
@@ -94,9 +94,17 @@ pub(super) fn plans(
     Ok((exact, plans))
 }
 
-/// Installs what was consented to.
-pub(super) fn install_all(global: &Global, target: &Target, exact: &[ExactVersion]) -> anyhow::Result<()> {
-    let plugins = target.carry_out(exact)?;
+/// Installs what was consented to, once `remove` is uninstalled.
+pub(super) fn install_all(
+    global: &Global,
+    target: &Target,
+    exact: &[ExactVersion],
+    remove: &[String],
+) -> anyhow::Result<()> {
+    let plugins = target.carry_out(exact, remove)?;
+    if plugins.is_empty() && !global.json {
+        return Ok(());
+    }
     global.answer(&plugins, |plugins| {
         let done = |plugin: &PluginView| {
             format!("{} {} is installed; it is {}.\n", plugin.name, plugin.version, plugin.state)

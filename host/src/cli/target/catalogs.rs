@@ -155,16 +155,20 @@ impl Target {
     /// What installing exactly these would change, whose packages may have been downloaded before.
     pub(in crate::cli) fn plans(&self, exact: &[ExactVersion]) -> anyhow::Result<Vec<Plan>> {
         self.planning(
-            |client| client.installations(&["installations", "plan"], exact),
+            |client| client.installations(&["installations", "plan"], exact, &[]),
             |planner| Ok(planner.plans(exact, &Quiet)?),
         )
     }
 
-    /// Does a plan, whose packages may have been downloaded before.
-    pub(in crate::cli) fn carry_out(&self, exact: &[ExactVersion]) -> anyhow::Result<Vec<PluginView>> {
+    /// Does a plan, whose packages may have been downloaded before, after `remove` was uninstalled.
+    pub(in crate::cli) fn carry_out(
+        &self,
+        exact: &[ExactVersion],
+        remove: &[String],
+    ) -> anyhow::Result<Vec<PluginView>> {
         self.planning(
-            |client| client.installations(&["installations"], exact),
-            |planner| Ok(planner.carry_out(exact, &Quiet)?),
+            |client| client.installations(&["installations"], exact, remove),
+            |planner| Ok(planner.carry_out(exact, remove, &Quiet)?),
         )
     }
 
@@ -210,9 +214,11 @@ impl Client {
         &self,
         path: &[&str],
         exact: &[ExactVersion],
+        remove: &[String],
     ) -> anyhow::Result<Vec<T>> {
-        let patience = UPGRADED.saturating_mul(u32::try_from(exact.len()).unwrap_or(u32::MAX).max(1));
-        let body = json!({"plugins": exact});
+        let count = exact.len() + remove.len();
+        let patience = UPGRADED.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX).max(1));
+        let body = json!({"plugins": exact, "remove": remove});
         list(self.call_within(patience, Method::Post, path, &[], Some(body))?, "plugins")
     }
 }
