@@ -402,11 +402,11 @@ fn a_plugin_that_lacks_another_or_its_configuration_is_named() {
         manifest["configSchema"]["properties"]["region"] = json!({"type": "string"});
     });
     install(&installation, &vendor, needy);
-    let reasons = ["configuration fails SSP-CFG-004", "dependencies fails SSP-DEP-007"];
+    let reasons = ["configuration fails SSP-CFG-004", "dependencies fails SSP-DEP-009"];
     refused(&installation, PLUGIN, &reasons, &["region", OTHER, "found none"]);
     installation.configure(PLUGIN, &json!({"region": "north"})).expect(0);
     install(&installation, &vendor, Packing::of(builds(), OTHER).version("0.2.0"));
-    let reasons = ["dependencies fails SSP-DEP-007"];
+    let reasons = ["dependencies fails SSP-DEP-009"];
     refused(&installation, PLUGIN, &reasons, &["^0.1", "found version 0.2.0"]);
     installation.cli(&["plugin", "uninstall", OTHER]).expect(0);
     let installation = installation.plugin(OTHER, &json!({}));

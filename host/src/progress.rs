@@ -1,7 +1,9 @@
 //! How far something is that takes a while: told to whoever wants to show it.
 
+use std::fmt;
+
 /// Takes how far something is. One thing at a time.
-pub trait Progress: Send + Sync {
+pub trait Progress: fmt::Debug + Send + Sync {
     /// Something begins: what, and how many bytes it has.
     fn begin(&self, what: &str, bytes: u64);
 

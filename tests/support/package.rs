@@ -105,7 +105,7 @@ impl Packing {
 
     /// With another library, of which the package says what it would say of the one before.
     #[must_use]
-    pub fn library(mut self, change: impl FnOnce(&mut [u8])) -> Self {
+    pub fn library(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
         change(&mut self.library);
         self
     }

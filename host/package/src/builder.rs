@@ -38,23 +38,16 @@ pub struct Library<'a> {
 }
 
 impl Builder {
-    /// Begins a package with the author's `manifest.json`. Name, version, permissions, dependencies and what people read
-    /// come from there.
+    /// Begins a package with the author's `manifest.json`. Name, version, permissions, dependencies, conflicts and what people
+    /// read come from there.
     ///
     /// # Errors
     ///
-    /// [`PackageError::Manifest`]; [`PackageError::Input`] for a dependency that is no plugin's name.
+    /// [`PackageError::Manifest`]; [`PackageError::Input`] for a dependency or a conflict that is no plugin's name.
     pub fn new(manifest: &[u8]) -> Result<Self, PackageError> {
         let fields = Manifest::parse(manifest)?;
-        let mut dependencies = BTreeMap::new();
-        for (name, range) in &fields.dependencies {
-            let name: PluginName = name.parse().map_err(|why| PackageError::Input {
-                what: "manifest.json".to_owned(),
-                expected: "the names of plugins in `dependencies`".to_owned(),
-                found: format!("{why}"),
-            })?;
-            dependencies.insert(name, range.clone());
-        }
+        let dependencies = named("dependencies", &fields.dependencies)?;
+        let conflicts = named("conflicts", &fields.conflicts)?;
         let mut permissions = Vec::new();
         for permission in &fields.permissions {
             if !permissions.contains(permission) {
@@ -76,7 +69,7 @@ impl Builder {
             host: host.and_then(|range| VersionReq::parse(range).ok()),
             permissions,
             dependencies,
-            conflicts: BTreeMap::new(),
+            conflicts,
             manifest: blob,
             targets: Vec::new(),
             files: Vec::new(),
@@ -158,12 +151,6 @@ impl Builder {
     pub fn sbom(&mut self, bytes: &[u8]) -> Result<&mut Self, PackageError> {
         self.document.sbom = Some(keep(&mut self.payload, crate::SBOM_PATH, bytes)?);
         Ok(self)
-    }
-
-    /// Says which versions of another plugin it cannot be beside.
-    pub fn conflict(&mut self, name: PluginName, versions: VersionReq) -> &mut Self {
-        self.document.conflicts.insert(name, versions);
-        self
     }
 
     /// Says which key the vendor signs with.
@@ -277,6 +264,23 @@ impl Built {
         out.write_all(&[0; tar::END as usize]).map_err(failed())?;
         out.flush().map_err(failed())
     }
+}
+
+/// Other plugins, as the manifest names them under `key`.
+fn named(
+    key: &str,
+    plugins: &BTreeMap<String, VersionReq>,
+) -> Result<BTreeMap<PluginName, VersionReq>, PackageError> {
+    let mut named = BTreeMap::new();
+    for (name, range) in plugins {
+        let name: PluginName = name.parse().map_err(|why| PackageError::Input {
+            what: "manifest.json".to_owned(),
+            expected: format!("the names of plugins in `{key}`"),
+            found: format!("{why}"),
+        })?;
+        named.insert(name, range.clone());
+    }
+    Ok(named)
 }
 
 /// Packs bytes and keeps them under their hash.

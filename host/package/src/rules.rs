@@ -204,11 +204,15 @@ pub(crate) fn agrees(document: &Document, manifest: &Manifest) -> Result<(), Pac
     if asked != shown {
         return differs("the permissions", list(&shown), list(&asked));
     }
-    let range = |(name, range): (&str, &semver::VersionReq)| format!("{name} {range}");
-    let needed: BTreeSet<_> = manifest.dependencies.iter().map(|(name, req)| range((name, req))).collect();
-    let shown: BTreeSet<_> = document.dependencies.iter().map(|(name, req)| range((name, req))).collect();
-    if needed != shown {
-        return differs("the dependencies", list(&shown), list(&needed));
+    for (field, said, shown) in [
+        ("the dependencies", &manifest.dependencies, &document.dependencies),
+        ("the conflicts", &manifest.conflicts, &document.conflicts),
+    ] {
+        let said: BTreeSet<_> = said.iter().map(|(name, range)| format!("{name} {range}")).collect();
+        let shown: BTreeSet<_> = shown.iter().map(|(name, range)| format!("{name} {range}")).collect();
+        if said != shown {
+            return differs(field, list(&shown), list(&said));
+        }
     }
     Ok(())
 }

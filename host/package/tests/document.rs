@@ -16,7 +16,6 @@ fn schema() -> Validator {
 /// A document with everything in it.
 fn whole() -> Value {
     let mut builder = sample();
-    builder.conflict("example-sundial".parse().unwrap(), "<3".parse().unwrap());
     builder.signing_key("E7620F1842B4E81F".parse().unwrap());
     builder.next_key("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".parse().unwrap());
     builder.sbom(b"{}").unwrap();
@@ -27,6 +26,7 @@ fn whole() -> Value {
     document["author"] = "Example Ltd.".into();
     document["homepage"] = "https://example.com".into();
     document["host"] = ">=0.1".into();
+    document["conflicts"] = json!({"example-sundial": "<3"});
     document
 }
 

@@ -16,6 +16,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::progress::Bars;
 use crate::{
     config::Config,
     database::Databases,
@@ -87,7 +88,7 @@ impl Target {
                 let store = Store::open(&data, Arc::clone(&database));
                 let store =
                     store.map_err(InstallError::from).map_err(|why| anyhow!("{why} ({})", why.code()))?;
-                let packages = Packages::new(&data, &database, config);
+                let packages = Packages::new(&data, &database, config).telling(Bars::default());
                 let kept = Kept { databases, storage };
                 let plugins = Plugins::stopped(Arc::new(store), loader, kept, packages);
                 coded(plugins.recover(&logger))?;

@@ -1,12 +1,14 @@
 //! Plugins that catalogues have: `/api/v1/plugins/catalog…`, and what would be done to install them.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Edge, Problem,
-    auth::May,
+    auth::{self, May},
     body,
     catalogs::blocking,
     query::{Query, understood},
@@ -14,10 +16,10 @@ use super::{
 use crate::{
     catalog::{CatalogEntry, CatalogPage, Search, Sort},
     install::{
-        CratesView, ExactVersion, Lock, LockPlan, OutdatedView, PlanError, PlanView, Planner, PluginView,
-        wish,
+        CratesView, ExactVersion, Lock, LockPlan, OutdatedView, Plan, PlanError, PlanView, Planner,
+        PluginView, wish,
     },
-    platform::access::rights::{CatalogUse, PluginsManage, PluginsRead},
+    platform::access::rights::{CatalogUse, HostTrust, PluginsManage, PluginsRead, Right},
     progress::Quiet,
 };
 
@@ -190,9 +192,71 @@ pub(super) async fn plan(
 /// Which version is installed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+struct PlanListed {
+    /// A range of versions, such as `^1.2`.
+    version: Option<String>,
+}
+
+/// Which version is installed, and what is consented to.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 struct InstallListed {
     /// A range of versions, such as `^1.2`.
     version: Option<String>,
+    /// For each plugin the digest of its plan, as `POST /api/v1/plugins/catalog/{name}/plan` has it, by the plugin's name. One
+    /// that is missing here counts as `preapproved`: what `packages.preapproved` approves.
+    consents: BTreeMap<String, String>,
+}
+
+/// What would be changed.
+#[derive(Debug, Serialize, ToSchema)]
+struct PlanList {
+    /// In the order in which it is done; what is needed is among it. The `digest` of each is what one consents to.
+    plugins: Vec<Plan>,
+}
+
+/// What has to be installed for a plugin of the catalogues.
+fn listed(
+    edge: &Edge,
+    planner: &Planner<'_>,
+    name: &str,
+    version: Option<String>,
+) -> Result<Vec<ExactVersion>, PlanError> {
+    edge.catalogues.show(name)?;
+    let asked = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+    let plan = planner.plan(&[wish(&asked, false)?])?;
+    Ok(plan.steps.iter().map(ExactVersion::from).collect())
+}
+
+/// `POST /api/v1/plugins/catalog/{name}/plan`
+///
+/// Downloads a plugin and what it needs, and says what installing them would change.
+///
+/// Changes nothing. What was downloaded waits for being installed, a week at most.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plugins/catalog/{name}/plan",
+    params(("name" = String, Path, description = "The plugin's name")),
+    request_body = PlanListed,
+    responses(
+        (status = 200, description = "The plans, none if everything is there", body = PlanList),
+        (status = 400, description = "The version is none"),
+        (status = 404, description = "No catalogue has a plugin of this name"),
+        (status = 409, description = "There are no versions that go together"),
+        (status = 422, description = "It has no native code, or a package that this host does not take"),
+        (status = 502, description = "A package cannot be had, or is not what the index says"),
+    ),
+)]
+pub(super) async fn plan_listed(
+    _: May<PluginsManage>,
+    name: web::Path<String>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let PlanListed { version } = body::json(payload, edge.max_body_bytes).await?;
+    let plans =
+        planning(&edge, move |edge, planner| planner.plans(&listed(edge, &planner, &name, version)?, &Quiet));
+    Ok(HttpResponse::Ok().json(PlanList { plugins: plans.await? }))
 }
 
 /// What was installed.
@@ -204,9 +268,10 @@ struct InstalledList {
 
 /// `POST /api/v1/plugins/catalog/{name}/install`
 ///
-/// Downloads a plugin and what it needs, and installs them.
+/// Downloads a plugin and what it needs, and installs them, with consent to the plan of each.
 ///
-/// Waits until each runs or failed: which of the two is in `state`.
+/// Nothing is installed before all are there and consented to. Waits until each runs or failed: which of the two is in
+/// `state`. If one cannot be installed, those before it stay, and the problem document names them and what was not begun.
 #[utoipa::path(
     post,
     path = "/api/v1/plugins/catalog/{name}/install",
@@ -216,8 +281,8 @@ struct InstalledList {
         (status = 201, description = "They are installed", body = InstalledList),
         (status = 400, description = "The version is none"),
         (status = 404, description = "No catalogue has a plugin of this name"),
-        (status = 409, description = "There are no versions that go together, or one is being changed"),
-        (status = 422, description = "It has no native code, or this host cannot load it"),
+        (status = 409, description = "There are no versions that go together, one is being changed, or what would change is not what was consented to"),
+        (status = 422, description = "It has no native code, or this host does not take or load it"),
         (status = 502, description = "A package cannot be had, or is not what the index says"),
     ),
 )]
@@ -227,13 +292,13 @@ pub(super) async fn install(
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let InstallListed { version } = body::json(payload, edge.max_body_bytes).await?;
+    let InstallListed { version, mut consents } = body::json(payload, edge.max_body_bytes).await?;
     let plugins = planning(&edge, move |edge, planner| {
-        edge.catalogues.show(&name).map_err(PlanError::from)?;
-        let asked = version.map_or_else(|| name.to_string(), |version| format!("{name}@{version}"));
-        let plan = planner.plan(&[wish(&asked, false)?])?;
-        let exact: Vec<ExactVersion> = plan.steps.iter().map(ExactVersion::from).collect();
-        planner.carry_out(&exact, &Quiet)
+        let mut exact = listed(edge, &planner, &name, version)?;
+        for one in &mut exact {
+            one.consent = consents.remove(&one.name);
+        }
+        planner.carry_out(&exact, &[], &Quiet)
     });
     Ok(HttpResponse::Created().json(InstalledList { plugins: plugins.await? }))
 }
@@ -244,31 +309,73 @@ pub(super) async fn install(
 struct InstallExactly {
     /// Versions, down to the bytes of their packages: as an answer of `POST /api/v1/install-plans` has them.
     plugins: Vec<ExactVersion>,
+    /// Plugins that are uninstalled before the first is installed, once all are there and consented to. What they have stored
+    /// stays.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+/// `POST /api/v1/installations/plan`
+///
+/// Downloads exactly these versions, and says what installing each would change.
+///
+/// Changes nothing. What was downloaded waits for being installed, a week at most. `consent` and `remove` are not looked at.
+#[utoipa::path(
+    post,
+    path = "/api/v1/installations/plan",
+    request_body = InstallExactly,
+    responses(
+        (status = 200, description = "The plans, in the order of what was asked", body = PlanList),
+        (status = 409, description = "No catalogue has one of them with this hash, or it is no upgrade of what is installed"),
+        (status = 422, description = "This host does not take or load one of them"),
+        (status = 502, description = "A package cannot be had, or is not what the index says"),
+    ),
+)]
+pub(super) async fn plan_exactly(
+    caller: May<PluginsManage>,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, Problem> {
+    let InstallExactly { plugins, .. } = body::json(payload, edge.max_body_bytes).await?;
+    may_be_unsigned(&caller, &plugins)?;
+    let plans = planning(&edge, move |_, planner| planner.plans(&plugins, &Quiet)).await?;
+    Ok(HttpResponse::Ok().json(PlanList { plugins: plans }))
+}
+
+/// Whom nobody trusts is only for those who decide about trust.
+fn may_be_unsigned(caller: &May<PluginsManage>, plugins: &[ExactVersion]) -> Result<(), Problem> {
+    if plugins.iter().any(|one| one.unsigned_until.is_some()) {
+        auth::must_be_permitted(&caller.identity.caller, HostTrust::NAME)?;
+    }
+    Ok(())
 }
 
 /// `POST /api/v1/installations`
 ///
-/// Downloads and installs exactly these versions, in this order.
+/// Downloads and installs exactly these versions, in this order, with consent to the plan of each.
 ///
-/// Waits until each runs or failed: which of the two is in `state`.
+/// Nothing is installed before all are there and consented to. Waits until each runs or failed: which of the two is in
+/// `state`. If one cannot be installed, those before it stay, and the problem document names them and what was not begun.
 #[utoipa::path(
     post,
     path = "/api/v1/installations",
     request_body = InstallExactly,
     responses(
         (status = 201, description = "They are installed", body = InstalledList),
-        (status = 409, description = "No catalogue has one of them with this hash, or one is being changed"),
-        (status = 422, description = "This host cannot load one of them"),
+        (status = 404, description = "A plugin that is to be removed is not installed"),
+        (status = 409, description = "No catalogue has one of them with this hash, one is being changed, or what would change is not what was consented to"),
+        (status = 422, description = "This host does not take or load one of them"),
         (status = 502, description = "A package cannot be had, or is not what the index says"),
     ),
 )]
 pub(super) async fn install_exactly(
-    _: May<PluginsManage>,
+    caller: May<PluginsManage>,
     payload: web::Payload,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let InstallExactly { plugins } = body::json(payload, edge.max_body_bytes).await?;
-    let done = planning(&edge, move |_, planner| planner.carry_out(&plugins, &Quiet));
+    let InstallExactly { plugins, remove } = body::json(payload, edge.max_body_bytes).await?;
+    may_be_unsigned(&caller, &plugins)?;
+    let done = planning(&edge, move |_, planner| planner.carry_out(&plugins, &remove, &Quiet));
     Ok(HttpResponse::Created().json(InstalledList { plugins: done.await? }))
 }
 

@@ -249,6 +249,7 @@ impl Problem {
             | InstallError::Older { .. }
             | InstallError::Pinned { .. }
             | InstallError::NoGeneration { .. }
+            | InstallError::Clash(_)
             | InstallError::Store(StoreError::Changed { .. })
             | InstallError::Trust(TrustError::Taken { .. })
             | InstallError::Same { .. }
@@ -285,6 +286,7 @@ impl Problem {
             | InstallError::OtherUnsigned { .. }
             | InstallError::OtherPlugin { .. }
             | InstallError::NoVersion { .. }
+            | InstallError::OtherPackage { .. }
             | InstallError::Store(StoreError::Package(_))
             | InstallError::Config { .. }
             | InstallError::Runtime(RuntimeError::Replace { .. })
@@ -334,6 +336,11 @@ impl From<PlanError> for Problem {
         match error {
             PlanError::Catalog(why) => why.into(),
             PlanError::Install(why) => why.into(),
+            PlanError::BrokenOff(broken) => {
+                let words = broken.words();
+                let problem = Self::from(broken.source);
+                Self { detail: format!("{words}: {}", problem.detail), ..problem }
+            }
             PlanError::Fetch(why) => Self::new(StatusCode::BAD_GATEWAY, why.code(), &why),
             PlanError::Wish { .. } => Self::bad_request(error.code(), &error),
             PlanError::Unusable { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), &error),

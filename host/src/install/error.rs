@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use streamspace_package::PackageError;
 
+use super::resolve::Clash;
 use crate::{
     loader::{Refusal, VerdictsError},
     plugin_config::ConfigError,
@@ -61,7 +62,7 @@ pub enum InstallError {
     /// What is to be done is not what was consented to.
     #[error(
         "`{plugin}` {version} is not installed without consent to what changes: expected the digest of the plan, {expected}, \
-         found {}. Look at the plan with `streamspace plugin plan FILE`, and give its digest with `--consent`",
+         found {}. Look at the plan with `streamspace plugin plan FILE|NAME`, and give its digest with `--consent`",
         if found.is_empty() { "none" } else { found }
     )]
     NotConsented {
@@ -77,7 +78,7 @@ pub enum InstallError {
     /// What changes is not approved by the configuration.
     #[error(
         "`{plugin}` {version} is not installed by `--yes` alone: the configuration does not approve {}. Look at the plan with \
-         `streamspace plugin plan FILE` and give its digest with `--consent`, or add to `packages.preapproved`",
+         `streamspace plugin plan FILE|NAME` and give its digest with `--consent`, or add to `packages.preapproved`",
         items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
     )]
     NotPreapproved {
@@ -112,6 +113,23 @@ pub enum InstallError {
         /// Where it stays.
         pinned: String,
         /// The other version.
+        found: String,
+    },
+    /// It cannot be beside another plugin.
+    #[error(
+        "`{}` {} and `{}` {} cannot be beside each other: `{}` says that it conflicts with `{}` {}. Nothing was changed. Take \
+         another version of one of them, or uninstall the one that you do not need (`streamspace plugin uninstall NAME`)",
+        _0.plugin, _0.version, _0.other, _0.found, _0.plugin, _0.other, _0.range
+    )]
+    Clash(Box<Clash>),
+    /// A package is not the one that the index says.
+    #[error(
+        "a package is not what its catalogue says: expected {expected}, found {found}. Tell whoever hosts the catalogue"
+    )]
+    OtherPackage {
+        /// Name, version and hash.
+        expected: String,
+        /// What it is.
         found: String,
     },
     /// A version is not kept.
@@ -278,6 +296,8 @@ impl InstallError {
             Self::NotPreapproved { .. } => "SSP-PLG-015",
             Self::Older { .. } => "SSP-PLG-016",
             Self::Pinned { .. } => "SSP-PLG-017",
+            Self::Clash(_) => "SSP-DEP-008",
+            Self::OtherPackage { .. } => "SSP-DEP-005",
             Self::NoGeneration { .. } => "SSP-PLG-018",
             Self::NotUploaded { .. } => "SSP-PLG-019",
             Self::NoVersion { .. } => "SSP-PLG-020",

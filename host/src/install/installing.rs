@@ -4,7 +4,10 @@ use std::path::Path;
 
 use streamspace_plugin::Facts;
 
-use super::{AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source, package::Opened};
+use super::{
+    AllowUnsigned, Consent, InstallError, Plan, PluginView, Plugins, Source, package::Opened,
+    present::Together,
+};
 use crate::{
     loader::{Identity, Refusal},
     plugin_config::ConfigSchema,
@@ -26,6 +29,7 @@ impl Plugins {
             .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
         let _turn = self.turns.take()?;
         self.refuse_installed(&name)?;
+        self.refuse_clash(&manifest)?;
         let version = manifest.version.to_string();
         // Before it is copied: it may be anything, and large.
         let source = Store::library_in(folder, &manifest)?;
@@ -45,11 +49,17 @@ impl Plugins {
     /// [`InstallError`] for a package that would not be taken.
     pub fn plan(&self, source: &Source, allow: Option<&AllowUnsigned>) -> Result<Plan, InstallError> {
         let opened = self.open(source, allow)?;
+        let plan = self.plan_opened(&opened)?;
+        self.refuse_clash(&opened.manifest)?;
+        Ok(plan)
+    }
+
+    pub(super) fn plan_opened(&self, opened: &Opened) -> Result<Plan, InstallError> {
         match self.store.get(opened.package.document().name.as_str())? {
-            None => self.plan_of(&opened, None),
+            None => self.plan_of(opened, None),
             Some(before) => {
-                self.refuse_older(&before.record, &opened)?;
-                self.plan_of(&opened, Some(&before))
+                self.refuse_older(&before.record, opened)?;
+                self.plan_of(opened, Some(&before))
             }
         }
     }
@@ -65,10 +75,22 @@ impl Plugins {
         allow: Option<&AllowUnsigned>,
         consent: &Consent,
     ) -> Result<PluginView, InstallError> {
+        self.install_with(source, allow, consent, &Together::new())
+    }
+
+    /// As [`install_package`](Self::install_package), where others change in the same go.
+    pub(super) fn install_with(
+        &self,
+        source: &Source,
+        allow: Option<&AllowUnsigned>,
+        consent: &Consent,
+        together: &Together,
+    ) -> Result<PluginView, InstallError> {
         let _turn = self.turns.take()?;
         let mut opened = self.open(source, allow)?;
         let name = opened.package.document().name.to_string();
         self.refuse_installed(&name)?;
+        self.refuse_clash_with(&opened.manifest, together)?;
         consent.check(&self.plan_of(&opened, None)?, &self.packages.settings)?;
         ConfigSchema::compile(&opened.manifest)
             .map_err(|source| InstallError::Config { plugin: name.clone(), source })?;
@@ -98,10 +120,11 @@ impl Plugins {
     ) -> Result<Imported, InstallError> {
         let Opened { file, package, manifest, target, provenance, allow } = opened;
         let imported =
-            self.store.unpack(package, target, manifest, provenance.clone()).map_err(|why| match why {
-                StoreError::Package(source) => InstallError::Package { file: file.clone(), source },
-                why => why.into(),
-            })?;
+            self.store.unpack(package, target, manifest, provenance.clone(), &*self.packages.progress);
+        let imported = imported.map_err(|why| match why {
+            StoreError::Package(source) => InstallError::Package { file: file.clone(), source },
+            why => why.into(),
+        })?;
         self.admit_new(operation, &imported, file, |facts| {
             let checked = package.document().check_library(target, facts);
             checked.map_err(|why| InstallError::Package { file: file.clone(), source: Box::new(why) })

@@ -10,7 +10,10 @@ use utoipa::ToSchema;
 
 use super::{
     InstallError,
-    planner::{ExactVersion, PlanError, PlanView, Planner},
+    listed::ExactVersion,
+    planner::{PlanError, PlanView, Planner, ranges},
+    present::refuse,
+    resolve::{Present, clash},
 };
 use crate::catalog::CatalogError;
 
@@ -202,7 +205,27 @@ impl Planner<'_> {
         let is_locked = |name: &String| lock.plugins.iter().any(|locked| locked.name == *name);
         let remove = installed.into_keys().filter(|name| !is_locked(name)).collect();
         let ordered = self.ordered(&wanted)?;
-        Ok(LockPlan { install: self.exactly(&ordered)?, remove, keep })
+        let install = self.exactly(&ordered)?;
+        self.refuse_clashes(&keep, &install)?;
+        Ok(LockPlan { install, remove, keep })
+    }
+
+    /// Sees that what a lock names can be beside each other: what it does not name will not be there.
+    fn refuse_clashes(&self, keep: &[String], install: &PlanView) -> Result<(), LockError> {
+        let before = self.plugins().present().map_err(PlanError::from)?;
+        let mut after = before.clone();
+        after.retain(|name, _| keep.contains(name));
+        for step in &install.steps {
+            let offer = self.catalogues().offer(&step.name)?;
+            let mut releases = offer.iter().flat_map(|offer| &offer.listing.versions);
+            if let Some(release) = releases.find(|release| release.version.to_string() == step.to) {
+                let (dependencies, conflicts) = (ranges(&release.dependencies), ranges(&release.conflicts));
+                let version = release.version.clone();
+                let present = Present { version, dependencies, conflicts, pinned: false };
+                after.insert(step.name.clone(), present);
+            }
+        }
+        refuse(clash(&before, &after)).map_err(|why| PlanError::from(why).into())
     }
 
     /// What is needed comes before what needs it.
@@ -215,7 +238,13 @@ impl Planner<'_> {
                 let Some(locked) = wanted.get(&name) else { continue };
                 if is_done {
                     let (version, package) = (locked.version.clone(), locked.package.clone());
-                    ordered.push(ExactVersion { name, version, package, consent: None });
+                    ordered.push(ExactVersion {
+                        name,
+                        version,
+                        package,
+                        consent: None,
+                        unsigned_until: None,
+                    });
                 } else if seen.insert(name.clone()) {
                     open.push((name.clone(), true));
                     let offer = self.catalogues().offer(&name)?;

@@ -11,11 +11,13 @@ mod installing;
 mod jobs;
 mod journal;
 mod letters;
+mod listed;
 mod lock;
 mod package;
 mod plan;
 mod planner;
 pub mod preflight;
+mod present;
 mod removal;
 mod replacing;
 pub mod resolve;
@@ -35,10 +37,11 @@ pub use self::{
     grants::GrantView,
     health::{Health, HealthWord},
     jobs::{JobRunView, JobView},
+    listed::ExactVersion,
     lock::{Lock, LockError, LockPlan, Locked, MAX_LOCK_BYTES},
     package::{AllowUnsigned, Source, sign_locally},
     plan::{Consent, PREAPPROVED, Plan, PlanChange, PlanKind},
-    planner::{ExactVersion, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
+    planner::{BrokenOff, OutdatedView, PlanError, PlanView, Planner, StepView, wish},
     trust::{KeyView, Packages, RevocationView, Revoked, TrustView, UnsignedView},
     view::{ConsumerView, DeadLetterView, GenerationView, PluginView},
 };

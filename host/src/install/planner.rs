@@ -8,19 +8,18 @@ use std::{
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use streamspace_package::{ContentHash, Machine};
+use streamspace_plugin::manifest::PluginName;
 use utoipa::ToSchema;
 
 use super::{
-    Consent, InstallError, PREAPPROVED, PluginView, Plugins, Source,
-    resolve::{self, Candidate, Plan, Present, Unresolved, Wish, World},
+    ExactVersion, InstallError, Plugins,
+    resolve::{self, Candidate, Plan, Unresolved, Wish, World},
 };
 use crate::{
     catalog::{
-        CatalogError, Catalogues, FetchError, Fetcher, Location, Offer, PackageAt, PackageFile, Release,
-        ReleaseTarget,
+        CatalogError, Catalogues, FetchError, Location, Offer, PackageAt, PackageFile, Release, ReleaseTarget,
     },
     clock,
-    progress::Progress,
 };
 
 /// Why there is no plan, or why it was not done.
@@ -72,6 +71,36 @@ pub enum PlanError {
     /// The installed plugins.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// One of several was not installed.
+    #[error("{}: {}", .0.words(), .0.source)]
+    BrokenOff(Box<BrokenOff>),
+}
+
+/// One of several was not installed, and those that come after it neither.
+#[derive(Debug)]
+pub struct BrokenOff {
+    /// What came before it, and stays.
+    pub done: Vec<String>,
+    /// The one.
+    pub failed: String,
+    /// What would have come after it.
+    pub rest: Vec<String>,
+    /// Why.
+    pub source: InstallError,
+}
+
+impl BrokenOff {
+    /// How far it came.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let part = |what: &str, names: &[String]| match names {
+            [] => String::new(),
+            names => format!("{what}: {}. ", names.join(", ")),
+        };
+        let done = part("Installed, and there to stay", &self.done);
+        let rest = part("Not begun", &self.rest);
+        format!("{done}{rest}Not installed: {}", self.failed)
+    }
 }
 
 impl PlanError {
@@ -86,6 +115,7 @@ impl PlanError {
             Self::Catalog(why) => why.code(),
             Self::Fetch(why) => why.code(),
             Self::Install(why) => why.code(),
+            Self::BrokenOff(broken) => broken.source.code(),
         }
     }
 }
@@ -126,33 +156,6 @@ pub struct StepView {
     pub package: String,
 }
 
-/// A version, down to the bytes of its package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExactVersion {
-    /// The plugin's name.
-    pub name: String,
-    /// The version.
-    pub version: String,
-    /// SHA-256 of the package's `package.json`.
-    pub package: String,
-    /// The digest of the plan that is consented to, or `preapproved`, as which it counts if it is missing. What is refused
-    /// names the digest that it takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<String>,
-}
-
-impl From<&StepView> for ExactVersion {
-    fn from(step: &StepView) -> Self {
-        Self {
-            name: step.name.clone(),
-            version: step.to.clone(),
-            package: step.package.clone(),
-            consent: None,
-        }
-    }
-}
-
 /// An installed plugin, beside what catalogues offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutdatedView {
@@ -170,6 +173,16 @@ pub struct OutdatedView {
     pub catalog: Option<String>,
     /// Why the version that is installed should not stay.
     pub warning: Option<String>,
+}
+
+impl OutdatedView {
+    /// Whether there is a newer version, be it one that fits or not.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let version = |text: &String| text.parse::<Version>().ok();
+        let newest = self.newest.as_ref().and_then(version);
+        newest.is_some_and(|newest| version(&self.installed).is_none_or(|installed| newest > installed))
+    }
 }
 
 impl StepView {
@@ -201,8 +214,7 @@ impl StepView {
 pub fn wish(text: &str, newest: bool) -> Result<Wish, PlanError> {
     let (name, range) = text.split_once('@').unwrap_or((text, "*"));
     let wrong = |problem: String| PlanError::Wish { text: text.chars().take(200).collect(), problem };
-    let name: streamspace_plugin::manifest::PluginName =
-        name.parse().map_err(|why| wrong(format!("{why}")))?;
+    let name: PluginName = name.parse().map_err(|why| wrong(format!("{why}")))?;
     let range: VersionReq = range.parse().map_err(|why| wrong(format!("{why}")))?;
     Ok(Wish { name: name.to_string(), range, newest })
 }
@@ -235,7 +247,9 @@ impl<'a> Planner<'a> {
     ///
     /// [`PlanError`].
     pub fn plan(&self, wishes: &[Wish]) -> Result<PlanView, PlanError> {
-        let offers = self.offers(wishes.iter().map(|wish| wish.name.clone()))?;
+        // What is installed may have to become newer, so that what is new goes with it.
+        let installed = self.plugins.present()?.into_keys();
+        let offers = self.offers(wishes.iter().map(|wish| wish.name.clone()).chain(installed))?;
         for wish in wishes {
             if let Some(offer) = offers.get(&wish.name).filter(|offer| offer.imported) {
                 let (plugin, catalogue) = (wish.name.clone(), offer.catalog.clone());
@@ -327,39 +341,6 @@ impl<'a> Planner<'a> {
         Ok(unusable(offer, release, &self.plugins.loader.machine(), &revoked, clock::unix_time_us()))
     }
 
-    /// Installs exactly these, in this order: has each package fetched, and hands it to installation with the consent to it.
-    /// Answers with what was installed.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError`]; what came before the step that failed stays.
-    pub fn carry_out(
-        &self,
-        wanted: &[ExactVersion],
-        progress: &dyn Progress,
-    ) -> Result<Vec<PluginView>, PlanError> {
-        let plan = self.exactly(wanted)?;
-        let (data, fetcher) = (self.catalogues.data(), Fetcher::new(self.catalogues.config())?);
-        // All of them are fetched before the first is installed: what cannot be had leaves everything as it was.
-        let mut files = Vec::new();
-        for step in &plan.steps {
-            files.push(step.at()?.fetch(&fetcher, data, progress)?);
-        }
-        let mut views = Vec::new();
-        for ((step, one), file) in plan.steps.iter().zip(wanted).zip(files) {
-            let consent = Consent::parse(one.consent.as_deref().unwrap_or(PREAPPROVED));
-            let source = Source::File(file.clone());
-            views.push(match step.from {
-                Some(_) => self.plugins.upgrade(&step.name, &source, None, &consent)?,
-                None => self.plugins.install_package(&source, None, &consent)?,
-            });
-            self.catalogues.count_install(&step.name, &step.to, &step.package, &step.catalog)?;
-            // It is in the store now; what cannot be removed goes after a week.
-            let _ = std::fs::remove_file(&file);
-        }
-        Ok(views)
-    }
-
     /// What is offered of some plugins, and of all that these may need.
     pub(super) fn offers(
         &self,
@@ -427,15 +408,16 @@ fn candidate(
     revoked: &BTreeMap<String, String>,
     now_us: u64,
 ) -> Candidate {
-    let ranges = |all: &BTreeMap<streamspace_plugin::manifest::PluginName, VersionReq>| {
-        all.iter().map(|(name, range)| (name.to_string(), range.clone())).collect()
-    };
     Candidate {
         version: release.version.clone(),
         dependencies: ranges(&release.dependencies),
         conflicts: ranges(&release.conflicts),
         unusable: unusable(offer, release, machine, revoked, now_us),
     }
+}
+
+pub(super) fn ranges(all: &BTreeMap<PluginName, VersionReq>) -> BTreeMap<String, VersionReq> {
+    all.iter().map(|(name, range)| (name.to_string(), range.clone())).collect()
 }
 
 /// Why a version cannot be installed here, as what follows "it".
@@ -501,25 +483,6 @@ fn warning(offer: &Offer, installed: &Version, revoked: &BTreeMap<String, String
         return Some(format!("this version is revoked: {reason}"));
     }
     release.yanked.as_ref().map(|reason| format!("this version was withdrawn: {reason}"))
-}
-
-impl Plugins {
-    /// The installed plugins, as resolution sees them.
-    pub(super) fn present(&self) -> Result<BTreeMap<String, Present>, InstallError> {
-        let mut all = BTreeMap::new();
-        for listed in self.store.list()? {
-            // A damaged one is in nobody's way.
-            let Ok(plugin) = listed.plugin else { continue };
-            let present = Present {
-                version: plugin.manifest.version.clone(),
-                dependencies: plugin.manifest.dependencies.clone(),
-                conflicts: BTreeMap::new(),
-                pinned: self.store.pin(&listed.name)?.is_some(),
-            };
-            all.insert(listed.name, present);
-        }
-        Ok(all)
-    }
 }
 
 #[cfg(test)]

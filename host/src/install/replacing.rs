@@ -6,7 +6,8 @@ use semver::Version;
 use streamspace_plugin::manifest::PluginName;
 
 use super::{
-    AllowUnsigned, Consent, InstallError, PluginView, Plugins, Source, package::Opened, schema, spec,
+    AllowUnsigned, Consent, InstallError, PluginView, Plugins, Source, package::Opened, present::Together,
+    schema, spec,
 };
 use crate::{
     loader::Identity,
@@ -35,6 +36,7 @@ impl Plugins {
         self.is_settled(name)?;
         let version = manifest.version.to_string();
         self.refuse_pinned(name, &version)?;
+        self.refuse_clash(&manifest)?;
         // Before it is copied: it may be anything, and large.
         let source = Store::library_in(folder, &manifest)?;
         self.loader.judge(&source, Identity { name, version: &version })?;
@@ -66,6 +68,18 @@ impl Plugins {
         allow: Option<&AllowUnsigned>,
         consent: &Consent,
     ) -> Result<PluginView, InstallError> {
+        self.upgrade_with(wanted, source, allow, consent, &Together::new())
+    }
+
+    /// As [`upgrade`](Self::upgrade), where others change in the same go.
+    pub(super) fn upgrade_with(
+        &self,
+        wanted: &str,
+        source: &Source,
+        allow: Option<&AllowUnsigned>,
+        consent: &Consent,
+        together: &Together,
+    ) -> Result<PluginView, InstallError> {
         let _turn = self.turns.take()?;
         let mut opened = self.open(source, allow)?;
         let name = opened.package.document().name.to_string();
@@ -76,6 +90,7 @@ impl Plugins {
         self.is_settled(&name)?;
         self.refuse_older(&before.record, &opened)?;
         self.refuse_pinned(&name, &opened.package.document().version.to_string())?;
+        self.refuse_clash_with(&opened.manifest, together)?;
         consent.check(&self.plan_of(&opened, Some(&before))?, &self.packages.settings)?;
         let mut operation = Operation::new(&name, OperationKind::Upgrade, OperationStep::Unpack);
         operation.from = Some(before.record.content.clone());
@@ -118,6 +133,7 @@ impl Plugins {
         self.packages.trust.check(generation)?;
         self.store.check(generation)?;
         let next = self.store.as_installed(&record, generation)?;
+        self.refuse_clash(&next.manifest)?;
         if let Ok(before) = self.installed(name) {
             refuse_other_config(&before, &next)?;
         }

@@ -10,6 +10,7 @@ use super::{InstallError, PluginView, Plugins, view};
 use crate::{
     clock,
     config::{self, Config},
+    progress::{Progress, Quiet},
     store::{
         DataDir, Database, Incoming, Record, Revocation, Trust, TrustError, TrustLevel, TrustedKey,
         parse_revocations, until_date,
@@ -24,6 +25,8 @@ pub struct Packages {
     pub(super) settings: config::Packages,
     /// How many earlier versions are kept.
     pub(super) keep: usize,
+    /// Who is told how far the unpacking of a package is.
+    pub(super) progress: Box<dyn Progress>,
 }
 
 impl Packages {
@@ -35,7 +38,14 @@ impl Packages {
             incoming: Incoming::new(data.path()),
             settings: config.packages.clone(),
             keep: config.plugins.keep_generations as usize,
+            progress: Box::new(Quiet),
         }
+    }
+
+    /// Tells somebody how far the unpacking of each package is.
+    #[must_use]
+    pub fn telling(self, progress: impl Progress + 'static) -> Self {
+        Self { progress: Box::new(progress), ..self }
     }
 }
 

@@ -72,6 +72,10 @@ pub struct Fields {
     /// `dependencies`: plugins that must be installed, with the versions that will do. A bare `1.2` means `^1.2`.
     #[serde(default)]
     pub dependencies: BTreeMap<String, VersionReq>,
+    /// `conflicts`: plugins that this one cannot be beside, with the versions that are meant; `*` means all. Neither is installed
+    /// where the other one is.
+    #[serde(default)]
+    pub conflicts: BTreeMap<String, VersionReq>,
     /// `events`: topic to the name of the hook that takes it.
     #[serde(default)]
     pub events: BTreeMap<String, String>,

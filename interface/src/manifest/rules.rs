@@ -46,8 +46,10 @@ pub(super) fn of_document(document: &Map<String, Value>) -> Told<Finding> {
     {
         text(format!("permissions[{i}]"), value, parses::<Permission>);
     }
-    for (name, range) in document.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
-        text(format!("dependencies.{name}"), range, version_range);
+    for key in ["dependencies", "conflicts"] {
+        for (name, range) in document.get(key).and_then(Value::as_object).into_iter().flatten() {
+            text(format!("{key}.{name}"), range, version_range);
+        }
     }
     findings
 }
@@ -155,15 +157,17 @@ pub(super) fn advice(document: &Map<String, Value>, fields: &Fields) -> Told<War
             warnings.add(|| Warning::new(key, format!("{problem}; as written it is not checked")));
         }
     }
-    for name in fields.dependencies.keys().filter(|name| name.parse::<PluginName>().is_err()) {
-        warnings.add(|| {
-            Warning::new(
-                format!("dependencies.{name}"),
-                format!(
-                    "`{name}` is no plugin name; list plugins only: libraries are part of the plugin's binary"
-                ),
-            )
-        });
+    for (key, named) in [("dependencies", &fields.dependencies), ("conflicts", &fields.conflicts)] {
+        for name in named.keys().filter(|name| name.parse::<PluginName>().is_err()) {
+            warnings.add(|| {
+                Warning::new(
+                    format!("{key}.{name}"),
+                    format!(
+                        "`{name}` is no plugin name; list plugins only: libraries are part of the plugin's binary"
+                    ),
+                )
+            });
+        }
     }
     for topic in fields.events.keys().filter(|topic| !is_topic(topic)) {
         warnings.add(|| {

@@ -136,6 +136,8 @@ fn paths_and_names_inside_are_checked() {
             "`ui.widgets[1].id`: ",
         ),
         ("dependencies", json!({"streamspace-y": "newest"}), "`dependencies.streamspace-y` (line "),
+        ("conflicts", json!({"streamspace-y": "newest"}), "`conflicts.streamspace-y` (line "),
+        ("conflicts", json!(["streamspace-y"]), "`conflicts` (line "),
     ] {
         let found = findings(&with(key, value));
         assert!(matches!(&found[..], [one] if one.starts_with(start)), "{start}: {found:?}");
@@ -151,6 +153,7 @@ fn oddities_are_warned_about() {
         ("requirements", json!({"streamspaceVersion": "latest"}), "requirements.streamspaceVersion"),
         ("requirements", json!({"docker": ">=20"}), "requirements.docker"),
         ("dependencies", json!({"@mui/material": "^5.0.0"}), "dependencies.@mui/material"),
+        ("conflicts", json!({"@mui/material": "^5.0.0"}), "conflicts.@mui/material"),
         ("events", json!({"session created": "OnX"}), "events.session created"),
         ("apiEndpoints", json!([{"method": "FETCH", "path": "/x"}]), "apiEndpoints[0].method"),
         ("bugs", json!({"web": "x"}), "bugs.web"),

@@ -34,14 +34,13 @@ impl Apply {
         if self.dry_run || is_done(&plan) {
             return global.answer(&plan, words);
         }
-        if !plan.install.steps.is_empty() {
-            install_listed::carry_out(global, target, config, &plan.install, &self.options)?;
-        }
-        for name in &plan.remove {
-            target.uninstall(name, false)?;
-            if !global.json {
-                println!("{name} is uninstalled. What it has stored stays.");
-            }
+        let exact = match plan.install.steps.as_slice() {
+            [] => Vec::new(),
+            _ => install_listed::consented(target, config, &plan.install, &self.options)?,
+        };
+        install_listed::install_all(global, target, &exact, &plan.remove)?;
+        for name in plan.remove.iter().filter(|_| !global.json) {
+            println!("{name} is uninstalled. What it has stored stays.");
         }
         Ok(())
     }

@@ -23,9 +23,9 @@ pub(in crate::cli) struct PackageOptions {
     /// Ask nothing: consent to what `packages.preapproved` in the configuration approves, and to nothing else
     #[arg(long, conflicts_with = "consent")]
     yes: bool,
-    /// Consent to the plan with this digest, as `plugin plan` shows it
+    /// Consent to the plan with this digest, as `plugin plan` shows it. Where several plugins are installed, once for each
     #[arg(long, value_name = "DIGEST")]
-    consent: Option<String>,
+    consent: Vec<String>,
     /// Take a package of this plugin that nobody has signed who is trusted here. For development
     #[arg(long, value_name = "NAME", requires = "until")]
     allow_unsigned: Option<String>,
@@ -40,32 +40,55 @@ impl PackageOptions {
         target.package(file, self.allow_unsigned.clone().zip(self.until.clone()))
     }
 
+    /// The last day on which this plugin may be unsigned, if it may.
+    pub(in crate::cli) fn unsigned_until(&self, plugin: &str) -> Option<String> {
+        self.until.clone().filter(|_| self.allow_unsigned.as_deref() == Some(plugin))
+    }
+
     /// The operator's consent to a plan: a flag, or an answer at the terminal.
     pub(in crate::cli) fn consent_to(&self, plan: &Plan) -> anyhow::Result<String> {
-        if let Some(consent) = &self.consent {
-            return Ok(consent.clone());
-        }
-        eprintln!("{}", shown(plan));
-        if self.yes {
-            return Ok(PREAPPROVED.to_owned());
-        }
-        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            bail!(
-                "nothing was changed: this is no terminal to ask at. Consent to this plan with `--consent {}`, or with \
-                 `--yes` to what `packages.preapproved` approves",
-                plan.digest
-            );
-        }
-        let mut terminal = io::stderr().lock();
-        write!(terminal, "Go ahead? [y/N] ")?;
-        terminal.flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().take(LONGEST).read_line(&mut answer)?;
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => Ok(plan.digest.clone()),
-            _ => bail!("nothing was changed"),
-        }
+        self.consent_to_each(std::slice::from_ref(plan)).map(|mut consents| consents.remove(0))
     }
+
+    /// The operator's consent to each of these plans. One that is refused is a refusal of all.
+    pub(in crate::cli) fn consent_to_each(&self, plans: &[Plan]) -> anyhow::Result<Vec<String>> {
+        if let Some(other) = self.consent.first() {
+            // What is not consented to is refused by the host, which says what was expected.
+            let given = |plan: &Plan| self.consent.iter().find(|digest| **digest == plan.digest);
+            return Ok(plans.iter().map(|plan| given(plan).unwrap_or(other).clone()).collect());
+        }
+        let is_asked = !self.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let mut consents = Vec::new();
+        for plan in plans {
+            eprintln!("{}", shown(plan));
+            if is_asked && !go_ahead()? {
+                bail!("nothing was changed");
+            }
+            consents.push(if self.yes { PREAPPROVED.to_owned() } else { plan.digest.clone() });
+        }
+        if self.yes || is_asked {
+            return Ok(consents);
+        }
+        let (which, flags): (_, Vec<_>) = (
+            if plans.len() == 1 { "this plan" } else { "these plans" },
+            plans.iter().map(|plan| format!("--consent {}", plan.digest)).collect(),
+        );
+        bail!(
+            "nothing was changed: this is no terminal to ask at. Consent to {which} with `{}`, or with `--yes` to what \
+             `packages.preapproved` approves",
+            flags.join(" ")
+        );
+    }
+}
+
+/// Asks at the terminal.
+fn go_ahead() -> anyhow::Result<bool> {
+    let mut terminal = io::stderr().lock();
+    write!(terminal, "Go ahead? [y/N] ")?;
+    terminal.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().take(LONGEST).read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Sees that a path is a package's file.

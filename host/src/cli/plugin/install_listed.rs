@@ -1,6 +1,6 @@
 //! `streamspace plugin install NAME[@RANGE]`: from a catalogue, with what it needs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 
@@ -12,8 +12,11 @@ use super::{
 use crate::{
     catalog::Fetcher,
     config::Config,
-    install::{ExactVersion, PlanView, PluginView, StepView},
+    install::{ExactVersion, Plan, PlanView, PluginView, StepView},
 };
+
+/// What is said if nothing is to be done.
+pub(super) const ALL_THERE: &str = "It is installed already, and so is what it needs.";
 
 /// A name to look for in the catalogues: whatever is neither there nor a path.
 pub(super) fn name(what: &Path) -> Option<String> {
@@ -41,14 +44,12 @@ pub(super) fn install(
         return global.answer(&plan, words);
     }
     if plan.steps.is_empty() {
-        return global.answer(&plan, |_| "It is installed already, and so is what it needs.".to_owned());
+        return global.answer(&plan, |_| ALL_THERE.to_owned());
     }
     carry_out(global, target, config, &plan, options)
 }
 
-/// Does a plan. The packages are downloaded first, by this process, which shows how far that is, and what each would change is
-/// consented to before the first is installed. A host on this machine finds what was downloaded by its hash; one that is
-/// elsewhere is sent it to say what it would change, and downloads it again.
+/// Does a plan. What each package would change is consented to before the first is installed.
 pub(super) fn carry_out(
     global: &Global,
     target: &Target,
@@ -56,12 +57,54 @@ pub(super) fn carry_out(
     plan: &PlanView,
     options: &PackageOptions,
 ) -> anyhow::Result<()> {
-    let mut exact: Vec<ExactVersion> = plan.steps.iter().map(ExactVersion::from).collect();
-    for (one, file) in exact.iter_mut().zip(download(config, plan)?) {
-        let package = options.package(target, &file)?;
-        one.consent = Some(options.consent_to(&target.plan(&package)?)?);
+    let exact = consented(target, config, plan, options)?;
+    install_all(global, target, &exact, &[])
+}
+
+/// The packages of a plan, with the operator's consent to each.
+pub(super) fn consented(
+    target: &Target,
+    config: &Config,
+    plan: &PlanView,
+    options: &PackageOptions,
+) -> anyhow::Result<Vec<ExactVersion>> {
+    let (mut exact, plans) = plans(target, config, plan, options)?;
+    for (one, consent) in exact.iter_mut().zip(options.consent_to_each(&plans)?) {
+        one.consent = Some(consent);
     }
-    let plugins = target.carry_out(&exact)?;
+    Ok(exact)
+}
+
+/// What each package of a plan would change. They are downloaded by this process, which shows how far that is; the host finds
+/// them by their hashes. One that is elsewhere downloads them itself.
+pub(super) fn plans(
+    target: &Target,
+    config: &Config,
+    plan: &PlanView,
+    options: &PackageOptions,
+) -> anyhow::Result<(Vec<ExactVersion>, Vec<Plan>)> {
+    let mut exact: Vec<ExactVersion> = plan.steps.iter().map(ExactVersion::from).collect();
+    for one in &mut exact {
+        one.unsigned_until = options.unsigned_until(&one.name);
+    }
+    if !target.is_elsewhere() {
+        download(config, plan)?;
+    }
+    let plans = target.plans(&exact)?;
+    Ok((exact, plans))
+}
+
+/// Installs what was consented to, once `remove` is uninstalled.
+pub(super) fn install_all(
+    global: &Global,
+    target: &Target,
+    exact: &[ExactVersion],
+    remove: &[String],
+) -> anyhow::Result<()> {
+    let plugins = target.carry_out(exact, remove)?;
+    if plugins.is_empty() && !global.json {
+        return Ok(());
+    }
     global.answer(&plugins, |plugins| {
         let done = |plugin: &PluginView| {
             format!("{} {} is installed; it is {}.\n", plugin.name, plugin.version, plugin.state)
@@ -76,16 +119,16 @@ pub(super) fn carry_out(
     Ok(())
 }
 
-fn download(config: &Config, plan: &PlanView) -> anyhow::Result<Vec<PathBuf>> {
+fn download(config: &Config, plan: &PlanView) -> anyhow::Result<()> {
     let coded = |why: &dyn std::fmt::Display, code: &str| anyhow!("{why} ({code})");
     let fetcher = Fetcher::new(&config.catalog).map_err(|why| coded(&why, why.code()))?;
-    let (bars, mut files) = (Bars::default(), Vec::new());
+    let bars = Bars::default();
     for step in &plan.steps {
         let at = step.at().map_err(|why| coded(&why, why.code()))?;
         at.location.check(config.catalog.plain_http).map_err(|why| coded(&why, why.code()))?;
-        files.push(at.fetch(&fetcher, &config.data_dir, &bars).map_err(|why| coded(&why, why.code()))?);
+        at.fetch(&fetcher, &config.data_dir, &bars).map_err(|why| coded(&why, why.code()))?;
     }
-    Ok(files)
+    Ok(())
 }
 
 /// A plan, a line for each step.

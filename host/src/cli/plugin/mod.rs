@@ -101,7 +101,7 @@ impl Verb {
         let config = global.load(Overrides::default())?;
         let target = || Target::find(&config);
         match self {
-            Self::Plan(verb) => verb.run(global, &target()?),
+            Self::Plan(verb) => verb.run(global, &target()?, &config),
             Self::Upgrade(verb) => verb.run(global, &target()?, &config),
             Self::Rollback(verb) => verb.run(global, &target()?),
             Self::Generations(verb) => verb.run(global, &target()?),

@@ -15,7 +15,7 @@ pub(in crate::cli) struct Outdated {
 impl Outdated {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
         let mut views = target.outdated()?;
-        views.retain(|view| self.all || is_of_interest(view));
+        views.retain(|view| self.all || view.warning.is_some() || view.is_outdated());
         global.answer(&views, |views| match views.as_slice() {
             [] => "Nothing newer is known. `streamspace catalog sync` asks the catalogues.".to_owned(),
             views => views.iter().map(line).collect(),
@@ -23,19 +23,12 @@ impl Outdated {
     }
 }
 
-fn is_of_interest(view: &OutdatedView) -> bool {
-    let is_newer = |newest: &String| match (newest.parse::<semver::Version>(), view.installed.parse()) {
-        (Ok(newest), Ok(installed)) => newest > installed,
-        _ => true,
-    };
-    view.warning.is_some() || view.newest.as_ref().is_some_and(is_newer)
-}
-
 fn line(view: &OutdatedView) -> String {
     let fitting = match (&view.fitting, &view.newest) {
         _ if view.pinned => "pinned".to_owned(),
         (Some(fitting), _) => format!("{fitting} fits"),
-        (None, Some(_)) => "nothing newer fits".to_owned(),
+        (None, Some(_)) if view.is_outdated() => "nothing newer fits".to_owned(),
+        (None, Some(_)) => "it is up to date".to_owned(),
         (None, None) => "in no catalogue".to_owned(),
     };
     let newest = view.newest.as_ref().map_or(String::new(), |newest| format!(", {newest} is the newest"));

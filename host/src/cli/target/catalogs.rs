@@ -7,14 +7,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use streamspace_package::PublicKey;
 
-use super::{Client, Method, Target};
+use super::{Client, Method, Target, UPGRADED};
 use crate::{
     catalog::{
         CatalogEntry, CatalogError, CatalogPage, CatalogView, Catalogues, NewCatalog, Search, SyncView,
     },
     install::{
-        CratesView, ExactVersion, Lock, LockError, LockPlan, OutdatedView, PlanError, PlanView, Planner,
-        PluginView, wish,
+        CratesView, ExactVersion, Lock, LockError, LockPlan, OutdatedView, Plan, PlanError, PlanView,
+        Planner, PluginView, wish,
     },
     progress::Quiet,
 };
@@ -152,20 +152,29 @@ impl Target {
         )
     }
 
-    /// Does a plan, whose packages may have been downloaded before.
-    pub(in crate::cli) fn carry_out(&self, exact: &[ExactVersion]) -> anyhow::Result<Vec<PluginView>> {
-        match self {
-            Self::Running(client) => list(
-                client.call(Method::Post, &["installations"], Some(json!({"plugins": exact})))?,
-                "plugins",
-            ),
-            Self::Stopped { plugins, database, config, .. } => {
-                let catalogues = Catalogues::new(database.clone(), &config.data_dir, &config.catalog);
-                let planner = Planner::new(plugins, &catalogues);
-                let done = planner.carry_out(exact, &Quiet);
-                done.map_err(|why| anyhow!("{why} ({})", why.code()))
-            }
-        }
+    /// What installing exactly these would change, whose packages may have been downloaded before.
+    pub(in crate::cli) fn plans(&self, exact: &[ExactVersion]) -> anyhow::Result<Vec<Plan>> {
+        self.planning(
+            |client| client.installations(&["installations", "plan"], exact, &[]),
+            |planner| Ok(planner.plans(exact, &Quiet)?),
+        )
+    }
+
+    /// Does a plan, whose packages may have been downloaded before, after `remove` was uninstalled.
+    pub(in crate::cli) fn carry_out(
+        &self,
+        exact: &[ExactVersion],
+        remove: &[String],
+    ) -> anyhow::Result<Vec<PluginView>> {
+        self.planning(
+            |client| client.installations(&["installations"], exact, remove),
+            |planner| Ok(planner.carry_out(exact, remove, &Quiet)?),
+        )
+    }
+
+    /// Whether what this process downloads is not where the host looks for it.
+    pub(in crate::cli) fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Running(client) if client.is_elsewhere)
     }
 
     /// The installed plugins as a lock.
@@ -196,6 +205,21 @@ impl Target {
             Self::Running(client) => client.call(Method::Get, &["plugins", name, "crates"], None),
             Self::Stopped { plugins, .. } => super::coded(plugins.crates(name)),
         }
+    }
+}
+
+impl Client {
+    /// Waits for as long as the upgrades of all of them may take, one after the other.
+    fn installations<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        exact: &[ExactVersion],
+        remove: &[String],
+    ) -> anyhow::Result<Vec<T>> {
+        let count = exact.len() + remove.len();
+        let patience = UPGRADED.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX).max(1));
+        let body = json!({"plugins": exact, "remove": remove});
+        list(self.call_within(patience, Method::Post, path, &[], Some(body))?, "plugins")
     }
 }
 

@@ -140,7 +140,7 @@ impl Judges {
                 "it needs the plugin `{name}`: expected {range} to be installed, found {found}. Install that \
                  (`streamspace plugin install {name}`), or do without both"
             );
-            findings.push(Finding::new(About::Dependencies, Outcome::Fails, "SSP-DEP-007", said));
+            findings.push(Finding::new(About::Dependencies, Outcome::Fails, "SSP-DEP-009", said));
         }
         findings
     }

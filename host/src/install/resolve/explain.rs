@@ -57,7 +57,10 @@ impl Words<'_> {
                 _,
             )) => one == other,
             DerivationTree::External(External::NoVersions(node, set)) => is_gap(&self.versions(node), set),
-            _ => false,
+            DerivationTree::Derived(derived) => {
+                self.goes_without_saying(&derived.cause1) && self.goes_without_saying(&derived.cause2)
+            }
+            DerivationTree::External(_) => false,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Pure: it is given what is installed and what is offered, and answers what to do, in which order. If nothing goes
 //! together, the explanation is what the operator reads.
 
+mod conflicts;
 mod explain;
 mod ranges;
 
@@ -16,7 +17,11 @@ use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics, Pub
 use semver::{Version, VersionReq};
 use serde::Serialize;
 
-use self::ranges::{Choice, Choices};
+pub use self::conflicts::{Clash, clash};
+use self::{
+    conflicts::{is_in, is_there},
+    ranges::{Choice, Choices},
+};
 
 /// How long may be thought. What real catalogues hold takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -112,6 +117,19 @@ pub enum Unresolved {
         /// What was asked for.
         asked: String,
     },
+    /// What is asked for is older than what is there.
+    #[error(
+        "{asked} was asked for, and `{plugin}` is installed in version {installed}: what is installed is never replaced by an \
+         older version. Go back with `streamspace plugin rollback {plugin}`, as far as versions are kept"
+    )]
+    Older {
+        /// The plugin.
+        plugin: String,
+        /// The version that is installed.
+        installed: Version,
+        /// What was asked for.
+        asked: String,
+    },
     /// It took too long.
     #[error(
         "no set of versions was found within {} s for {asked}. Ask for an exact version of what you need: `NAME@=1.2.3`",
@@ -131,6 +149,7 @@ impl Unresolved {
             Self::Impossible { .. } => "SSP-DEP-001",
             Self::Pinned { .. } => "SSP-DEP-002",
             Self::TooLong { .. } => "SSP-DEP-003",
+            Self::Older { .. } => "SSP-DEP-007",
         }
     }
 }
@@ -151,6 +170,12 @@ pub fn resolve(world: &World, wishes: &[Wish]) -> Result<Plan, Unresolved> {
         }
     }
     let problem = Problem::new(world, wishes);
+    for wish in wishes {
+        if let Some(installed) = problem.beyond(wish) {
+            let (plugin, installed) = (wish.name.clone(), installed.clone());
+            return Err(Unresolved::Older { plugin, installed, asked: wish.to_string() });
+        }
+    }
     let chosen = match pubgrub::resolve(&problem, Node::Goal, Choice::Absent) {
         Ok(chosen) => chosen,
         Err(PubGrubError::NoSolution(tree)) => {
@@ -266,6 +291,21 @@ impl<'a> Problem<'a> {
         all
     }
 
+    /// The version that is installed, if what is asked for is there and is all older.
+    fn beyond(&self, wish: &Wish) -> Option<&'a Version> {
+        let installed = &self.world.installed.get(&wish.name)?.version;
+        let all = self.possible(&wish.name);
+        let mut asked = all.iter().filter(|possible| is_in(&wish.range, possible.version)).peekable();
+        (asked.peek().is_some() && asked.all(|possible| possible.version < installed)).then_some(installed)
+    }
+
+    /// What a version cannot be beside. What an installed one is beside already is left out, as what it lacks is.
+    fn conflicts(&self, possible: &Possible<'a>) -> impl Iterator<Item = (&'a String, &'a VersionReq)> {
+        let is_old = possible.installed;
+        let installed = &self.world.installed;
+        possible.conflicts.iter().filter(move |(name, range)| !(is_old && is_there(installed, name, range)))
+    }
+
     /// What a version needs. What an installed one lacks already is not asked for: it would stand in the way of
     /// everything else.
     fn needs(&self, possible: &Possible<'a>) -> impl Iterator<Item = (&'a String, &'a VersionReq)> {
@@ -291,7 +331,12 @@ impl<'a> Problem<'a> {
         for wish in self.wishes {
             let pinned = self.world.installed.get(&wish.name).is_some_and(|present| present.pinned);
             if !pinned {
-                goals.insert(wish.name.as_str(), ranges::meeting(&wish.range));
+                let wanted = ranges::meeting(&wish.range);
+                let wanted = match self.world.installed.get(&wish.name) {
+                    Some(present) => wanted.intersection(&ranges::from(&present.version)),
+                    None => wanted,
+                };
+                goals.insert(wish.name.as_str(), wanted);
             }
         }
         goals
@@ -305,10 +350,22 @@ impl<'a> Problem<'a> {
                 possible.map(|possible| self.needs(&possible).map(|(name, _)| name.as_str()).collect());
             needs.insert(name, needed.unwrap_or_default());
         }
+        let mut first = needs.clone();
+        for (name, version) in chosen {
+            let changed = self.possible(name).into_iter().find(|possible| possible.version == version);
+            let Some(changed) = changed.filter(|possible| !possible.installed) else { continue };
+            // Of two that go together only as they will be, the one that is there becomes newer first.
+            let others = self.world.installed.iter().filter(|(other, present)| {
+                let mut said = changed.conflicts.iter();
+                said.any(|(it, range)| it == *other && is_in(range, &present.version))
+                    || present.conflicts.iter().any(|(it, range)| it == name && is_in(range, version))
+            });
+            first.entry(name).or_default().extend(others.map(|(other, _)| other.as_str()));
+        }
         let mut ordered = Vec::new();
         let mut seen = BTreeSet::new();
         for name in chosen.keys() {
-            before(name, &needs, &mut seen, &mut ordered);
+            before(name, &first, &mut seen, &mut ordered);
         }
         let steps = ordered.into_iter().filter_map(|name| {
             let to = chosen.get(name)?;
@@ -407,7 +464,7 @@ impl DependencyProvider for Problem<'_> {
             .needs(&possible)
             .map(|(name, range)| (Node::Plugin(name.clone()), ranges::meeting(range)))
             .collect();
-        for (other, range) in possible.conflicts {
+        for (other, range) in self.conflicts(&possible) {
             all.insert(Node::Presence(other.clone()), ranges::meeting(range).complement());
         }
         if self.contested.contains(name.as_str()) {

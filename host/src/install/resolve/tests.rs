@@ -47,6 +47,11 @@ impl World {
         self
     }
 
+    fn excluding(mut self, name: &str, conflicts: &[(&str, &str)]) -> Self {
+        self.installed.get_mut(name).expect("an installed plugin").conflicts = needs(conflicts);
+        self
+    }
+
     fn pinned(mut self, name: &str) -> Self {
         self.installed.get_mut(name).expect("an installed plugin").pinned = true;
         self
@@ -162,6 +167,91 @@ fn conflicts_are_avoided_by_another_version_where_there_is_one() {
     // With what is not there, nothing conflicts.
     let world = World::default().offering("a", "2.0.0", &[]).conflicting("a", &[("old", "*")]);
     assert_eq!(steps(&world, &[wish("a", "*")]), ["a 2.0.0"]);
+}
+
+#[test]
+fn what_an_installed_plugin_excludes_is_not_put_beside_it() {
+    let world = World::default().having("old", "1.0.0", &[]).excluding("old", &[("a", "<2")]).offering(
+        "a",
+        "1.0.0",
+        &[],
+    );
+    explained(
+        &world,
+        &[wish("a", "*")],
+        "`a` cannot be installed beside what is there:\n\
+         Because `old` 1.0.0 conflicts with `a` <2.0.0 and there is no `old` >1.0.0, only 1.0.0, `a` cannot be beside `old`.\n\
+         And because `a` is asked for and `old` 1.0.0 is installed and must stay or become newer, this cannot be done.",
+    );
+    // What goes with it is taken, of the one or of the other.
+    let newer = world.clone().offering("a", "2.0.0", &[]);
+    assert_eq!(steps(&newer, &[wish("a", "*")]), ["a 2.0.0"]);
+    let newer = world.offering("old", "1.1.0", &[]);
+    assert_eq!(steps(&newer, &[wish("a", "*")]), ["old 1.0.0→1.1.0", "a 1.0.0"]);
+}
+
+#[test]
+fn what_is_beside_each_other_already_stands_in_nobodys_way() {
+    let world = World::default()
+        .having("a", "1.0.0", &[])
+        .excluding("a", &[("b", "*")])
+        .having("b", "1.0.0", &[])
+        .offering("b", "1.1.0", &[])
+        .offering("c", "1.0.0", &[]);
+    assert_eq!(steps(&world, &[wish("c", "*")]), ["c 1.0.0"]);
+    assert_eq!(steps(&world, &[newest("b")]), ["b 1.0.0→1.1.0"]);
+}
+
+#[test]
+fn what_is_in_the_way_becomes_newer_first() {
+    let world = World::default()
+        .having("z", "1.0.0", &[])
+        .offering("z", "2.0.0", &[])
+        .offering("a", "1.0.0", &[])
+        .conflicting("a", &[("z", "<2")]);
+    assert_eq!(steps(&world, &[wish("a", "*")]), ["z 1.0.0→2.0.0", "a 1.0.0"]);
+}
+
+#[test]
+fn a_clash_is_found_in_both_directions_and_only_if_it_is_new() {
+    let before =
+        World::default().having("a", "1.0.0", &[]).having("b", "1.0.0", &[]).excluding("b", &[("c", "<2")]);
+    let of =
+        |world: World| clash(&before.installed, &world.installed).map(|clash| (clash.plugin, clash.other));
+    let with = |version: &str| before.clone().having("c", version, &[]);
+    let found = |one: &str, other: &str| Some((one.to_owned(), other.to_owned()));
+    assert_eq!(of(with("1.0.0")), found("b", "c"));
+    assert_eq!(of(with("1.5.0-rc.1")), found("b", "c"), "a pre-release is there as well");
+    assert_eq!(of(with("2.0.0")), None);
+    assert_eq!(of(with("2.0.0").excluding("c", &[("a", "*")])), found("c", "a"));
+    assert_eq!(
+        of(with("2.0.0").excluding("c", &[("c", "*"), ("d", "*")])),
+        None,
+        "itself, and what is not there"
+    );
+    // It has come about before.
+    let there = with("1.0.0");
+    let newer = there.clone().having("c", "1.1.0", &[]);
+    assert_eq!(clash(&there.installed, &newer.installed), None);
+    let again = there.clone().having("b", "1.1.0", &[]).excluding("b", &[("c", "<2")]);
+    assert!(clash(&there.installed, &again.installed).is_some(), "it is said anew");
+}
+
+#[test]
+fn what_is_installed_is_not_replaced_by_an_older_version() {
+    let world = World::default()
+        .having("a", "2.0.0", &[])
+        .offering("a", "1.0.0", &[])
+        .offering("a", "1.1.0", &[])
+        .offering("a", "2.1.0", &[]);
+    explained(
+        &world,
+        &[wish("a", "1")],
+        "`a` ^1 was asked for, and `a` is installed in version 2.0.0: what is installed is never replaced by an older version. \
+         Go back with `streamspace plugin rollback a`, as far as versions are kept",
+    );
+    assert_eq!(steps(&world, &[wish("a", ">=1")]), Vec::<String>::new());
+    assert_eq!(steps(&world, &[Wish { newest: true, ..wish("a", ">=1") }]), ["a 2.0.0→2.1.0"]);
 }
 
 #[test]
