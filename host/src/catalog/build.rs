@@ -80,6 +80,13 @@ pub fn build(order: &BuildOrder, keys: &[SecretKey]) -> Result<BuildReport, Cata
     let wrong = |problem: String| CatalogError::Build { path: folder.clone(), problem };
     let before = before(folder)?;
     let name = match (&order.name, &before) {
+        (Some(name), Some(before)) if *name != before.name.to_string() => {
+            return Err(wrong(format!(
+                "it is the catalogue {}, and hosts refuse an index of another name: leave `--name {name}` out, or use an \
+                 empty folder for another catalogue",
+                before.name
+            )));
+        }
         (Some(name), _) => name.parse::<CatalogueName>().map_err(|why| wrong(format!("`--name`: {why}")))?,
         (None, Some(before)) => before.name.clone(),
         (None, None) => {
@@ -205,7 +212,7 @@ fn describe(folder: &Path, file: &Path, now: Moment) -> Result<Described, Catalo
     let manifest = opened.manifest().map_err(failed_on)?;
     let document = opened.document().clone();
     let changelog = changelog(&mut opened, &document.version.to_string());
-    let icon = icon(folder, &mut opened, document.name.as_str())?;
+    let icon = icon(folder, &mut opened, document.name.as_str(), manifest.icon.as_deref())?;
     let release = Release {
         version: document.version.clone(),
         package: Some(PackageFile { path, sha256, size, package }),
@@ -286,20 +293,20 @@ fn section(text: &str, version: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// Writes a package's icon into the catalogue's folder.
+/// Writes a package's icon, the file that its manifest names, into the catalogue's folder.
 fn icon(
     folder: &Path,
     package: &mut Verified<File>,
     name: &str,
+    named: Option<&str>,
 ) -> Result<Option<PackagePath>, CatalogError> {
-    for ending in ["svg", "png"] {
-        let Ok(bytes) = package.read(&format!("icon.{ending}"), MAX_SMALL) else { continue };
-        let icons = folder.join("icons");
-        fs::create_dir_all(&icons).map_err(failed("make", &icons))?;
-        write(&icons, &format!("{name}.{ending}"), &bytes)?;
-        return Ok(format!("icons/{name}.{ending}").parse().ok());
-    }
-    Ok(None)
+    let ending = named.and_then(|file| file.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
+    let (Some(file), Some(ending @ ("svg" | "png"))) = (named, ending.as_deref()) else { return Ok(None) };
+    let Ok(bytes) = package.read(file, MAX_SMALL) else { return Ok(None) };
+    let icons = folder.join("icons");
+    fs::create_dir_all(&icons).map_err(failed("make", &icons))?;
+    write(&icons, &format!("{name}.{ending}"), &bytes)?;
+    Ok(format!("icons/{name}.{ending}").parse().ok())
 }
 
 /// What is known of versions since an earlier index: when they came out, and that they were withdrawn.
@@ -391,6 +398,28 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CatalogE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_catalogue_keeps_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = SecretKey::generate(None).expect("a key");
+        let build_as = |name: Option<&str>| {
+            let order = BuildOrder {
+                folder: folder.path().to_owned(),
+                name: name.map(str::to_owned),
+                days: 1,
+                ..BuildOrder::default()
+            };
+            let key = SecretKey::from_file_text(&key.secret_file, None).expect("a key");
+            build(&order, &[key])
+        };
+        assert!(build_as(None).is_err(), "it has none yet");
+        build_as(Some("first")).expect("its first index");
+        assert_eq!(build_as(Some("first")).expect("the same name").version, 2);
+        let why = build_as(Some("second")).expect_err("another name").to_string();
+        assert!(why.contains("it is the catalogue first"), "{why}");
+        assert_eq!(build_as(None).expect("without a name").version, 3, "the index stayed as it was");
+    }
 
     #[test]
     fn a_version_has_its_section_of_the_changelog() {
