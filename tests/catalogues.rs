@@ -362,6 +362,27 @@ fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
     let refused = hosted.try_build(&[]).expect(1).stderr;
     assert!(refused.contains("bb-mail 1.0.0, and so is") && refused.contains("SSP-CAT-016"), "{refused}");
     assert_eq!(hosted.taken(), before);
+    fs::remove_file(hosted.folder.join("copy.sspkg")).unwrap();
+
+    // Nor is a damaged one listed, nor one that becomes another.
+    let whole = fs::read(&one).unwrap();
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 3000;
+    damaged[last] ^= 1;
+    fs::write(&one, damaged).unwrap();
+    let refused = hosted.try_build(&[]).expect(1).stderr;
+    assert!(refused.contains("SSP-PKG-0") && refused.contains(text(&one)), "{refused}");
+    fs::write(&one, whole).unwrap();
+    hosted.build(&[]);
+    let published = hosted.taken();
+    let other = hosted.put(&Package { bytes: 6000, ..Package::new("bb-mail", "1.0.0") });
+    assert_eq!(other, one);
+    let refused = hosted.try_build(&[]).expect(1).stderr;
+    assert!(refused.contains("another bb-mail 1.0.0") && refused.contains("SSP-CAT-016"), "{refused}");
+    // A name is for good, too.
+    let refused = hosted.try_build(&["--name", "another"]).expect(1).stderr;
+    assert!(refused.contains("it is the catalogue example"), "{refused}");
+    assert_eq!(hosted.taken(), published);
 
     host.cli(&["catalog", "remove", "example"]).expect(0);
     let refused = host.cli(&["catalog", "remove", "example"]).expect(1).stderr;

@@ -117,7 +117,7 @@ pub fn build(order: &BuildOrder, keys: &[SecretKey]) -> Result<BuildReport, Cata
     }
     let mut plugins: Vec<Listing> = listings.into_values().map(|(_, listing)| listing).collect();
     if let Some(before) = &before {
-        keep(before, &mut plugins);
+        keep(before, &mut plugins).map_err(wrong)?;
     }
     for (what, reason) in &order.yank {
         yank(&mut plugins, what, reason).map_err(wrong)?;
@@ -209,6 +209,8 @@ fn describe(folder: &Path, file: &Path, now: Moment) -> Result<Described, Catalo
     }
     let package = opened.hash();
     let mut opened = opened.accept_unsigned(&Keyring::new()).map_err(failed_on)?;
+    // A damaged file would be refused by every host that downloads it.
+    opened.check(|_| {}).map_err(failed_on)?;
     let manifest = opened.manifest().map_err(failed_on)?;
     let document = opened.document().clone();
     let changelog = changelog(&mut opened, &document.version.to_string());
@@ -309,19 +311,33 @@ fn icon(
     Ok(format!("icons/{name}.{ending}").parse().ok())
 }
 
-/// What is known of versions since an earlier index: when they came out, and that they were withdrawn.
-fn keep(before: &Index, plugins: &mut [Listing]) {
+/// What is known of versions since an earlier index: when they came out, that they were withdrawn, and what is in them. A
+/// version is what hosts have installed and locked by its hash: it does not become another one.
+fn keep(before: &Index, plugins: &mut [Listing]) -> Result<(), String> {
     for listing in plugins {
         let known = before.plugins.iter().find(|known| known.name == listing.name);
         for release in &mut listing.versions {
             let earlier = known
                 .and_then(|known| known.versions.iter().find(|earlier| earlier.version == release.version));
-            if let Some(earlier) = earlier {
-                release.released_at = earlier.released_at;
-                release.yanked.clone_from(&earlier.yanked);
+            let Some(earlier) = earlier else { continue };
+            if let (Some(was), Some(is)) = (&earlier.package, &release.package)
+                && was.package != is.package
+            {
+                return Err(format!(
+                    "{} is another {} {} than the one that was published: expected the package {}, found {}. Put that one \
+                     back, and raise the version for what is new",
+                    is.path.as_str(),
+                    listing.name,
+                    release.version,
+                    was.package,
+                    is.package
+                ));
             }
+            release.released_at = earlier.released_at;
+            release.yanked.clone_from(&earlier.yanked);
         }
     }
+    Ok(())
 }
 
 fn yank(plugins: &mut [Listing], what: &str, reason: &str) -> Result<(), String> {

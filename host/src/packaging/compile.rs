@@ -45,6 +45,10 @@ impl Compile<'_> {
     /// Builds the library for `triple`, or for this machine, and answers where it is. What cargo says goes to the standard
     /// error.
     ///
+    /// There is no deadline: how long a build takes only its author knows, who sees how far cargo is. Ctrl-C goes to cargo as
+    /// well, which is in the same group of processes. If this process ends otherwise, cargo does with the next crate that it
+    /// reports, since nobody reads on.
+    ///
     /// # Errors
     ///
     /// [`PackagingError::Cargo`] when cargo fails, [`PackagingError::NoLibrary`] when what it built is no library.
