@@ -40,6 +40,7 @@ struct Package<'a> {
     bytes: usize,
 }
 
+const ICON: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
 /// The target of this machine.
 const HERE: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
@@ -59,7 +60,7 @@ impl<'a> Package<'a> {
         let manifest = json!({
             "name": name, "version": version, "displayName": format!("The {name}"), "type": "webhook",
             "description": "Sends notifications.", "category": "Chat", "tags": ["messaging", name],
-            "permissions": ["network"], "dependencies": dependencies,
+            "permissions": ["network"], "dependencies": dependencies, "icon": "logo.svg",
         });
         let facts = json!({
             "name": name, "version": version, "sdk": "0.1.0", "abi": 1, "rustc": "rustc 1.95.0", "panic": "unwind",
@@ -81,6 +82,7 @@ impl<'a> Package<'a> {
         let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min: None };
         builder.library(&library).unwrap();
         let changelog = format!("# Changelog\n\n## {version}\n\n- New in {version}.\n");
+        builder.file("logo.svg", ICON).unwrap();
         builder.file("CHANGELOG.md", changelog.as_bytes()).unwrap();
         let mut package = builder.build().unwrap();
         package.sign(&SecretKey::from_file_text(&key.secret_file, None).unwrap()).unwrap();
@@ -197,6 +199,8 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     let entry = api.get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
     assert_eq!(entry["plugin"]["version"], "1.1.0");
     assert_eq!(entry["plugin"]["display_name"], "The aa-chat");
+    assert_eq!(entry["plugin"]["icon"], "icons/aa-chat.svg");
+    assert_eq!(fs::read(hosted.folder.join("icons/aa-chat.svg")).unwrap(), ICON);
     assert_eq!(entry["versions"][0]["changelog"], "- New in 1.1.0.");
     assert_eq!(entry["versions"][1]["version"], "1.0.0");
     assert_eq!(entry["versions"][0]["permissions"], json!(["network"]));

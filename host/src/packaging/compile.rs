@@ -69,7 +69,8 @@ impl Compile<'_> {
             command.args(["--target", triple]);
         }
         command.arg("--manifest-path").arg(&manifest);
-        let shown = format!("`cargo build --profile {}` in {}", self.profile, self.folder.display());
+        let build = if self.auditable { "cargo auditable build" } else { "cargo build" };
+        let shown = format!("`{build} --profile {}` in {}", self.profile, self.folder.display());
         let failed = |reason: String| PackagingError::Cargo { command: shown.clone(), reason };
         let mut child = command
             .stdin(Stdio::null())

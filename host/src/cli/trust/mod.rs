@@ -120,7 +120,10 @@ fn line(key: &KeyView) -> String {
 }
 
 fn said(revoked: &Revoked) -> String {
-    let mut text = format!("Newly revoked: {}.", revoked.revoked);
+    let mut text = match revoked.revoked {
+        0 => "It was revoked already.".to_owned(),
+        count => format!("Newly revoked, for good: {count}."),
+    };
     if !revoked.plugins.is_empty() {
         let plugins = revoked.plugins.join(", ");
         text.push_str(&format!(
