@@ -41,6 +41,7 @@ struct Package<'a> {
     glibc_min: Option<Glibc>,
 }
 
+const ICON: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
 /// The target of this machine.
 const HERE: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
@@ -60,7 +61,7 @@ impl<'a> Package<'a> {
         let manifest = json!({
             "name": name, "version": version, "displayName": format!("The {name}"), "type": "webhook",
             "description": "Sends notifications.", "category": "Chat", "tags": ["messaging", name],
-            "permissions": ["network"], "dependencies": dependencies,
+            "permissions": ["network"], "dependencies": dependencies, "icon": "logo.svg",
         });
         let facts = json!({
             "name": name, "version": version, "sdk": "0.1.0", "abi": 1, "rustc": "rustc 1.95.0", "panic": "unwind",
@@ -83,6 +84,7 @@ impl<'a> Package<'a> {
         let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min };
         builder.library(&library).unwrap();
         let changelog = format!("# Changelog\n\n## {version}\n\n- New in {version}.\n");
+        builder.file("logo.svg", ICON).unwrap();
         builder.file("CHANGELOG.md", changelog.as_bytes()).unwrap();
         let mut package = builder.build().unwrap();
         package.sign(&SecretKey::from_file_text(&key.secret_file, None).unwrap()).unwrap();
@@ -199,6 +201,8 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     let entry = api.get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
     assert_eq!(entry["plugin"]["version"], "1.1.0");
     assert_eq!(entry["plugin"]["display_name"], "The aa-chat");
+    assert_eq!(entry["plugin"]["icon"], "icons/aa-chat.svg");
+    assert_eq!(fs::read(hosted.folder.join("icons/aa-chat.svg")).unwrap(), ICON);
     assert_eq!(entry["versions"][0]["changelog"], "- New in 1.1.0.");
     assert_eq!(entry["versions"][1]["version"], "1.0.0");
     assert_eq!(entry["versions"][0]["permissions"], json!(["network"]));
@@ -382,6 +386,27 @@ fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
     let refused = hosted.try_build(&[]).expect(1).stderr;
     assert!(refused.contains("bb-mail 1.0.0, and so is") && refused.contains("SSP-CAT-016"), "{refused}");
     assert_eq!(hosted.taken(), before);
+    fs::remove_file(hosted.folder.join("copy.sspkg")).unwrap();
+
+    // Nor is a damaged one listed, nor one that becomes another.
+    let whole = fs::read(&one).unwrap();
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 3000;
+    damaged[last] ^= 1;
+    fs::write(&one, damaged).unwrap();
+    let refused = hosted.try_build(&[]).expect(1).stderr;
+    assert!(refused.contains("SSP-PKG-0") && refused.contains(text(&one)), "{refused}");
+    fs::write(&one, whole).unwrap();
+    hosted.build(&[]);
+    let published = hosted.taken();
+    let other = hosted.put(&Package { bytes: 6000, ..Package::new("bb-mail", "1.0.0") });
+    assert_eq!(other, one);
+    let refused = hosted.try_build(&[]).expect(1).stderr;
+    assert!(refused.contains("another bb-mail 1.0.0") && refused.contains("SSP-CAT-016"), "{refused}");
+    // A name is for good, too.
+    let refused = hosted.try_build(&["--name", "another"]).expect(1).stderr;
+    assert!(refused.contains("it is the catalogue example"), "{refused}");
+    assert_eq!(hosted.taken(), published);
 
     host.cli(&["catalog", "remove", "example"]).expect(0);
     let refused = host.cli(&["catalog", "remove", "example"]).expect(1).stderr;

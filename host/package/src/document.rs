@@ -42,7 +42,7 @@ pub struct Document {
     /// An SPDX expression, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// An http or https address, at most 500 bytes.
+    /// An http or https address, at most 500 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub homepage: Option<String>,
     /// Versions of the host that it was made for. Advice: what decides is each target's `abi`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{ContentHash, PackageError, error::shown};
 
 /// The id of a key, as minisign prints it: 16 hexadecimal digits in upper case. It is read without the zeros that it begins with,
-/// too, which minisign leaves out.
+/// too, which minisign leaves out, as long as 8 digits are left.
 ///
 /// It is no secret and no proof: whoever makes a key can give it the id of another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,9 +16,7 @@ pub struct KeyId(u64);
 
 /// A text is no id of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected the id of a minisign key, at most 16 hexadecimal digits such as E7620F1842B4E81F, found {found:?}"
-)]
+#[error("expected the id of a minisign key, 16 hexadecimal digits such as E7620F1842B4E81F, found {found:?}")]
 pub struct NoKeyId {
     /// Its beginning.
     pub found: String,
@@ -39,7 +37,8 @@ impl FromStr for KeyId {
     type Err = NoKeyId;
 
     fn from_str(text: &str) -> Result<Self, NoKeyId> {
-        let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // One in 2^32 ids begins with more zeros: what is shorter was rather cut off, and revoking is for good.
+        let digits = (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = if digits { u64::from_str_radix(text, 16).ok() } else { None };
         number.map(Self).ok_or_else(|| NoKeyId { found: text.chars().take(80).collect() })
     }
@@ -128,11 +127,24 @@ fn no_key(text: &str, expected: &'static str) -> PackageError {
     PackageError::PublicKey { what: shown(text.as_bytes()), expected }
 }
 
+/// Whether it begins as the secret keys of minisign do.
+fn is_secret(text: &str) -> bool {
+    ["RWRTY0Iy", "RWQAAEIy"].iter().any(|beginning| text.starts_with(beginning))
+}
+
 impl FromStr for PublicKey {
     type Err = PackageError;
 
     fn from_str(text: &str) -> Result<Self, PackageError> {
         let expected = "56 characters of base64";
+        // What is longer may be a secret key, which nobody wants in a log.
+        if text.len() > 56 {
+            let what = match is_secret(text) {
+                true => "a secret key".to_owned(),
+                false => format!("a text of {} bytes", text.len()),
+            };
+            return Err(PackageError::PublicKey { what, expected });
+        }
         let bytes = STANDARD.decode(text).map_err(|_| no_key(text, expected))?;
         let bytes: [u8; Self::BYTES] = bytes.try_into().map_err(|_| no_key(text, expected))?;
         if !bytes.starts_with(b"Ed") {
@@ -240,11 +252,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_of_a_secret_key_is_shown_where_a_public_one_is_expected() {
+        let key = crate::SecretKey::generate(None).expect("a key");
+        let line = key.secret_file.lines().nth(1).expect("a key").to_owned();
+        for text in [&key.secret_file, &line, &line.replace("RWQAAEIy", "RWQAAEIz")] {
+            let why = PublicKey::from_file_text(text).expect_err("a secret key").to_string();
+            assert!(!why.contains(&line[76..90]) && !why.contains(&line[8..20]), "{why}");
+        }
+        let why = PublicKey::from_file_text(&line).expect_err("a secret key").to_string();
+        assert!(why.contains("a secret key is no minisign public key"), "{why}");
+    }
+
+    #[test]
     fn an_id_is_read_as_minisign_prints_it() {
         let key: KeyId = "3c26FBCFCDA37E1".parse().expect("an id");
         assert_eq!(key.to_string(), "03C26FBCFCDA37E1");
         assert_eq!(KeyId::from_bytes(key.to_bytes()), key);
-        for text in ["", "+1", "0x1", "E7620F1842B4E81FF", "xyz"] {
+        for text in ["", "+1", "0x1", "E7620F1842B4E81FF", "xyz", "E7620F1"] {
             assert!(text.parse::<KeyId>().is_err(), "{text}");
         }
         // A document has it in one form.

@@ -51,6 +51,9 @@ impl SecretKey {
         let no_key = |reason| PackageError::SecretKey { reason };
         let line = text.lines().nth(1).ok_or_else(|| no_key("it has no second line"))?;
         let bytes = STANDARD.decode(line.trim()).map_err(|_| no_key("its second line is not base64"))?;
+        if bytes.len() == 42 && bytes.starts_with(b"Ed") {
+            return Err(no_key("it is a public one; the secret one is in a file without `.pub` at the end"));
+        }
         // `Ed`, how the password makes a key of encryption, `B2`, salt and limits of that, the id, the key, a check.
         if bytes.len() != 158 || !bytes.starts_with(b"Ed") || bytes.get(4..6) != Some(b"B2") {
             return Err(no_key("its second line is something else"));

@@ -80,6 +80,13 @@ pub fn build(order: &BuildOrder, keys: &[SecretKey]) -> Result<BuildReport, Cata
     let wrong = |problem: String| CatalogError::Build { path: folder.clone(), problem };
     let before = before(folder)?;
     let name = match (&order.name, &before) {
+        (Some(name), Some(before)) if *name != before.name.to_string() => {
+            return Err(wrong(format!(
+                "it is the catalogue {}, and hosts refuse an index of another name: leave `--name {name}` out, or use an \
+                 empty folder for another catalogue",
+                before.name
+            )));
+        }
         (Some(name), _) => name.parse::<CatalogueName>().map_err(|why| wrong(format!("`--name`: {why}")))?,
         (None, Some(before)) => before.name.clone(),
         (None, None) => {
@@ -110,7 +117,7 @@ pub fn build(order: &BuildOrder, keys: &[SecretKey]) -> Result<BuildReport, Cata
     }
     let mut plugins: Vec<Listing> = listings.into_values().map(|(_, listing)| listing).collect();
     if let Some(before) = &before {
-        keep(before, &mut plugins);
+        keep(before, &mut plugins).map_err(wrong)?;
     }
     for (what, reason) in &order.yank {
         yank(&mut plugins, what, reason).map_err(wrong)?;
@@ -202,10 +209,12 @@ fn describe(folder: &Path, file: &Path, now: Moment) -> Result<Described, Catalo
     }
     let package = opened.hash();
     let mut opened = opened.accept_unsigned(&Keyring::new()).map_err(failed_on)?;
+    // A damaged file would be refused by every host that downloads it.
+    opened.check(|_| {}).map_err(failed_on)?;
     let manifest = opened.manifest().map_err(failed_on)?;
     let document = opened.document().clone();
     let changelog = changelog(&mut opened, &document.version.to_string());
-    let icon = icon(folder, &mut opened, document.name.as_str())?;
+    let icon = icon(folder, &mut opened, document.name.as_str(), manifest.icon.as_deref())?;
     let release = Release {
         version: document.version.clone(),
         package: Some(PackageFile { path, sha256, size, package }),
@@ -286,35 +295,49 @@ fn section(text: &str, version: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// Writes a package's icon into the catalogue's folder.
+/// Writes a package's icon, the file that its manifest names, into the catalogue's folder.
 fn icon(
     folder: &Path,
     package: &mut Verified<File>,
     name: &str,
+    named: Option<&str>,
 ) -> Result<Option<PackagePath>, CatalogError> {
-    for ending in ["svg", "png"] {
-        let Ok(bytes) = package.read(&format!("icon.{ending}"), MAX_SMALL) else { continue };
-        let icons = folder.join("icons");
-        fs::create_dir_all(&icons).map_err(failed("make", &icons))?;
-        write(&icons, &format!("{name}.{ending}"), &bytes)?;
-        return Ok(format!("icons/{name}.{ending}").parse().ok());
-    }
-    Ok(None)
+    let ending = named.and_then(|file| file.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
+    let (Some(file), Some(ending @ ("svg" | "png"))) = (named, ending.as_deref()) else { return Ok(None) };
+    let Ok(bytes) = package.read(file, MAX_SMALL) else { return Ok(None) };
+    let icons = folder.join("icons");
+    fs::create_dir_all(&icons).map_err(failed("make", &icons))?;
+    write(&icons, &format!("{name}.{ending}"), &bytes)?;
+    Ok(format!("icons/{name}.{ending}").parse().ok())
 }
 
-/// What is known of versions since an earlier index: when they came out, and that they were withdrawn.
-fn keep(before: &Index, plugins: &mut [Listing]) {
+/// What is known of versions since an earlier index: when they came out, that they were withdrawn, and what is in them. A
+/// version is what hosts have installed and locked by its hash: it does not become another one.
+fn keep(before: &Index, plugins: &mut [Listing]) -> Result<(), String> {
     for listing in plugins {
         let known = before.plugins.iter().find(|known| known.name == listing.name);
         for release in &mut listing.versions {
             let earlier = known
                 .and_then(|known| known.versions.iter().find(|earlier| earlier.version == release.version));
-            if let Some(earlier) = earlier {
-                release.released_at = earlier.released_at;
-                release.yanked.clone_from(&earlier.yanked);
+            let Some(earlier) = earlier else { continue };
+            if let (Some(was), Some(is)) = (&earlier.package, &release.package)
+                && was.package != is.package
+            {
+                return Err(format!(
+                    "{} is another {} {} than the one that was published: expected the package {}, found {}. Put that one \
+                     back, and raise the version for what is new",
+                    is.path.as_str(),
+                    listing.name,
+                    release.version,
+                    was.package,
+                    is.package
+                ));
             }
+            release.released_at = earlier.released_at;
+            release.yanked.clone_from(&earlier.yanked);
         }
     }
+    Ok(())
 }
 
 fn yank(plugins: &mut [Listing], what: &str, reason: &str) -> Result<(), String> {
@@ -391,6 +414,28 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CatalogE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_catalogue_keeps_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = SecretKey::generate(None).expect("a key");
+        let build_as = |name: Option<&str>| {
+            let order = BuildOrder {
+                folder: folder.path().to_owned(),
+                name: name.map(str::to_owned),
+                days: 1,
+                ..BuildOrder::default()
+            };
+            let key = SecretKey::from_file_text(&key.secret_file, None).expect("a key");
+            build(&order, &[key])
+        };
+        assert!(build_as(None).is_err(), "it has none yet");
+        build_as(Some("first")).expect("its first index");
+        assert_eq!(build_as(Some("first")).expect("the same name").version, 2);
+        let why = build_as(Some("second")).expect_err("another name").to_string();
+        assert!(why.contains("it is the catalogue first"), "{why}");
+        assert_eq!(build_as(None).expect("without a name").version, 3, "the index stayed as it was");
+    }
 
     #[test]
     fn a_version_has_its_section_of_the_changelog() {

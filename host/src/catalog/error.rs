@@ -37,6 +37,14 @@ pub enum CatalogError {
         /// What is wrong with it.
         problem: String,
     },
+    /// It is no catalogue's name.
+    #[error("{found:?} is no catalogue's name: {expected}")]
+    Name {
+        /// What was given.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// No catalogue has the plugin.
     #[error(
         "no catalogue has a plugin `{name}`; `streamspace catalog search TEXT` looks for one, after `streamspace catalog sync`"
@@ -54,7 +62,7 @@ pub enum CatalogError {
         source: Box<FetchError>,
     },
     /// The signature is not as it has to be.
-    #[error("the index of the catalogue `{catalogue}` at {location} is not accepted: {source}")]
+    #[error("the index of the catalogue `{catalogue}` at {location} is not accepted: {}", said(.source))]
     Signature {
         /// The catalogue.
         catalogue: String,
@@ -206,7 +214,7 @@ impl CatalogError {
         match self {
             Self::NoCatalogue { .. } => "SSP-CAT-001",
             Self::Taken { .. } => "SSP-CAT-002",
-            Self::Location { .. } => "SSP-CAT-003",
+            Self::Location { .. } | Self::Name { .. } => "SSP-CAT-003",
             Self::NoListing { .. } => "SSP-CAT-004",
             Self::Index { .. } => "SSP-CAT-005",
             Self::Another { .. } => "SSP-CAT-006",
@@ -227,4 +235,16 @@ impl CatalogError {
             Self::Database(why) => why.code(),
         }
     }
+}
+
+/// What is wrong with an index's signature. What to do about a stranger's key is not what it is with a package.
+fn said(source: &PackageError) -> String {
+    let PackageError::UnknownKey { trusted, found } = source else { return source.to_string() };
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    format!(
+        "expected a signature by {}, found one by {}. Ask whoever hosts the catalogue for its key, by another way than the \
+         catalogue itself; with another key, remove it and add it anew",
+        trusted.join(" or "),
+        found.join(", ")
+    )
 }

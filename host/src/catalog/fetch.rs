@@ -19,7 +19,7 @@ use url::Url;
 use super::{
     index::PackageFile,
     location::Location,
-    part::{Part, hash},
+    part::{MAX_VALIDATOR, Part, hash},
 };
 use crate::{
     config,
@@ -30,6 +30,8 @@ use crate::{
 
 /// How many redirects are followed, all on one host.
 const MAX_REDIRECTS: usize = 5;
+/// How long a download that nobody goes on with is kept.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often a download is tried again if nothing at all came.
 const MAX_FUTILE: u32 = 3;
 
@@ -37,7 +39,9 @@ const MAX_FUTILE: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The server refuses.
-    #[error("{url}: expected the file, found the status {status}. Look whether it is there")]
+    #[error(
+        "{url}: expected the file, found the status {status}. Look whether the address is right, and the file is there"
+    )]
     Status {
         /// What was asked for.
         url: Url,
@@ -92,7 +96,7 @@ pub enum FetchError {
     },
     /// The connection failed.
     #[error(
-        "{url} cannot be read: {reason}. Look whether its server runs, and whether a proxy stands between; what has come is kept, and the next try goes on from there"
+        "{url} cannot be read: {reason}. Look whether its server runs, and whether a proxy stands between. What has come of a package is kept, and the next try goes on from there"
     )]
     Connection {
         /// What was asked for.
@@ -182,12 +186,12 @@ impl Fetcher {
         Ok(Self { client, config: config.clone() })
     }
 
-    /// A small document, whole.
+    /// A small document, whole, within `left` and what the configuration allows.
     ///
     /// # Errors
     ///
     /// [`FetchError`].
-    pub(super) fn document(&self, at: &Location, most: u64) -> Result<Vec<u8>, FetchError> {
+    pub(super) fn document(&self, at: &Location, most: u64, left: Duration) -> Result<Vec<u8>, FetchError> {
         let too_large = |found| FetchError::TooLarge {
             from: at.to_string(),
             most,
@@ -209,7 +213,8 @@ impl Fetcher {
             }
             Location::Url(url) => url,
         };
-        let until = Limit { seconds: self.config.index_timeout_secs, key: "catalog.index_timeout_secs" };
+        let configured = Duration::from_secs(self.config.index_timeout_secs);
+        let until = Limit { time: configured.min(left), key: "catalog.index_timeout_secs" };
         on_a_runtime(url, until, async {
             let mut response = self.get(url, HeaderMap::new()).await?;
             if response.status() != StatusCode::OK {
@@ -251,6 +256,7 @@ impl Fetcher {
             });
         }
         make_private_dir(folder).map_err(failed("make", folder))?;
+        tidy(folder);
         let whole = folder.join(format!("{}.sspkg", wanted.sha256));
         let mut part = Part::open(folder, wanted)?;
         // Looked for while the other file is locked: who had the lock before may have made it.
@@ -288,7 +294,8 @@ impl Fetcher {
     }
 
     fn download(&self, url: &Url, part: &mut Part<'_>, progress: &dyn Progress) -> Result<(), FetchError> {
-        let until = Limit { seconds: self.config.package_timeout_secs, key: "catalog.package_timeout_secs" };
+        let time = Duration::from_secs(self.config.package_timeout_secs);
+        let until = Limit { time, key: "catalog.package_timeout_secs" };
         on_a_runtime(url, until, async {
             let mut futile = 0;
             loop {
@@ -430,7 +437,7 @@ fn is_same_host(from: &Url, to: &Url) -> bool {
 fn validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let tag = text(ETAG).filter(|tag| tag.starts_with('"'));
-    tag.or_else(|| text(LAST_MODIFIED)).filter(|text| text.len() <= 256).map(str::to_owned)
+    tag.or_else(|| text(LAST_MODIFIED)).filter(|text| text.len() <= MAX_VALIDATOR).map(str::to_owned)
 }
 
 /// Whether a part begins where what is there ends, and is of a file of the right size.
@@ -456,7 +463,7 @@ fn connection(url: &Url, why: reqwest::Error) -> FetchError {
 /// The time that something may take, and where that is configured.
 #[derive(Clone, Copy)]
 struct Limit {
-    seconds: u64,
+    time: Duration,
     key: &'static str,
 }
 
@@ -468,9 +475,10 @@ fn on_a_runtime<T>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| FetchError::Client { reason: why.to_string() })?;
     runtime.block_on(async {
-        let done = tokio::time::timeout(Duration::from_secs(limit.seconds), work).await;
+        let done = tokio::time::timeout(limit.time, work).await;
         done.unwrap_or_else(|_| {
-            Err(FetchError::Deadline { from: url.to_string(), seconds: limit.seconds, key: limit.key })
+            let seconds = limit.time.as_secs();
+            Err(FetchError::Deadline { from: url.to_string(), seconds, key: limit.key })
         })
     })
 }
@@ -481,12 +489,12 @@ pub(super) fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> F
 }
 
 /// Removes downloads that nobody went on with for a while.
-pub(super) fn tidy(folder: &Path, older_than: Duration) {
+pub(super) fn tidy(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let now = Instant::now();
     for entry in entries.flatten() {
         let age = entry.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
-        if age.is_some_and(|age| age > older_than) {
+        if age.is_some_and(|age| age > KEEP) {
             let _ = fs::remove_file(entry.path());
         }
         // A folder with ever so many files does not hold anybody up.
@@ -528,6 +536,29 @@ mod tests {
         for wrong in ["bytes 4-9/10", "bytes 5-9/11", "5-9/10", "", "bytes */10"] {
             assert!(!continues(&headers(wrong), 5, 10), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_given_up_when_no_time_is_left() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("an address");
+        let location = Location::parse(&format!("http://{address}/")).expect("a URL");
+        let fetcher = Fetcher::new(&config::Catalog::default()).expect("a client");
+        let why = fetcher.document(&location, 10, Duration::from_millis(50)).expect_err("nothing came");
+        assert!(matches!(why, FetchError::Deadline { .. }), "{why}");
+    }
+
+    #[test]
+    fn downloads_that_nobody_goes_on_with_are_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (old, new) = (folder.path().join("old.part"), folder.path().join("new.part"));
+        for path in [&old, &new] {
+            fs::write(path, b"x").expect("a file");
+        }
+        let long_ago = std::time::SystemTime::now() - KEEP - Duration::from_secs(60);
+        File::options().write(true).open(&old).and_then(|file| file.set_modified(long_ago)).expect("a time");
+        tidy(folder.path());
+        assert!(!old.exists() && new.exists());
     }
 
     #[test]

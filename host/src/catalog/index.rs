@@ -17,8 +17,8 @@ pub const INDEX: &str = "index.json";
 pub const SIGNATURE: &str = "index.minisig";
 /// The largest index, in bytes.
 pub const MAX_INDEX_BYTES: u64 = 16 * 1024 * 1024;
-/// The largest file of signatures, in bytes.
-pub const MAX_SIGNATURE_BYTES: u64 = 64 * 1024;
+/// The largest file of signatures, in bytes: eight signatures of four lines.
+pub const MAX_SIGNATURE_BYTES: u64 = 32 * 1024;
 /// The form of this document.
 pub const SCHEMA: u32 = 1;
 

@@ -58,8 +58,6 @@ use crate::{clock, config, progress::Progress, store::Database};
 
 /// How long syncing all catalogues may take together: less than those wait who asked for it.
 const ALL: Duration = Duration::from_secs(120);
-/// How long a download that nobody goes on with is kept.
-const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A catalogue that is to be added.
 #[derive(Debug, Clone)]
@@ -141,7 +139,7 @@ impl Catalogues {
         }
         let name = new.name.clone().unwrap_or_else(|| shown.clone());
         let keys = Keys { key: new.key.clone(), next: None };
-        let accepted = self.read(&name, &location, &keys)?;
+        let accepted = self.read(&name, &location, &keys, Instant::now() + ALL)?;
         let now = clock::unix_time_us();
         sync::current(&name, accepted.index.expires, now)?;
         let name = new.name.clone().unwrap_or_else(|| accepted.index.name.to_string());
@@ -206,7 +204,7 @@ impl Catalogues {
         let mut views = Vec::new();
         for row in of_name.iter().filter(|row| row.public_key.is_some()) {
             let done = if Instant::now() < until {
-                self.sync_one(row)
+                self.sync_one(row, until)
             } else {
                 Err(CatalogError::NoTime { catalogue: row.name.clone() })
             };
@@ -222,14 +220,14 @@ impl Catalogues {
     }
 
     /// Answers whether the index is a newer one, with its version and how many plugins it has.
-    fn sync_one(&self, row: &Row) -> Result<(bool, u64, u64), CatalogError> {
+    fn sync_one(&self, row: &Row, until: Instant) -> Result<(bool, u64, u64), CatalogError> {
         let mut before = row.clone();
         let location = Location::parse(&row.location)?;
         location.check(self.config.plain_http)?;
         // Whoever syncs at the same time may be quicker; then it is judged again.
         for _ in 0..3 {
             let keys = keys_of(&before)?;
-            let accepted = self.read(&row.name, &location, &keys)?;
+            let accepted = self.read(&row.name, &location, &keys, until)?;
             let now = clock::unix_time_us();
             let is_newer = sync::follows(&before, &accepted, now)?;
             let after = Row {
@@ -258,12 +256,22 @@ impl Catalogues {
     }
 
     /// Reads and verifies an index. It is two files: if they do not fit together, somebody may be replacing them just now.
-    fn read(&self, name: &str, location: &Location, keys: &Keys) -> Result<Accepted, CatalogError> {
+    fn read(
+        &self,
+        name: &str,
+        location: &Location,
+        keys: &Keys,
+        until: Instant,
+    ) -> Result<Accepted, CatalogError> {
         let failed = |source| CatalogError::Fetch { catalogue: name.to_owned(), source: Box::new(source) };
         let fetcher = Fetcher::new(&self.config).map_err(failed)?;
         let read = |file: &str, most| {
             let path: PackagePath = file.parse().expect("a file's name is a path");
-            fetcher.document(&location.file(&path), most).map_err(failed)
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CatalogError::NoTime { catalogue: name.to_owned() });
+            }
+            fetcher.document(&location.file(&path), most, left).map_err(failed)
         };
         let once = || {
             let read = Read {
@@ -352,7 +360,7 @@ impl Catalogues {
     ///
     /// When the system gives no thread.
     pub fn look_after(self: &Arc<Self>, logger: &Logger) -> std::io::Result<()> {
-        fetch::tidy(&downloads_in(&self.data), KEEP);
+        fetch::tidy(&downloads_in(&self.data));
         let every = Duration::from_secs(self.config.sync_interval_secs);
         if every.is_zero() {
             return Ok(());
@@ -419,10 +427,9 @@ fn keys_of(row: &Row) -> Result<Keys, CatalogError> {
 }
 
 fn check_name(name: &str) -> Result<(), CatalogError> {
-    name.parse::<CatalogueName>().map(drop).map_err(|expected| CatalogError::Location {
-        location: name.chars().take(80).collect(),
-        problem: expected.to_owned(),
-    })
+    name.parse::<CatalogueName>()
+        .map(drop)
+        .map_err(|expected| CatalogError::Name { found: name.chars().take(80).collect(), expected })
 }
 
 fn view_of(row: &Row, shelf: &Shelf) -> CatalogView {

@@ -15,11 +15,13 @@ use super::{
 use crate::{
     hex::hex,
     progress::Progress,
-    store::{open_without_waiting, write_private},
+    store::{open_without_waiting, read_bounded, write_private},
 };
 
 /// How much is read of a file at a time, in bytes.
 const CHUNK: usize = 256 * 1024;
+/// The longest validator, in bytes.
+pub(super) const MAX_VALIDATOR: usize = 256;
 
 /// What has come of a package.
 pub(super) struct Part<'a> {
@@ -68,7 +70,8 @@ impl<'a> Part<'a> {
     }
 
     pub(super) fn validator(&self) -> Option<String> {
-        fs::read_to_string(&self.validator).ok()
+        let bytes = read_bounded(&self.validator, MAX_VALIDATOR as u64).ok()?;
+        String::from_utf8(bytes).ok()
     }
 
     pub(super) fn note_validator(&self, validator: Option<&str>) -> Result<(), FetchError> {
@@ -146,4 +149,25 @@ pub(super) fn hash(
     };
     progress.end();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_validator_that_this_host_has_not_written_is_not_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hash = "0".repeat(64);
+        let wanted: PackageFile = serde_json::from_value(serde_json::json!({
+            "path": "a.sspkg", "sha256": hash, "size": 10, "package": hash,
+        }))
+        .expect("a package");
+        let part = Part::open(folder.path(), &wanted).expect("a part");
+        assert_eq!(part.validator(), None);
+        part.note_validator(Some("\"1\"")).expect("it is written");
+        assert_eq!(part.validator().as_deref(), Some("\"1\""));
+        fs::write(&part.validator, vec![b'x'; MAX_VALIDATOR + 1]).expect("it is written");
+        assert_eq!(part.validator(), None);
+    }
 }

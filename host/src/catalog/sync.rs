@@ -158,7 +158,10 @@ mod tests {
         let alone = signed(index(None, None), &[&new]);
         assert_eq!(accept(&next, &alone).expect("signed by the new key").key, new.public);
         assert!(accept(&keys(&old, None), &alone).is_err(), "nobody introduced it");
-        assert!(accept(&next, &signed(index(None, None), &[&stranger])).is_err());
+        let by_stranger = accept(&next, &signed(index(None, None), &[&stranger]));
+        let why = by_stranger.map(|_| ()).expect_err("a stranger").to_string();
+        assert!(why.contains(&stranger.public.id().to_string()) && why.contains("whoever hosts"), "{why}");
+        assert!(!why.contains("trust add"), "that is about vendors: {why}");
     }
 
     #[test]

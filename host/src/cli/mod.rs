@@ -31,8 +31,13 @@ mod token;
 mod trust;
 mod user;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides};
@@ -176,8 +181,18 @@ impl Global {
     /// Answers in JSON if that was asked for, else in words.
     fn answer<T: serde::Serialize>(&self, value: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let text = if self.json { serde_json::to_string_pretty(value)? } else { words(value) };
-        println!("{}", text.trim_end());
-        Ok(())
+        say(text.trim_end())
+    }
+}
+
+/// Writes to the standard output. That nobody reads it any more, as behind `| head`, is no failure.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            Err(why).context("cannot write to the standard output")
+        }
+        _ => Ok(()),
     }
 }
 

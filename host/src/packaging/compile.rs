@@ -45,6 +45,10 @@ impl Compile<'_> {
     /// Builds the library for `triple`, or for this machine, and answers where it is. What cargo says goes to the standard
     /// error.
     ///
+    /// There is no deadline: how long a build takes only its author knows, who sees how far cargo is. Ctrl-C goes to cargo as
+    /// well, which is in the same group of processes. If this process ends otherwise, cargo does with the next crate that it
+    /// reports, since nobody reads on.
+    ///
     /// # Errors
     ///
     /// [`PackagingError::Cargo`] when cargo fails, [`PackagingError::NoLibrary`] when what it built is no library.
@@ -65,7 +69,8 @@ impl Compile<'_> {
             command.args(["--target", triple]);
         }
         command.arg("--manifest-path").arg(&manifest);
-        let shown = format!("`cargo build --profile {}` in {}", self.profile, self.folder.display());
+        let build = if self.auditable { "cargo auditable build" } else { "cargo build" };
+        let shown = format!("`{build} --profile {}` in {}", self.profile, self.folder.display());
         let failed = |reason: String| PackagingError::Cargo { command: shown.clone(), reason };
         let mut child = command
             .stdin(Stdio::null())

@@ -121,6 +121,12 @@ pub enum PackagingError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is something already where a plugin should begin.
+    #[error("{} is there already: go on in it, or choose another name", path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Something is wrong with a package, a key or a signature.
     #[error("{}: {source}", path.display())]
     Package {
@@ -147,7 +153,7 @@ impl PackagingError {
             Self::Cpu { .. } => "SSP-BLD-009",
             Self::Dependencies { .. } => "SSP-BLD-010",
             Self::Sbom { .. } => "SSP-BLD-011",
-            Self::Io { .. } => "SSP-BLD-012",
+            Self::Io { .. } | Self::Taken { .. } => "SSP-BLD-012",
             Self::Package { source, .. } => source.code(),
         }
     }

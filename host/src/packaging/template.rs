@@ -27,13 +27,16 @@ const SDK: &str = "../streamspace/interface";
 ///
 /// # Errors
 ///
-/// [`PackagingError::Io`].
+/// [`PackagingError::Taken`], [`PackagingError::Io`].
 pub fn begin(folder: &Path, name: &PluginName, sdk: Option<&Path>) -> Result<(), PackagingError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| PackagingError::Io { what: "write", path, source }
     };
-    fs::create_dir(folder).map_err(failed(folder))?;
+    fs::create_dir(folder).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => PackagingError::Taken { path: folder.to_owned() },
+        _ => failed(folder)(source),
+    })?;
     for (file, text) in FILES {
         let path = folder.join(file);
         if let Some(parent) = path.parent() {

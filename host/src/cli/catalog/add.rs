@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
-use streamspace_package::PublicKey;
 
-use super::{super::target::Target, Global};
+use super::{
+    super::{package::keys, target::Target},
+    Global,
+};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
@@ -23,7 +25,7 @@ pub(in crate::cli) struct Add {
 
 impl Add {
     pub(super) fn run(&self, global: &Global, target: &Target) -> anyhow::Result<()> {
-        let key = public_key(&self.key)?;
+        let key = keys::public(&self.key)?;
         let location = match self.location.contains("://") {
             true => self.location.clone(),
             false => {
@@ -45,17 +47,4 @@ impl Add {
             )
         })
     }
-}
-
-/// A public key, or the file that holds it.
-pub(super) fn public_key(text: &str) -> anyhow::Result<PublicKey> {
-    /// Far more than a key's file has.
-    const MOST: u64 = 4096;
-    let path = Path::new(text);
-    if !path.is_file() {
-        return text.parse().with_context(|| format!("`--key`: {text:?} is neither a file nor a public key"));
-    }
-    let bytes = crate::store::read_bounded(path, MOST)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(PublicKey::from_file_text(&text)?)
 }

@@ -1,16 +1,13 @@
 //! `streamspace catalog build DIR --key FILE`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use streamspace_package::{ContentHash, KeyId, SecretKey};
 
-use super::{super::password, Global, add::public_key};
+use super::{super::package::keys, Global};
 use crate::catalog::{BuildOrder, CatalogError, build};
-
-/// Far more than a key's file has.
-const MAX_KEY_BYTES: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {
@@ -47,13 +44,14 @@ pub(in crate::cli) struct Build {
 
 impl Build {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<()> {
-        let keys: Vec<SecretKey> = self.key.iter().map(|path| secret_key(path)).collect::<Result<_, _>>()?;
+        let keys: Vec<SecretKey> =
+            self.key.iter().map(|path| keys::secret(path)).collect::<Result<_, _>>()?;
         let reasoned = |what: &str| (what.to_owned(), self.reason.clone());
         let order = BuildOrder {
             folder: self.dir.clone(),
             name: self.name.clone(),
             days: self.days,
-            next_key: self.next_key.as_deref().map(public_key).transpose()?,
+            next_key: self.next_key.as_deref().map(keys::public).transpose()?,
             forget_next_key: self.forget_next_key,
             revoke_keys: self.revoke_key.iter().map(|key| (*key, self.reason.clone())).collect(),
             revoke_packages: self.revoke_package.iter().map(|hash| (*hash, self.reason.clone())).collect(),
@@ -62,7 +60,7 @@ impl Build {
         let report = build(&order, &keys).map_err(|why: CatalogError| anyhow!("{why} ({})", why.code()))?;
         global.answer(&report, |report| {
             format!(
-                "Index {} of the catalogue {}: {} packages of {} plugins, until {}, signed by {}.",
+                "Index {} of the catalogue {} has packages: {}, of plugins: {}. It is believed until {}, and signed by {}.",
                 report.version,
                 report.name,
                 report.packages,
@@ -72,13 +70,4 @@ impl Build {
             )
         })
     }
-}
-
-fn secret_key(path: &Path) -> anyhow::Result<SecretKey> {
-    let bytes = crate::store::read_bounded(path, MAX_KEY_BYTES)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    let read = || password::read(&format!("Password of {}: ", path.display()));
-    let password = SecretKey::is_encrypted(&text).then(read).transpose()?;
-    SecretKey::from_file_text(&text, password.as_deref())
-        .map_err(|why| anyhow!("{}: {why} ({})", path.display(), why.code()))
 }

@@ -145,7 +145,7 @@ impl Build {
             lines.push(match assembled.crates {
                 _ if self.sbom.is_some() => "  The bill of materials is the one that was given.".to_owned(),
                 Some(count) => format!("  The bill of materials is from cargo-auditable's list, crates: {count}."),
-                None => "  There is no bill of materials: install cargo-auditable (`cargo install cargo-auditable`) and build \
+                None => "  There is no bill of materials: install cargo-auditable (`cargo install --locked cargo-auditable`) and build \
                          anew, or give one with --sbom."
                     .to_owned(),
             });

@@ -1,7 +1,7 @@
 //! `streamspace package keygen`
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -30,6 +30,9 @@ impl Keygen {
         for file in [&self.out, &public_file] {
             // A key that is lost cannot be made again.
             ensure!(!file.exists(), "{} is there already: name another file with --out", file.display());
+        }
+        if let Some(folder) = self.out.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let password = match self.no_password {
             true => None,

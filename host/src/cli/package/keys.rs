@@ -2,8 +2,8 @@
 
 use std::{io, path::Path};
 
-use anyhow::{Context, bail};
-use streamspace_package::{PublicKey, SecretKey};
+use anyhow::{Context, anyhow, bail};
+use streamspace_package::{PackageError, PublicKey, SecretKey};
 
 use super::{Coded, at};
 use crate::{cli::password, packaging::PackagingError, store::read_bounded};
@@ -12,30 +12,37 @@ use crate::{cli::password, packaging::PackagingError, store::read_bounded};
 const MAX_BYTES: u64 = 4096;
 
 /// A secret key, with its password if it is encrypted.
-pub(super) fn secret(file: &Path) -> anyhow::Result<SecretKey> {
+pub(in crate::cli) fn secret(file: &Path) -> anyhow::Result<SecretKey> {
     let text = text(file)?;
-    warn_of_readers(file);
     let password = match SecretKey::is_encrypted(&text) {
         true => {
-            Some(password::read("Password of the signing key: ").context("the signing key is encrypted")?)
+            let question = format!("Password of {}: ", file.display());
+            Some(password::read(&question).with_context(|| format!("{} is encrypted", file.display()))?)
         }
         false => None,
     };
-    Ok(SecretKey::from_file_text(&text, password.as_deref()).map_err(at(file))?)
+    let key = SecretKey::from_file_text(&text, password.as_deref()).map_err(at(file))?;
+    warn_of_readers(file);
+    Ok(key)
 }
 
 /// A public key: the file of one, or the key itself.
-pub(super) fn public(file_or_key: &str) -> anyhow::Result<PublicKey> {
+pub(in crate::cli) fn public(file_or_key: &str) -> anyhow::Result<PublicKey> {
     if let Ok(key) = file_or_key.parse() {
         return Ok(key);
     }
     let file = Path::new(file_or_key);
-    if SecretKey::from_file_text(&text(file)?, None).is_ok() || SecretKey::is_encrypted(&text(file)?) {
+    if !file.exists() && file_or_key.len() >= 56 {
+        // A key with a mistake in it, rather than a file.
+        return file_or_key.parse().map_err(|why: PackageError| anyhow!("{why} ({})", why.code()));
+    }
+    let text = text(file)?;
+    if SecretKey::from_file_text(&text, None).is_ok() || SecretKey::is_encrypted(&text) {
         bail!(
             "{file_or_key} is a secret key: expected the public one, which is in the file that ends with `.pub`"
         );
     }
-    Ok(PublicKey::from_file_text(&text(file)?).map_err(at(file))?)
+    Ok(PublicKey::from_file_text(&text).map_err(at(file))?)
 }
 
 fn text(file: &Path) -> anyhow::Result<String> {

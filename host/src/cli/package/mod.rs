@@ -4,7 +4,7 @@ mod build;
 mod diff;
 mod inspect;
 mod keygen;
-mod keys;
+pub(in crate::cli) mod keys;
 mod lint;
 mod new;
 mod sign;

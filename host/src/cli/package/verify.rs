@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
-use streamspace_package::{Keyring, Signer};
+use streamspace_package::{Keyring, PackageError, Signer};
 
 use super::{Coded, Global, Undecided, at, keys, open};
 use crate::packaging::{PackagingError, check_libraries};
@@ -30,7 +31,17 @@ impl Verify {
         }
         let (package, _) = open(&self.file)?;
         let failed = at(&self.file);
-        let mut package = package.verify(&keyring).map_err(&failed)?;
+        let mut package = package.verify(&keyring).map_err(|why| match why {
+            // No host is asked here, so that there is no key to be trusted on one.
+            PackageError::UnknownKey { ref trusted, ref found } => anyhow!(
+                "{}: expected a signature by {}, found one by {}. If that is its vendor's key too, give it with `--key` ({})",
+                self.file.display(),
+                trusted.join(" or "),
+                found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                why.code()
+            ),
+            why => failed(why).into(),
+        })?;
         let mut files = 0;
         package.check(|_| files += 1).map_err(&failed)?;
         let libraries = check_libraries(&mut package).map_err(|why| match why {

@@ -135,7 +135,12 @@ impl Verb {
 /// Says how a plugin is after it was changed.
 fn answer(global: &Global, done: &str, plugin: &PluginView) -> anyhow::Result<()> {
     global.answer(plugin, |plugin| {
-        format!("{} {} is {done}; it is {}.", plugin.name, plugin.version, plugin.state)
+        let state = match plugin.state.as_str() {
+            // As it is on a host that does not run.
+            "installed" => "starts with the host".to_owned(),
+            state => format!("is {state}"),
+        };
+        format!("{} {} is {done}; it {state}.", plugin.name, plugin.version)
     })
 }
 

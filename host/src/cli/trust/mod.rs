@@ -2,20 +2,19 @@
 
 mod sign;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::{Global, target::Target};
+use super::{Global, package::keys, target::Target};
 use crate::{
     config::Overrides,
     install::{KeyView, Revoked, TrustView},
     store::read_bounded,
 };
 
-/// The largest file with a key, and with a list of revocations, in bytes.
-const MAX_KEY_BYTES: u64 = 4096;
+/// The largest file with a list of revocations, in bytes.
 const MAX_LIST_BYTES: u64 = 1024 * 1024;
 
 #[derive(Debug, Subcommand)]
@@ -68,11 +67,9 @@ impl Verb {
         let target = Target::find(&config)?;
         match self {
             Self::Add { key, name } => {
-                let text = match fs::metadata(key) {
-                    Ok(metadata) if metadata.is_file() => text(key.as_ref(), MAX_KEY_BYTES)?,
-                    _ => key.clone(),
-                };
-                global.answer(&target.trust_key(&text, name)?, |key| {
+                // Read here: a secret key that was named by mistake goes to no host.
+                let key = keys::public(key)?;
+                global.answer(&target.trust_key(&key.to_string(), name)?, |key| {
                     format!("Packages that are signed with {} ({}) are taken.", key.id, key.name)
                 })
             }
@@ -123,7 +120,10 @@ fn line(key: &KeyView) -> String {
 }
 
 fn said(revoked: &Revoked) -> String {
-    let mut text = format!("Newly revoked: {}.", revoked.revoked);
+    let mut text = match revoked.revoked {
+        0 => "It was revoked already.".to_owned(),
+        count => format!("Newly revoked, for good: {count}."),
+    };
     if !revoked.plugins.is_empty() {
         let plugins = revoked.plugins.join(", ");
         text.push_str(&format!(

@@ -17,7 +17,7 @@ pub(super) fn check(library: &Library, manifest: &Manifest, report: &mut Report)
             "SSP-LNT-071",
             file,
             "it does not say which crates are in it: nobody can look whether one of them has a known fault",
-            "install cargo-auditable (`cargo install cargo-auditable`), and build it anew",
+            "install cargo-auditable (`cargo install --locked cargo-auditable`), and build it anew",
         ),
         Ok(_) => {}
     }
