@@ -123,10 +123,9 @@ struct State {
 fn state(file: &Path, log: &Path) -> Result<State, DatabaseError> {
     let metadata = found(fs::metadata(file)).map_err(failed("read the database", file))?;
     let mut header = Vec::new();
-    if let Some(log) = found(File::open(log)).map_err(failed("read the log of the database", log))? {
-        log.take(LOG_HEADER)
-            .read_to_end(&mut header)
-            .map_err(failed("read the log of the database", file))?;
+    let what = "read the log of the database";
+    if let Some(opened) = found(File::open(log)).map_err(failed(what, log))? {
+        opened.take(LOG_HEADER).read_to_end(&mut header).map_err(failed(what, log))?;
     }
     Ok(State { file: metadata.map(|metadata| (metadata.len(), metadata.modified().ok())), log: header })
 }
