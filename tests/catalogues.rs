@@ -341,7 +341,7 @@ fn an_older_index_one_that_is_over_and_one_by_another_key_change_nothing(backend
     let (outcome, code) = sync();
     assert!(outcome == "failed" && code.starts_with("SSP-PKG-"), "{code}");
     // That of another catalogue by the same key.
-    hosted.put_back(&second);
+    fs::remove_file(hosted.folder.join("index.json")).unwrap();
     hosted.build(&["--name", "another"]);
     assert!(is(&sync(), ("failed", "SSP-CAT-006")), "another: {:?}", sync());
     // None.
