@@ -95,30 +95,33 @@ impl Chance {
     }
 }
 
+/// What is under way.
+const QUERY: &str = "SELECT kind || ' ' || step FROM plugin_operations";
+
 /// The host's tables, looked at from outside.
 enum Tables {
-    Sqlite(PathBuf),
+    /// One connection for all of the time: what is looked for may be there for a moment only.
+    Sqlite(Box<rusqlite::Connection>),
     Postgres(Box<postgres::Client>),
 }
 
 impl Tables {
     fn of(installation: &Installation, database: Option<&PostgresDatabase>) -> Self {
         match database {
-            None => Self::Sqlite(installation.data().join("streamspace.db")),
+            None => {
+                let path = installation.data().join("streamspace.db");
+                let database = rusqlite::Connection::open(path).expect("the database");
+                database.busy_timeout(DEADLINE).expect("a deadline");
+                Self::Sqlite(Box::new(database))
+            }
             Some(database) => Self::Postgres(Box::new(database.owner())),
         }
-    }
-
-    fn open(path: &Path) -> rusqlite::Connection {
-        let database = rusqlite::Connection::open(path).expect("the database");
-        database.busy_timeout(DEADLINE).expect("a deadline");
-        database
     }
 
     /// The first column of what a query finds.
     fn ask(&mut self, query: &str) -> Vec<String> {
         match self {
-            Self::Sqlite(path) => column(&Self::open(path), query),
+            Self::Sqlite(database) => column(database, query),
             Self::Postgres(client) => {
                 let query = query.replace("FROM ", "FROM streamspace.");
                 client.query(&query, &[]).expect("rows").iter().map(|row| row.get(0)).collect()
@@ -126,12 +129,19 @@ impl Tables {
         }
     }
 
+    /// Whether the journal may have this step now. Nobody is held up by the look.
+    fn may_be_at(&self, wanted: &str) -> bool {
+        match self {
+            Self::Sqlite(database) => step(column(database, QUERY)).is_some_and(|(_, step)| step == wanted),
+            // There who waits for the lock is the next to have it, so that no step is missed.
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// What the journal has, while `work` is done with it and nobody else writes into it.
     fn held<R>(&mut self, work: impl FnOnce(Option<Step>) -> R) -> R {
-        const QUERY: &str = "SELECT kind || ' ' || step FROM plugin_operations";
         match self {
-            Self::Sqlite(path) => {
-                let mut database = Self::open(path);
+            Self::Sqlite(database) => {
                 let held =
                     database.transaction_with_behavior(TransactionBehavior::Immediate).expect("a lock");
                 work(step(column(&held, QUERY)))
@@ -243,18 +253,19 @@ impl Walk {
                 }
                 Moment::Step(wanted, later) => {
                     let mut at_it = |time: Duration, is_now: bool| {
-                        self.tables.held(|found| {
-                            assert!(
-                                found.iter().all(|found| all.contains(found)),
-                                "an unknown step: {found:?}"
-                            );
-                            let is_there = found.is_some_and(|(_, step)| step == *wanted);
-                            if is_there && is_now {
-                                thread::sleep(time);
-                                kill_process(pid, &mut || kill(command));
-                            }
-                            is_there
-                        })
+                        self.tables.may_be_at(wanted)
+                            && self.tables.held(|found| {
+                                assert!(
+                                    found.iter().all(|found| all.contains(found)),
+                                    "an unknown step: {found:?}"
+                                );
+                                let is_there = found.is_some_and(|(_, step)| step == *wanted);
+                                if is_there && is_now {
+                                    thread::sleep(time);
+                                    kill_process(pid, &mut || kill(command));
+                                }
+                                is_there
+                            })
                     };
                     match *later {
                         Later::Held(time) => at_it(time, true),
@@ -270,7 +281,10 @@ impl Walk {
             if killed {
                 break;
             }
-            thread::sleep(Duration::from_micros(200));
+            match moment {
+                Moment::After(_) => thread::sleep(Duration::from_micros(200)),
+                Moment::Step(..) => thread::yield_now(),
+            }
         }
         let found = self.tables.held(|found| found);
         self.seen.extend(found.clone());
