@@ -74,6 +74,8 @@ enum Moment {
 /// How much later.
 #[derive(Debug, Clone, Copy)]
 enum Later {
+    /// As soon as it is seen.
+    AtOnce,
     /// While it can write nothing.
     Held(Duration),
     /// If it is at that step still.
@@ -159,7 +161,7 @@ impl Tables {
 }
 
 fn column(database: &rusqlite::Connection, query: &str) -> Vec<String> {
-    let mut query = database.prepare(query).expect("a query");
+    let mut query = database.prepare_cached(query).expect("a query");
     let rows = query.query_map([], |row| row.get(0)).expect("rows");
     rows.map(|row| row.expect("a row")).collect()
 }
@@ -251,6 +253,14 @@ impl Walk {
                     }
                     is_now
                 }
+                // Some steps are over before the lock is had.
+                Moment::Step(wanted, Later::AtOnce) if self.on_sqlite => {
+                    let is_now = self.tables.may_be_at(wanted);
+                    if is_now {
+                        kill_process(pid, &mut || kill(command));
+                    }
+                    is_now
+                }
                 Moment::Step(wanted, later) => {
                     let mut at_it = |time: Duration, is_now: bool| {
                         self.tables.may_be_at(wanted)
@@ -268,6 +278,7 @@ impl Walk {
                             })
                     };
                     match *later {
+                        Later::AtOnce => at_it(Duration::ZERO, true),
                         Later::Held(time) => at_it(time, true),
                         Later::Free(time) => {
                             at_it(Duration::ZERO, false) && {
@@ -417,7 +428,7 @@ fn kill(database: Option<&PostgresDatabase>, both: bool, rounds: usize, time: Du
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let is_running = wanted.as_ref().map_or(round % 4 == 0, |(_, running)| *running);
         let moment = match &wanted {
-            Some(((_, step), _)) => Moment::Step(step.clone(), Later::Held(Duration::ZERO)),
+            Some(((_, step), _)) => Moment::Step(step.clone(), Later::AtOnce),
             None => walk.moment(kind),
         };
         eprintln!("round {round}: {state:?}, {words:?}, {moment:?}, running: {is_running}");
