@@ -74,6 +74,8 @@ enum Moment {
 /// How much later.
 #[derive(Debug, Clone, Copy)]
 enum Later {
+    /// As soon as it is seen.
+    AtOnce,
     /// While it can write nothing.
     Held(Duration),
     /// If it is at that step still.
@@ -95,30 +97,33 @@ impl Chance {
     }
 }
 
+/// What is under way.
+const QUERY: &str = "SELECT kind || ' ' || step FROM plugin_operations";
+
 /// The host's tables, looked at from outside.
 enum Tables {
-    Sqlite(PathBuf),
+    /// One connection for all of the time: what is looked for may be there for a moment only.
+    Sqlite(Box<rusqlite::Connection>),
     Postgres(Box<postgres::Client>),
 }
 
 impl Tables {
     fn of(installation: &Installation, database: Option<&PostgresDatabase>) -> Self {
         match database {
-            None => Self::Sqlite(installation.data().join("streamspace.db")),
+            None => {
+                let path = installation.data().join("streamspace.db");
+                let database = rusqlite::Connection::open(path).expect("the database");
+                database.busy_timeout(DEADLINE).expect("a deadline");
+                Self::Sqlite(Box::new(database))
+            }
             Some(database) => Self::Postgres(Box::new(database.owner())),
         }
-    }
-
-    fn open(path: &Path) -> rusqlite::Connection {
-        let database = rusqlite::Connection::open(path).expect("the database");
-        database.busy_timeout(DEADLINE).expect("a deadline");
-        database
     }
 
     /// The first column of what a query finds.
     fn ask(&mut self, query: &str) -> Vec<String> {
         match self {
-            Self::Sqlite(path) => column(&Self::open(path), query),
+            Self::Sqlite(database) => column(database, query),
             Self::Postgres(client) => {
                 let query = query.replace("FROM ", "FROM streamspace.");
                 client.query(&query, &[]).expect("rows").iter().map(|row| row.get(0)).collect()
@@ -126,12 +131,19 @@ impl Tables {
         }
     }
 
+    /// Whether the journal may have this step now. Nobody is held up by the look.
+    fn may_be_at(&self, wanted: &str) -> bool {
+        match self {
+            Self::Sqlite(database) => step(column(database, QUERY)).is_some_and(|(_, step)| step == wanted),
+            // There who waits for the lock is the next to have it, so that no step is missed.
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// What the journal has, while `work` is done with it and nobody else writes into it.
     fn held<R>(&mut self, work: impl FnOnce(Option<Step>) -> R) -> R {
-        const QUERY: &str = "SELECT kind || ' ' || step FROM plugin_operations";
         match self {
-            Self::Sqlite(path) => {
-                let mut database = Self::open(path);
+            Self::Sqlite(database) => {
                 let held =
                     database.transaction_with_behavior(TransactionBehavior::Immediate).expect("a lock");
                 work(step(column(&held, QUERY)))
@@ -149,7 +161,7 @@ impl Tables {
 }
 
 fn column(database: &rusqlite::Connection, query: &str) -> Vec<String> {
-    let mut query = database.prepare(query).expect("a query");
+    let mut query = database.prepare_cached(query).expect("a query");
     let rows = query.query_map([], |row| row.get(0)).expect("rows");
     rows.map(|row| row.expect("a row")).collect()
 }
@@ -241,22 +253,32 @@ impl Walk {
                     }
                     is_now
                 }
+                // Some steps are over before the lock is had.
+                Moment::Step(wanted, Later::AtOnce) if self.on_sqlite => {
+                    let is_now = self.tables.may_be_at(wanted);
+                    if is_now {
+                        kill_process(pid, &mut || kill(command));
+                    }
+                    is_now
+                }
                 Moment::Step(wanted, later) => {
                     let mut at_it = |time: Duration, is_now: bool| {
-                        self.tables.held(|found| {
-                            assert!(
-                                found.iter().all(|found| all.contains(found)),
-                                "an unknown step: {found:?}"
-                            );
-                            let is_there = found.is_some_and(|(_, step)| step == *wanted);
-                            if is_there && is_now {
-                                thread::sleep(time);
-                                kill_process(pid, &mut || kill(command));
-                            }
-                            is_there
-                        })
+                        self.tables.may_be_at(wanted)
+                            && self.tables.held(|found| {
+                                assert!(
+                                    found.iter().all(|found| all.contains(found)),
+                                    "an unknown step: {found:?}"
+                                );
+                                let is_there = found.is_some_and(|(_, step)| step == *wanted);
+                                if is_there && is_now {
+                                    thread::sleep(time);
+                                    kill_process(pid, &mut || kill(command));
+                                }
+                                is_there
+                            })
                     };
                     match *later {
+                        Later::AtOnce => at_it(Duration::ZERO, true),
                         Later::Held(time) => at_it(time, true),
                         Later::Free(time) => {
                             at_it(Duration::ZERO, false) && {
@@ -270,7 +292,10 @@ impl Walk {
             if killed {
                 break;
             }
-            thread::sleep(Duration::from_micros(200));
+            match moment {
+                Moment::After(_) => thread::sleep(Duration::from_micros(200)),
+                Moment::Step(..) => thread::yield_now(),
+            }
         }
         let found = self.tables.held(|found| found);
         self.seen.extend(found.clone());
@@ -403,7 +428,7 @@ fn kill(database: Option<&PostgresDatabase>, both: bool, rounds: usize, time: Du
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let is_running = wanted.as_ref().map_or(round % 4 == 0, |(_, running)| *running);
         let moment = match &wanted {
-            Some(((_, step), _)) => Moment::Step(step.clone(), Later::Held(Duration::ZERO)),
+            Some(((_, step), _)) => Moment::Step(step.clone(), Later::AtOnce),
             None => walk.moment(kind),
         };
         eprintln!("round {round}: {state:?}, {words:?}, {moment:?}, running: {is_running}");

@@ -336,7 +336,7 @@ fn who_comes_meanwhile_is_told(host: &Host) {
     let refused = host.api().post_json("/api/v1/plugins", &json!({"path": other.path()}));
     let problem = refused.problem(&[503]);
     assert_eq!(problem["code"], "SSP-PLG-021", "{problem}");
-    assert!(refused.header("Retry-After").is_some(), "{problem}");
+    assert!(refused.header("retry-after").is_some(), "{problem}");
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains(&format!("`{PLUGIN}` is being upgraded")), "{detail}");
     let removed = host.api().delete(&format!("/api/v1/plugins/{PLUGIN}"));
