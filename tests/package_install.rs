@@ -459,6 +459,29 @@ fn nothing_is_begun_before_what_broke_off_is_at_its_end() {
 }
 
 #[test]
+fn the_way_back_leads_to_the_version_that_was_replaced() {
+    let vendor = Vendor::new();
+    let installation = on(&Backend::Sqlite);
+    trust(&installation, &vendor, "Example");
+    let [one, two, three] =
+        ["0.1.0", "0.2.0", "0.3.0"].map(|version| packing(version).write(installation.scratch(), &[&vendor]));
+    let back = || installation.cli(&["plugin", "rollback", PLUGIN]);
+    let version = || listed(&installation)[0]["version"].clone();
+    with_consent(&installation, "install", &one).expect(0);
+    with_consent(&installation, "upgrade", &two).expect(0);
+    back().expect(0);
+    with_consent(&installation, "upgrade", &three).expect(0);
+    back().expect(0);
+    assert_eq!(version(), "0.1.0", "0.2.0 was gone back from");
+    refused(back(), &["SSP-PLG-018", "0.3.0, 0.2.0"]);
+    // What comes again comes in another's place.
+    installation.cli(&["plugin", "rollback", PLUGIN, "--to", "0.2.0"]).expect(0);
+    with_consent(&installation, "upgrade", &three).expect(0);
+    back().expect(0);
+    assert_eq!(version(), "0.2.0");
+}
+
+#[test]
 fn a_version_that_is_kept_and_was_changed_is_not_taken_for_the_one_in_a_package() {
     let vendor = Vendor::new();
     let installation = on(&Backend::Sqlite);

@@ -49,9 +49,11 @@ impl Plugins {
                 return Err(InstallError::Same { plugin: name.to_owned(), version });
             }
             self.admit_new(operation, &imported, &source, |_| Ok(()))?;
-            let next = self.store.as_installed(&before.record, &imported.generation)?;
+            let replaced = operation.from.clone().filter(|from| *from != imported.record.content);
+            let generation = Generation { replaced, ..imported.generation };
+            let next = self.store.as_installed(&before.record, &generation)?;
             refuse_other_config(&before, &next)?;
-            self.replace(operation, &next, &imported.generation)
+            self.replace(operation, &next, &generation)
         })
     }
 
@@ -96,16 +98,18 @@ impl Plugins {
         operation.from = Some(before.record.content.clone());
         let view = self.as_one(&mut operation, |operation| {
             let imported = self.unpack(operation, &mut opened)?;
-            let next = self.store.as_installed(&before.record, &imported.generation)?;
+            let replaced = operation.from.clone().filter(|from| *from != imported.record.content);
+            let generation = Generation { replaced, ..imported.generation };
+            let next = self.store.as_installed(&before.record, &generation)?;
             refuse_other_config(&before, &next)?;
-            self.replace(operation, &next, &imported.generation)
+            self.replace(operation, &next, &generation)
         })?;
         self.forget_upload(source);
         Ok(view)
     }
 
-    /// Goes back to an earlier version whose files are kept: to the one of this version, or to the one that was installed
-    /// before the current one.
+    /// Goes back to an earlier version whose files are kept: to the one of this version, or to the one in whose place the
+    /// current one came.
     ///
     /// # Errors
     ///
@@ -119,10 +123,13 @@ impl Plugins {
         let all = self.store.generations(name)?;
         let current = all.iter().find(|generation| generation.content == record.content);
         let since = current.map_or(record.installed_us, |current| current.installed_us);
+        let replaced = current.and_then(|current| current.replaced.as_ref());
         let others = || all.iter().filter(|generation| generation.content != record.content);
-        let found = match to {
-            Some(version) => others().find(|generation| generation.version == version),
-            None => others().find(|generation| generation.installed_us < since),
+        let found = match (to, replaced) {
+            (Some(version), _) => others().find(|generation| generation.version == version),
+            // Not merely the newest of them, which may be one that was gone back from.
+            (None, Some(replaced)) => others().find(|generation| generation.content == *replaced),
+            (None, None) => others().find(|generation| generation.installed_us < since),
         };
         let generation = found.ok_or_else(|| InstallError::NoGeneration {
             plugin: name.to_owned(),

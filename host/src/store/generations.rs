@@ -115,6 +115,8 @@ pub struct Generation {
     pub provenance: Provenance,
     /// Its files.
     pub files: FileHashes,
+    /// The folder of the version in whose place it came, which is where one goes back to.
+    pub replaced: Option<String>,
     /// When it was installed first, microseconds since 1970-01-01 UTC.
     pub installed_us: u64,
 }
@@ -133,6 +135,7 @@ struct Row {
     files: String,
     installed_us: i64,
     next_key: Option<String>,
+    replaced: Option<String>,
 }
 
 impl Generation {
@@ -150,6 +153,7 @@ impl Generation {
             files: serde_json::to_string(&self.files).unwrap_or_default(),
             installed_us: i64::try_from(self.installed_us).unwrap_or(i64::MAX),
             next_key,
+            replaced: self.replaced.clone(),
         }
     }
 
@@ -171,6 +175,7 @@ impl Generation {
             provenance,
             // Without them every file is one too many, which the check says.
             files: serde_json::from_str(&row.files).unwrap_or_default(),
+            replaced: row.replaced,
             installed_us: u64::try_from(row.installed_us).unwrap_or(0),
         }
     }

@@ -99,6 +99,7 @@ impl Store {
             library,
             provenance,
             files,
+            replaced: None,
             installed_us: now,
         };
         Ok(Imported { record, generation, manifest: manifest.clone(), library: path })

@@ -54,6 +54,7 @@ impl Store {
             library: record.library.clone(),
             provenance: Provenance::FOLDER,
             files: files::hashes(&self.root.join(&record.name).join(&record.content))?,
+            replaced: None,
             installed_us: record.installed_us,
         };
         Generations(self.database()).save(&generation)?;

@@ -313,6 +313,7 @@ diesel::table! {
         files -> Text,
         installed_us -> BigInt,
         next_key -> Nullable<Text>,
+        replaced -> Nullable<Text>,
     }
 }
 

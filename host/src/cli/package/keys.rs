@@ -32,9 +32,10 @@ pub(in crate::cli) fn public(file_or_key: &str) -> anyhow::Result<PublicKey> {
         return Ok(key);
     }
     let file = Path::new(file_or_key);
-    if !file.exists() && file_or_key.len() >= 56 {
-        // A key with a mistake in it, rather than a file.
-        return file_or_key.parse().map_err(|why: PackageError| anyhow!("{why} ({})", why.code()));
+    if !file.exists() {
+        return file_or_key.parse().map_err(|why: PackageError| {
+            anyhow!("{why}. Nor is there a file of that name ({})", why.code())
+        });
     }
     let text = text(file)?;
     if SecretKey::from_file_text(&text, None).is_ok() || SecretKey::is_encrypted(&text) {

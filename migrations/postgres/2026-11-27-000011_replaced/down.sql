@@ -1,0 +1,1 @@
+ALTER TABLE plugin_generations DROP COLUMN replaced;
