@@ -1,104 +1,111 @@
-//! Sends session, user and quota events to Slack through incoming webhooks.
+//! Sends session, user and quota events to Slack, through incoming webhooks or as an app.
 //!
-//! An event's way: `message` says it in plain text, `routing` decides whether the destination wants it, `destination`
-//! whether it may go now, `render` writes it as Slack wants it, `verdict` reads the answer.
+//! `config` says where, `render` writes a message as Slack wants it, `answer` reads what Slack says to it.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod config;
-mod destination;
-mod generic;
-#[cfg(test)]
-mod golden;
-mod message;
-mod mrkdwn;
-mod pacing;
 mod render;
-mod routing;
-mod verdict;
+#[cfg(test)]
+mod rules;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
+use streamspace_notifier::{
+    Delivery, Limit, Notification, Notifier, Outcome, Provider, Settings, Verdict, http,
+};
 use streamspace_plugin::prelude::*;
 
-use crate::{
-    config::Config,
-    destination::{Destination, Outcome},
-    verdict::Answer,
-};
+use crate::config::{Config, Target, Way};
 
-/// For the whole of one request.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most events in one call, each of which may take the whole timeout.
-const BATCH: u32 = 4;
-/// For one call: all its requests, and some time to spare.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// How often a message is tried before it becomes a dead letter: with the default back-off, about half an hour.
-const MAX_DELIVER: u32 = 8;
-/// Slack answers with one word; this is a page of somebody else's.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+/// Where an app posts (<https://docs.slack.dev/reference/methods/chat.postMessage>).
+const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
+/// How long it is known where a session's thread began.
+const THREADS: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The plugin: a consumer for each destination.
+/// Slack, as the notifiers see it.
 struct Slack {
     context: Context,
-    destinations: Vec<Destination>,
 }
 
-impl Plugin for Slack {
-    type Config = Config;
+impl Provider for Slack {
+    const NAME: &'static str = "Slack";
 
-    fn load(context: &Context, config: Config) -> Result<Self> {
-        let destinations: Vec<_> = config.into_targets()?.into_iter().map(Destination::new).collect();
-        let names: Vec<_> = destinations.iter().map(|to| to.target().name.as_str()).collect();
-        info!(context.logger(), "Sending to Slack."; "destinations" => names.join(", "));
-        for idle in destinations.iter().filter(|to| to.target().topics.is_empty()) {
-            warn!(
-                context.logger(), "Nothing is sent to this destination: every `notifyOn…` switch is off.";
-                "destination" => &idle.target().name
-            );
-        }
-        Ok(Self { context: context.clone(), destinations })
+    /// One message a second and channel, with short bursts, of which Slack does not say how long
+    /// (<https://docs.slack.dev/apis/web-api/rate-limits>).
+    const LIMITS: &'static [Limit] = &[Limit::new(3, 3)];
+
+    type Config = Config;
+    type Target = Target;
+    type Message = Value;
+
+    fn configure(context: &Context, config: Config) -> Result<(Self, Settings<Target>)> {
+        Ok((Self { context: context.clone() }, config.into_settings()?))
     }
 
-    fn register(&self, on: &mut Registrar<Self>) {
-        for (i, destination) in self.destinations.iter().enumerate() {
-            let target = destination.target();
-            if target.topics.is_empty() {
-                continue;
+    fn render(&self, notification: &Notification, to: &Target) -> Value {
+        render::message(notification, &to.style)
+    }
+
+    fn send(&self, message: &Value, to: &Target, delivery: &Delivery<'_>) -> Outcome {
+        match &to.way {
+            Way::Webhook(url) => {
+                let request = json(Request::post(url.expose()), message);
+                answer::of_webhook(&http::send(&self.context, request), SystemTime::now())
             }
-            on.consumer(&format!("to-{}", target.name))
-                .topics(target.topics.iter().map(String::as_str))
-                .durable()
-                .max_deliver(MAX_DELIVER)
-                .batch(BATCH)
-                .deadline(DEADLINE)
-                .handle(move |slack: &Self, event| slack.deliver(&slack.destinations[i], event));
+            Way::Bot(token) => match self.post(token.expose(), message, delivery) {
+                Ok(outcome) => outcome,
+                Err(why) => Verdict::Again { after: None, reason: why.to_string() }.into(),
+            },
         }
     }
 }
 
 impl Slack {
-    fn deliver(&self, destination: &Destination, event: &Event<'_>) -> Handled {
-        let target = destination.target();
-        let outcome = destination.deliver(event, Instant::now(), |body| {
-            let request = Request::post(target.url.expose())
-                .header("Content-Type", "application/json; charset=utf-8")
-                .body(body)
-                .timeout(HTTP_TIMEOUT)
-                .max_response_bytes(MAX_ANSWER_BYTES);
-            self.context.http().send(&request).map(|response| Answer::from(&response))
-        });
-        match outcome {
-            Outcome::Settled(handled) => handled,
-            Outcome::Broke { reason } => {
-                error!(
-                    self.context.logger(),
-                    "A destination is broken; its messages are rejected until the configuration changes.";
-                    "destination" => &target.name, "reason" => &reason
-                );
-                Handled::reject(reason)
-            }
+    /// Posts as an app: into the thread of the message's story, or as its beginning.
+    fn post(&self, token: &str, message: &Value, delivery: &Delivery<'_>) -> Result<Outcome, StorageError> {
+        let story = delivery.notification.thread.as_ref().map(|story| format!("thread/{story}"));
+        let thread: Option<String> = match &story {
+            Some(story) => delivery.remembered(story)?,
+            None => None,
+        };
+        let mut message = message.clone();
+        if let Some(thread) = &thread {
+            message["thread_ts"] = thread.as_str().into();
         }
+        let request =
+            json(Request::post(POST_MESSAGE).header("Authorization", format!("Bearer {token}")), &message);
+        let (outcome, posted) = answer::of_app(&http::send(&self.context, request), SystemTime::now());
+        if let (Some(story), None, Some(posted)) = (&story, &thread, &posted) {
+            delivery.remember(story, posted, THREADS)?;
+        }
+        if let (Some(story), true) = (&story, answer::lost_its_thread(&outcome)) {
+            delivery.forget(story)?;
+        }
+        Ok(outcome)
     }
 }
 
-streamspace_plugin::export!(Slack);
+fn json(request: Request, message: &Value) -> Request {
+    request.header("Content-Type", "application/json; charset=utf-8").body(message.to_string())
+}
+
+streamspace_plugin::export!(Notifier<Slack>);
+
+#[cfg(test)]
+mod tests {
+    use streamspace_notifier::testing::golden;
+
+    use super::*;
+
+    #[test]
+    fn golden_messages() {
+        golden(env!("CARGO_MANIFEST_DIR"), |sample| {
+            let to = config::tests::target();
+            let message = render::message(&sample.notification(), &to.style);
+            rules::assert_within_limits(&message);
+            message
+        });
+    }
+}

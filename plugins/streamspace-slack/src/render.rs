@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    config::Style,
-    message::{Field, Link, Notification},
-    mrkdwn::{escaped, plain},
-    routing::Severity,
+use streamspace_notifier::{
+    Field, Link, Notification, Severity,
+    text::{self, plain, web_address},
 };
+
+use crate::config::Style;
 
 /// The limits of <https://docs.slack.dev/reference/block-kit/blocks>, in characters and pieces.
 pub(crate) mod limit {
@@ -58,9 +58,16 @@ pub(crate) fn message(notification: &Notification, style: &Style) -> Value {
     message.insert("unfurl_media".into(), false.into());
     message.insert(
         "attachments".into(),
-        json!([{ "color": notification.color.0, "blocks": blocks(notification) }]),
+        json!([{ "color": notification.color.hex(), "blocks": blocks(notification) }]),
     );
     Value::Object(message)
+}
+
+/// Slack reads `&`, `<` and `>` as control characters (<https://docs.slack.dev/messaging/formatting-message-text>): unescaped, a
+/// user named `<!channel>` would notify everybody. `*`, `_`, `~` and the backtick have no escape in Slack; they change only how
+/// the text looks and stay as they are, so that a name can be copied from a message.
+fn escaped(text: &str, limit: usize) -> String {
+    text::escaped(text, limit, text::entities)
 }
 
 fn text(notification: &Notification, style: &Style) -> String {
@@ -95,30 +102,9 @@ fn field(field: &Field) -> Option<Value> {
 }
 
 fn button(link: &Link) -> Option<Value> {
-    is_web_address(&link.url).then(|| {
+    web_address(&link.url, limit::URL).then(|| {
         json!({ "type": "button", "text": plain_text(&plain(link.label, limit::BUTTON)), "url": link.url })
     })
-}
-
-/// Whether Slack takes it as the `url` of a button. It refuses the whole message for one that it does not take, so what
-/// is not plainly an address of http or https is left out. So is one with a user before the host, which can look like
-/// an address of somebody else.
-fn is_web_address(url: &str) -> bool {
-    let rest = ["https://", "http://"].iter().find_map(|scheme| {
-        url.split_at_checked(scheme.len())
-            .filter(|(start, _)| start.eq_ignore_ascii_case(scheme))
-            .map(|(_, rest)| rest)
-    });
-    let Some(rest) = rest else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    url.len() <= limit::URL
-        && url
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'|'))
-        && authority.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-        && authority
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
 /// When, what, and from where. Each reader sees the time in their own time zone.
@@ -148,24 +134,18 @@ fn plain_text(text: &str) -> Value {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
-    use crate::{
-        config::Mention,
-        golden::assert_within_limits,
-        message::{About, Color},
-    };
+    use streamspace_notifier::{Color, testing::Sample};
 
+    use super::*;
+    use crate::{config::Mention, rules::assert_within_limits};
+
+    /// One that says little.
     fn notification() -> Notification {
+        let notification = Sample::new("session.created", json!({})).notification();
         Notification {
-            severity: Severity::Info,
-            color: Color::of(Severity::Info),
-            title: "Session created".into(),
-            summary: "A session was created.".into(),
-            fields: Vec::new(),
-            links: Vec::new(),
-            topic: "session.created".into(),
+            color: Color::BLUE,
             occurred_at: UNIX_EPOCH + Duration::from_secs(1_767_225_600),
-            about: About::default(),
+            ..notification
         }
     }
 
@@ -259,33 +239,12 @@ mod tests {
 
     #[test]
     fn a_button_needs_an_address_of_the_web() {
-        let buttons = |url: String| {
-            let links = vec![Link { label: "Open session", url }];
+        let buttons = |url: &str| {
+            let links = vec![Link { label: "Open session", url: url.into() }];
             types(&rendered(&Notification { links, ..notification() })).contains(&"actions")
         };
-        let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));
-        for good in
-            ["https://a.example/s/1?x=1&y=2#z", "http://10.0.0.1:8080", "HTTPS://[2001:db8::1]/", &long(3000)]
-        {
-            assert!(buttons(good.into()), "{good} is left out");
-        }
-        for bad in [
-            "",
-            "https://",
-            "https:///x",
-            "javascript:alert(1)",
-            "ftp://a.example/",
-            "//a.example",
-            "/sessions/1",
-            "https://user@a.example/",
-            "https://a.example/ b",
-            "https://a.example/\n",
-            "https://a.example/é",
-            "https://a.example/<x>",
-            &long(3001),
-        ] {
-            assert!(!buttons(bad.into()), "{bad} is a button");
-        }
+        assert!(buttons("https://a.example/s/1"));
+        assert!(!buttons("javascript:alert(1)"));
     }
 
     #[test]

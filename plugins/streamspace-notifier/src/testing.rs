@@ -1,60 +1,70 @@
-//! Sample events, and the messages they become: one file an event in `golden/`, compared exactly.
-//!
-//! After a wanted change, `UPDATE_GOLDEN=1 cargo test -p streamspace-slack golden` writes the files anew; read the
-//! difference before committing it.
+//! For the tests of plugins: events to render, golden files, and the manifest as the only place of defaults.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::Path};
 
-use serde_json::{Value, from_value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use streamspace_plugin::{
     abi::{RSlice, RStr},
     events::{Event, EventView},
 };
 
-use crate::{
-    config::{Config, tests::address},
-    message, render,
-    render::limit,
-};
+use crate::{message, notification::Notification};
 
 /// An event that owns what an [`Event`] borrows.
-pub(crate) struct Sample {
-    topic: &'static str,
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The topic.
+    pub topic: &'static str,
     subject: &'static str,
     number: u16,
     data: Vec<u8>,
 }
 
 impl Sample {
-    pub(crate) fn new(topic: &'static str, data: Value) -> Self {
+    /// One with this payload.
+    #[must_use]
+    pub fn new(topic: &'static str, data: Value) -> Self {
         Self { topic, subject: "", number: 0, data: data.to_string().into_bytes() }
     }
 
     /// One without a payload.
-    pub(crate) fn empty(topic: &'static str) -> Self {
+    #[must_use]
+    pub fn empty(topic: &'static str) -> Self {
         Self { topic, subject: "", number: 0, data: Vec::new() }
     }
 
-    pub(crate) fn about(self, subject: &'static str) -> Self {
+    /// With a subject.
+    #[must_use]
+    pub fn about(self, subject: &'static str) -> Self {
         Self { subject, ..self }
     }
 
     /// With an id of its own.
-    pub(crate) fn numbered(self, number: u16) -> Self {
+    #[must_use]
+    pub fn numbered(self, number: u16) -> Self {
         Self { number, ..self }
     }
 
-    pub(crate) fn id(&self) -> [u8; 16] {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
         let mut id = [7; 16];
         id[..2].copy_from_slice(&self.number.to_be_bytes());
         id
     }
 
-    pub(crate) fn with<R>(&self, read: impl FnOnce(&Event<'_>) -> R) -> R {
+    /// Reads it as an event, at its first try.
+    pub fn with<R>(&self, read: impl FnOnce(&Event<'_>) -> R) -> R {
+        self.at_try(1, read)
+    }
+
+    /// Reads it as an event, at this try.
+    pub fn at_try<R>(&self, attempt: u32, read: impl FnOnce(&Event<'_>) -> R) -> R {
         read(&Event::new(&EventView {
             id: self.id(),
             time_us: 1_767_323_045_000_000, // Fri, 02 Jan 2026 03:04:05 GMT
-            attempt: 1,
+            attempt,
             topic: RStr::from_str(self.topic),
             source: RStr::from_str("/streamspace/sessions"),
             subject: RStr::from_str(self.subject),
@@ -62,10 +72,21 @@ impl Sample {
             attributes: RSlice::from_slice(&[]),
         }))
     }
+
+    /// What it says.
+    ///
+    /// # Panics
+    ///
+    /// If it says nothing.
+    #[must_use]
+    pub fn notification(&self) -> Notification {
+        self.with(|event| message::notification(event, true).expect("a message"))
+    }
 }
 
-/// One event of each topic the plugin has words for, and two that it has none for.
-fn samples() -> Vec<Sample> {
+/// One event of each topic there are words for, and two that there are none for.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
     let session = || {
         json!({
             "id": "ada-firefox-7f3a", "session_id": "ada-firefox-7f3a", "user": "ada", "user_id": "ada",
@@ -83,6 +104,7 @@ fn samples() -> Vec<Sample> {
     let user = || json!({"id": "u-17", "username": "ada", "fullName": "Ada Lovelace", "email": "ada@example.com", "tier": "pro"});
     let mut login = user();
     login["auth_method"] = "saml".into();
+    let plugin = || json!({"name": "acme-usage", "plugin_name": "acme-usage", "version": "1.2.0", "reason": "it needs glibc 2.39"});
     vec![
         Sample::new("session.created", session()),
         Sample::new("session.started", session()),
@@ -103,6 +125,8 @@ fn samples() -> Vec<Sample> {
             json!({"user": "ada", "quota": "memory", "used": "14Gi", "limit": "16Gi"}),
         ),
         Sample::new("quota.exceeded", json!({"user": "ada", "quota": "maxSessions", "used": 6, "limit": 5})),
+        Sample::new("plugin.failed", plugin()),
+        Sample::new("plugin.loaded", plugin()),
         Sample::new(
             "compliance.violation",
             json!({"policy": "clipboard", "severity": "critical", "user": "ada", "count": 3, "blocked": true,
@@ -113,65 +137,32 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
-/// The message as the destination `default` of a configuration with nothing but the webhook sends it.
-fn rendered(sample: &Sample) -> Value {
-    let config: Config = from_value(json!({ "webhookUrl": address("x") })).expect("a configuration");
-    let target = config.into_targets().expect("a destination").remove(0);
-    let notification = sample.with(|event| message::notification(event, true)).expect("a message");
-    render::message(&notification, &target.style)
-}
-
-/// What Slack would refuse: limits and empty texts.
-pub(crate) fn assert_within_limits(message: &Value) {
-    let length = |value: &Value| value.as_str().expect("a text").chars().count();
-    let text = |object: &Value, most: usize| {
-        let length = length(&object["text"]);
-        assert!((1..=most).contains(&length), "a text of {length}: {object}");
-    };
-    text(message, limit::TEXT);
-    let blocks = message["attachments"][0]["blocks"].as_array().expect("blocks");
-    assert!((1..=limit::BLOCKS).contains(&blocks.len()), "{} blocks", blocks.len());
-    for block in blocks {
-        let items = |key: &str| block[key].as_array().cloned().unwrap_or_default();
-        match block["type"].as_str().expect("a type") {
-            "header" => text(&block["text"], limit::HEADER),
-            "section" => {
-                assert!((1..=limit::FIELDS).contains(&items("fields").len()), "{block}");
-                items("fields").iter().for_each(|field| text(field, limit::FIELD));
-            }
-            "context" => {
-                assert_eq!(items("elements").len(), 1);
-                items("elements").iter().for_each(|element| text(element, limit::TEXT));
-            }
-            "actions" => {
-                assert!((1..=limit::ACTIONS).contains(&items("elements").len()), "{block}");
-                for button in items("elements") {
-                    text(&button["text"], limit::BUTTON);
-                    assert!(length(&button["url"]) <= limit::URL, "{button}");
-                }
-            }
-            other => panic!("a block that is never sent: {other}"),
-        }
-    }
-}
-
-#[test]
-fn golden_messages() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
+/// Compares what each sample becomes with `golden/TOPIC.json` below `folder`, exactly, and the files with the samples.
+///
+/// After a wanted change, `UPDATE_GOLDEN=1 cargo test -p … golden` writes the files anew; read the difference before
+/// committing it.
+///
+/// # Panics
+///
+/// If something differs, or shows a secret of the payload.
+pub fn golden(folder: &str, rendered: impl Fn(&Sample) -> Value) {
+    let folder = Path::new(folder).join("golden");
     let update = env::var_os("UPDATE_GOLDEN").is_some();
+    if update {
+        fs::create_dir_all(&folder).expect("golden/");
+    }
     for sample in samples() {
         let message = rendered(&sample);
-        assert_within_limits(&message);
         assert!(!message.to_string().contains("hunter2"), "a secret of the payload is shown: {message}");
         let text = serde_json::to_string_pretty(&message).expect("JSON") + "\n";
-        let file = directory.join(sample.topic).with_added_extension("json");
+        let file = folder.join(sample.topic).with_added_extension("json");
         if update {
             fs::write(&file, &text).expect("the file is written");
         }
         let golden = fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-        assert_eq!(text, golden, "{} differs; if that is wanted, see the top of golden.rs", file.display());
+        assert_eq!(text, golden, "{} differs; if that is wanted: UPDATE_GOLDEN=1", file.display());
     }
-    let mut files: Vec<_> = fs::read_dir(directory)
+    let mut files: Vec<_> = fs::read_dir(folder)
         .expect("golden/")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
         .collect();
@@ -179,4 +170,46 @@ fn golden_messages() {
     files.sort();
     expected.sort();
     assert_eq!(files, expected, "a file of golden/ has no sample");
+}
+
+/// A manifest's rules about the configuration.
+#[derive(Debug)]
+pub struct Schema(Value);
+
+impl Schema {
+    /// Of the text of a manifest.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn of(manifest: &str) -> Self {
+        let manifest: Value = serde_json::from_str(manifest).expect("the manifest is JSON");
+        Self(manifest["configSchema"].clone())
+    }
+
+    /// Why the schema does not take a configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first reason.
+    pub fn check(&self, config: &Value) -> Result<(), String> {
+        jsonschema::validate(&self.0, config).map_err(|why| format!("{}: {why}", why.instance_path()))
+    }
+
+    /// Reads a configuration as the host hands it over: valid, with the defaults of the top filled in.
+    ///
+    /// # Errors
+    ///
+    /// Why the schema, or the code, does not take it.
+    pub fn read<T: DeserializeOwned>(&self, config: &Value) -> Result<T, String> {
+        self.check(config)?;
+        let mut whole = config.clone();
+        for (key, property) in self.0["properties"].as_object().expect("properties") {
+            if let (None, Some(default)) = (whole.get(key), property.get("default")) {
+                whole[key] = default.clone();
+            }
+        }
+        serde_json::from_value(whole).map_err(|why| why.to_string())
+    }
 }

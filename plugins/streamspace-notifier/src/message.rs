@@ -1,6 +1,4 @@
-//! What an event says, before it is Slack's: the platform's events become [`Notification`]s of plain text.
-
-use std::time::SystemTime;
+//! What an event says: the platform's events become [`Notification`]s of plain text.
 
 use serde_json::Value;
 use streamspace_plugin::{
@@ -8,73 +6,20 @@ use streamspace_plugin::{
     prelude::payload,
 };
 
-use crate::{generic, routing::Severity};
-
-/// One message, in plain text: nothing is escaped or cut yet.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Notification {
-    pub(crate) severity: Severity,
-    pub(crate) color: Color,
-    pub(crate) title: String,
-    /// One sentence.
-    pub(crate) summary: String,
-    pub(crate) fields: Vec<Field>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) topic: String,
-    pub(crate) occurred_at: SystemTime,
-    pub(crate) about: About,
-}
-
-/// A label and what stands under it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Field {
-    pub(crate) label: String,
-    pub(crate) value: String,
-}
-
-/// A button, and where it leads. The address is as the event has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) label: &'static str,
-    pub(crate) url: String,
-}
-
-/// What routes look at. A user may be known by several names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct About {
-    pub(crate) users: Vec<String>,
-    pub(crate) templates: Vec<String>,
-}
-
-/// The bar beside a message, `#rrggbb`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Color(pub(crate) &'static str);
-
-impl Color {
-    const GREEN: Self = Self("#2e9e5b");
-    const BLUE: Self = Self("#3a6fd8");
-    const GREY: Self = Self("#8a8f98");
-    const AMBER: Self = Self("#d9a514");
-    const RED: Self = Self("#c9302c");
-
-    /// Where the event itself says nothing more precise.
-    pub(crate) fn of(severity: Severity) -> Self {
-        match severity {
-            Severity::Info => Self::BLUE,
-            Severity::Warning => Self::AMBER,
-            Severity::Critical => Self::RED,
-        }
-    }
-}
+use crate::{
+    generic,
+    notification::{About, Color, Field, Kind, Link, Notification, Severity},
+    plugins, problem,
+};
 
 /// The message of an event; with `details`, of a session also what it was given.
 ///
 /// # Errors
 ///
 /// When the payload does not have the shape of its topic.
-pub(crate) fn notification(event: &Event<'_>, details: bool) -> Result<Notification, DecodeError> {
+pub fn notification(event: &Event<'_>, details: bool) -> Result<Notification, DecodeError> {
     use Severity::{Critical, Info, Warning};
-    Ok(match event.topic() {
+    let mut notification = match event.topic() {
         "session.created" => session(event, details, Info, Color::GREEN, "Session created", "was created")?,
         "session.started" => session(event, details, Info, Color::GREEN, "Session started", "started")?,
         "session.stopped" => session(event, details, Info, Color::GREY, "Session stopped", "stopped")?,
@@ -103,8 +48,48 @@ pub(crate) fn notification(event: &Event<'_>, details: bool) -> Result<Notificat
         "user.logout" => user(event, Info, Color::GREY, "User signed out", "signed out")?,
         "quota.warning" => quota(event, Warning, "Quota nearly reached", "is close to")?,
         "quota.exceeded" => quota(event, Critical, "Quota exceeded", "has exceeded")?,
+        topic if topic.starts_with("plugin.") => match plugins::notification(event)? {
+            Some(notification) => notification,
+            None => generic::notification(event)?,
+        },
         _ => generic::notification(event)?,
-    })
+    };
+    notification.problems = problem::of(&notification, event);
+    Ok(notification)
+}
+
+/// What all messages of one event have in common. The summary ends as a sentence does.
+pub(crate) fn told(event: &Event<'_>, severity: Severity, title: &str, summary: String) -> Notification {
+    let subject = event.subject().unwrap_or_default().to_owned();
+    Notification {
+        kind: Kind::Event,
+        severity,
+        color: Color::of(severity),
+        title: title.into(),
+        summary,
+        fields: Vec::new(),
+        links: Vec::new(),
+        topic: event.topic().into(),
+        duplicate_key: (!subject.is_empty()).then(|| format!("{}/{subject}", event.topic())),
+        subject,
+        occurred_at: event.time(),
+        about: About::default(),
+        thread: None,
+        problems: Vec::new(),
+    }
+}
+
+/// What is about a session belongs to its story, and is a repetition if the same is said of it again.
+fn of_session(notification: Notification, id: &str, what: &str) -> Notification {
+    if id.trim().is_empty() {
+        return notification;
+    }
+    Notification {
+        subject: id.to_owned(),
+        thread: Some(format!("session/{id}")),
+        duplicate_key: Some(format!("session/{id}/{what}")),
+        ..notification
+    }
 }
 
 fn session(
@@ -124,17 +109,15 @@ fn session(
         fields.add("Memory", &resources.memory);
         fields.add("CPU", &resources.cpu);
     }
-    Ok(Notification {
-        severity,
+    let summary = format!("{} {happened}.", session_of(&user, &template));
+    let notification = Notification {
         color,
-        title: title.into(),
-        summary: format!("{} {happened}.", session_of(&user, &template)),
         fields: fields.0,
         links: open_session(url),
-        topic: event.topic().into(),
-        occurred_at: event.time(),
         about: About::of([user], [template]),
-    })
+        ..told(event, severity, title, summary)
+    };
+    Ok(of_session(notification, &id, event.topic()))
 }
 
 fn failure(event: &Event<'_>, title: &str, happened: &str) -> Result<Notification, DecodeError> {
@@ -144,18 +127,16 @@ fn failure(event: &Event<'_>, title: &str, happened: &str) -> Result<Notificatio
     fields.add("Template", &template);
     fields.add("Session ID", &id);
     fields.add("Error", &error);
-    Ok(Notification {
-        severity: Severity::Critical,
-        color: Color::RED,
-        title: title.into(),
-        // The error has a field of its own, and may be long.
-        summary: format!("{} {happened}.", session_of(&user, &template)),
+    // The error has a field of its own, and may be long.
+    let summary = format!("{} {happened}.", session_of(&user, &template));
+    let notification = Notification {
         fields: fields.0,
         links: open_session(url),
-        topic: event.topic().into(),
-        occurred_at: event.time(),
         about: About::of([user], [template]),
-    })
+        ..told(event, Severity::Critical, title, summary)
+    };
+    // The host tells of one failure twice, as `session.failed` and as `session.error`.
+    Ok(of_session(notification, &id, "failed"))
 }
 
 fn user(
@@ -177,16 +158,15 @@ fn user(
     fields.add("Email", &email);
     fields.add("Tier", &tier);
     fields.add("Signed In With", auth_method.as_deref().unwrap_or_default());
+    let subject = if username.is_empty() { id.clone() } else { username.clone() };
+    let notification = told(event, severity, title, format!("{who} {happened}."));
     Ok(Notification {
-        severity,
         color,
-        title: title.into(),
-        summary: format!("{who} {happened}."),
         fields: fields.0,
-        links: Vec::new(),
-        topic: event.topic().into(),
-        occurred_at: event.time(),
+        duplicate_key: (!subject.is_empty()).then(|| format!("{}/{subject}", event.topic())),
+        subject,
         about: About::of([username, id], []),
+        ..notification
     })
 }
 
@@ -205,16 +185,13 @@ fn quota(
     fields.add("Quota", &quota);
     fields.add("Used", &used.as_ref().and_then(scalar).unwrap_or_default());
     fields.add("Limit", &limit.as_ref().and_then(scalar).unwrap_or_default());
+    let notification = told(event, severity, title, format!("{who} {happened} {which}."));
     Ok(Notification {
-        severity,
-        color: Color::of(severity),
-        title: title.into(),
-        summary: format!("{who} {happened} {which}."),
         fields: fields.0,
-        links: Vec::new(),
-        topic: event.topic().into(),
-        occurred_at: event.time(),
+        duplicate_key: (!user.is_empty()).then(|| format!("{}/{user}/{quota}", event.topic())),
+        subject: user.clone(),
         about: About::of([user], []),
+        ..notification
     })
 }
 
@@ -222,6 +199,7 @@ fn without_links(notification: Notification) -> Notification {
     Notification { links: Vec::new(), ..notification }
 }
 
+/// A button to a session, if its address is known.
 pub(crate) fn open_session(url: Option<String>) -> Vec<Link> {
     url.into_iter().map(|url| Link { label: "Open session", url }).collect()
 }
@@ -258,26 +236,12 @@ impl Fields {
     }
 }
 
-impl About {
-    /// Of these names, those that are given.
-    pub(crate) fn of(
-        users: impl IntoIterator<Item = String>,
-        templates: impl IntoIterator<Item = String>,
-    ) -> Self {
-        let is_given = |name: &String| !name.is_empty();
-        Self {
-            users: users.into_iter().filter(is_given).collect(),
-            templates: templates.into_iter().filter(is_given).collect(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::golden::Sample;
+    use crate::testing::Sample;
 
     fn told(topic: &'static str, data: Value) -> Notification {
         Sample::new(topic, data).with(|event| notification(event, true).expect("a message"))
@@ -333,7 +297,7 @@ mod tests {
     #[test]
     fn routes_see_a_user_by_name_and_id() {
         let about = told("user.login", json!({"id": "u-1", "username": "ada"})).about;
-        assert_eq!(about, About { users: vec!["ada".into(), "u-1".into()], templates: vec![] });
+        assert_eq!(about, About::of(["ada".into(), "u-1".into()], []));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use streamspace_plugin::events::{DecodeError, Event};
 
 use crate::{
-    message::{About, Color, Fields, Notification, open_session, scalar},
-    routing::Severity,
+    message::{Fields, open_session, scalar, told},
+    notification::{About, Notification, Severity},
 };
 
 /// Most keys of a payload that are shown.
@@ -68,6 +68,7 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Notification, DecodeErro
 
     let severity = match (payload.get("severity").and_then(Value::as_str), event.topic().rsplit('.').next()) {
         (Some("critical"), _) => Severity::Critical,
+        (Some("error"), _) => Severity::Error,
         (Some("warning"), _) => Severity::Warning,
         (Some("info"), _) => Severity::Info,
         (_, Some("error" | "failed")) => Severity::Critical,
@@ -92,19 +93,18 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Notification, DecodeErro
         Some(subject) => format!("{}: {subject}", event.topic()),
         None => event.topic().to_owned(),
     };
+    let mut about = About::of(
+        [text("user"), text("username"), text("user_id")],
+        [text("template"), text("template_name")],
+    );
+    about.teams.extend([text("team"), text("group")].into_iter().filter(|team| !team.is_empty()));
+    let session = text("session_id");
     Ok(Notification {
-        severity,
-        color: Color::of(severity),
-        title: event.topic().into(),
-        summary,
         fields: fields.0,
         links,
-        topic: event.topic().into(),
-        occurred_at: event.time(),
-        about: About::of(
-            [text("user"), text("username"), text("user_id")],
-            [text("template"), text("template_name")],
-        ),
+        about,
+        thread: (!session.is_empty()).then(|| format!("session/{session}")),
+        ..told(event, severity, event.topic(), summary)
     })
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::golden::Sample;
+    use crate::testing::Sample;
 
     fn told(topic: &'static str, data: Value) -> Notification {
         Sample::new(topic, data).with(|event| notification(event).expect("a message"))

@@ -1,31 +1,22 @@
-//! Text for Slack: escaped, on one line, and never longer than Slack takes.
-//!
-//! Slack reads `&`, `<` and `>` as control characters (<https://docs.slack.dev/messaging/formatting-message-text>):
-//! unescaped, a user named `<!channel>` would notify everybody. `*`, `_`, `~` and the backtick have no escape in Slack;
-//! they change only how the text looks and stay as they are, so that a name can be copied from a message.
+//! Text from strangers: on one line, never longer than the provider takes, and escaped as it wants.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 /// Marks where a text was cut.
 const MARKER: char = '…';
 
-/// `text` for a `mrkdwn` object: escaped, and at most `limit` characters of what is sent.
-pub(crate) fn escaped(text: &str, limit: usize) -> String {
-    bounded(text, limit, |c| match c {
-        '&' => "&amp;",
-        '<' => "&lt;",
-        '>' => "&gt;",
-        _ => "",
-    })
+/// `text` on one line, at most `limit` characters: cleaned, and cut with `…`.
+#[must_use]
+pub fn plain(text: &str, limit: usize) -> String {
+    escaped(text, limit, |_| "")
 }
 
-/// `text` for a `plain_text` object, which resolves neither markup nor mentions and so needs no escape: at most `limit`
-/// characters.
-pub(crate) fn plain(text: &str, limit: usize) -> String {
-    bounded(text, limit, |_| "")
-}
-
-/// Writes `text` with each character replaced by what `entity` says, unless that is empty. An entity is written whole
-/// or not at all.
-fn bounded(text: &str, limit: usize, entity: impl Fn(char) -> &'static str) -> String {
+/// As [`plain`], with each character replaced by what `entity` says, unless that is empty. `limit` counts characters of what
+/// is sent; an entity is written whole or not at all.
+#[must_use]
+pub fn escaped(text: &str, limit: usize, entity: impl Fn(char) -> &'static str) -> String {
     let mut out = String::with_capacity(text.len().min(limit));
     let mut length = 0;
     // Where to cut if the rest does not fit: the longest prefix that leaves room for the marker.
@@ -78,12 +69,63 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The entities of `&`, `<` and `>`, for [`escaped`].
+#[must_use]
+pub fn entities(c: char) -> &'static str {
+    match c {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        _ => "",
+    }
+}
+
+/// Whether an address may stand behind a button: plainly one of http or https, at most `limit` bytes. One with a user before
+/// the host is none, since it can look like an address of somebody else.
+#[must_use]
+pub fn web_address(url: &str, limit: usize) -> bool {
+    let rest = ["https://", "http://"].iter().find_map(|scheme| {
+        url.split_at_checked(scheme.len())
+            .filter(|(start, _)| start.eq_ignore_ascii_case(scheme))
+            .map(|(_, rest)| rest)
+    });
+    let Some(rest) = rest else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    url.len() <= limit
+        && url
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'|'))
+        && authority.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && authority
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+}
+
+/// A time as RFC 3339 writes it, in UTC, to the second; the bounds of the calendar for one beyond them.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    timestamp(time).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A time as `jiff` has it; the bounds of its calendar for one beyond them.
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
+        Timestamp::MAX
+    } else {
+        Timestamp::MIN
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn escaped(text: &str, limit: usize) -> String {
+        super::escaped(text, limit, entities)
+    }
+
     #[test]
-    fn control_characters_of_slack_are_escaped_and_others_kept() {
+    fn markup_is_escaped_and_other_characters_are_kept() {
         assert_eq!(
             escaped("<!channel> & <@U1> *ada* _x_", 100),
             "&lt;!channel&gt; &amp; &lt;@U1&gt; *ada* _x_"
@@ -140,5 +182,41 @@ mod tests {
         assert_eq!(plain("  ada\n\r\n*Tier*\u{2028}\tadmin\0 ", 100), "ada *Tier* admin");
         assert_eq!(plain("gpj\u{202e}exe.\u{2066}", 100), "gpjexe.");
         assert_eq!(plain("\n \u{200f}", 100), "");
+    }
+
+    #[test]
+    fn an_address_of_the_web_is_told_from_others() {
+        let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));
+        for good in
+            ["https://a.example/s/1?x=1&y=2#z", "http://10.0.0.1:8080", "HTTPS://[2001:db8::1]/", &long(3000)]
+        {
+            assert!(web_address(good, 3000), "{good}");
+        }
+        for bad in [
+            "",
+            "https://",
+            "https:///x",
+            "javascript:alert(1)",
+            "ftp://a.example/",
+            "//a.example",
+            "/sessions/1",
+            "https://user@a.example/",
+            "https://a.example/ b",
+            "https://a.example/\n",
+            "https://a.example/é",
+            "https://a.example/<x>",
+            &long(3001),
+        ] {
+            assert!(!web_address(bad, 3000), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_in_utc() {
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_767_323_045_678);
+        assert_eq!(rfc3339(time), "2026-01-02T03:04:05Z");
+        assert!(
+            rfc3339(SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(u64::MAX)).starts_with("9999-")
+        );
     }
 }
