@@ -230,17 +230,4 @@ fn remember(
 streamspace_plugin::export!(Notifier<Discord>);
 
 #[cfg(test)]
-mod tests {
-    use streamspace_notifier::testing::golden;
-
-    use super::*;
-
-    #[test]
-    fn golden_messages() {
-        golden(env!("CARGO_MANIFEST_DIR"), |sample| {
-            let message = render::message(&sample.notification(), &config::tests::target());
-            rules::assert_within_limits(&message);
-            message
-        });
-    }
-}
+mod tests;
