@@ -478,3 +478,6 @@ fn record_of(notification: &Notification, event: Option<&Event<'_>>) -> Record {
 fn to_the_millisecond(wait: Duration) -> Duration {
     Duration::from_millis(u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests;
