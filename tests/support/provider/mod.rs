@@ -95,10 +95,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Provider {
-    /// One that stands in for `hooks.slack.com` and refuses what Slack refuses.
+    /// One that stands in for `hooks.slack.com` and `slack.com`, and refuses what Slack refuses.
     #[must_use]
     pub fn slack() -> Self {
-        Self::start(Some(Authority::new(&["hooks.slack.com"])), slack_rules::check)
+        Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
     }
 
     /// One that takes everything over HTTPS, with a certificate for `names`.
