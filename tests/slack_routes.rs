@@ -154,7 +154,7 @@ fn quiet_hours_gather_and_one_message_tells_of_all() {
 
     host.configure(PLUGIN, &json!({ "quietHours": null })).expect(0);
     host.wait_state(PLUGIN, "running");
-    host.api().post(&format!("/api/v1/plugins/{PLUGIN}/jobs/digests/run")).expect(200);
+    let _ = host.api().post(&format!("/api/v1/plugins/{PLUGIN}/jobs/digests/run")).expect(200);
     let digest = provider.requests_wait(2, DEADLINE)[1].json().to_string();
     assert!(digest.contains("3 more events") && digest.contains("3 × session.created"), "{digest}");
     assert_eq!(provider.violations(), [""; 0]);
@@ -169,10 +169,10 @@ fn a_team_is_a_group_of_the_platform() {
     ], "notifyOnSessionCreated": false, "notifyOnUserCreated": false});
     let host = start(&provider, &config);
     for user in ["ada", "eve"] {
-        host.api().post_json("/api/v1/users", &json!({"username": user})).expect(201);
+        let _ = host.api().post_json("/api/v1/users", &json!({"username": user})).expect(201);
     }
-    host.api().post_json("/api/v1/groups", &json!({"name": "designers"})).expect(201);
-    host.api().send("PUT", "/api/v1/groups/designers/members/ada", &[], None).expect(200);
+    let _ = host.api().post_json("/api/v1/groups", &json!({"name": "designers"})).expect(201);
+    let _ = host.api().send("PUT", "/api/v1/groups/designers/members/ada", &[], None).expect(200);
     for user in ["eve", "ada"] {
         host.post_event(
             "session.created",
