@@ -86,6 +86,8 @@ struct Shared {
 struct State {
     requests: Vec<Request>,
     replies: VecDeque<Reply>,
+    /// What is answered to every request whose path contains the text.
+    standing: Vec<(String, Reply)>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -157,6 +159,11 @@ impl Provider {
         self.shared.lock().replies.push_back(reply);
     }
 
+    /// From now on, the answer to every request whose path contains `part`, if it breaks no rule.
+    pub fn always(&self, part: &str, reply: Reply) {
+        self.shared.lock().standing.push((part.to_owned(), reply));
+    }
+
     /// The requests so far, in the order in which they arrived.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
@@ -225,8 +232,10 @@ impl Shared {
         let refusal = (self.rules)(&request).err();
         request.violation = refusal.as_ref().map(Reply::text);
         let mut state = self.lock();
+        let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
+        let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
         self.changed.notify_all();
-        refusal.or_else(|| state.replies.pop_front()).unwrap_or_default()
+        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or_default()
     }
 }
