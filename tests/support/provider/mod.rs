@@ -91,6 +91,8 @@ struct Shared {
 struct State {
     requests: Vec<Request>,
     replies: VecDeque<Reply>,
+    /// What is answered to every request whose path contains the text.
+    standing: Vec<(String, Reply)>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -100,10 +102,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Provider {
-    /// One that stands in for `hooks.slack.com` and refuses what Slack refuses.
+    /// One that stands in for `hooks.slack.com` and `slack.com`, and refuses what Slack refuses.
     #[must_use]
     pub fn slack() -> Self {
-        Self::start(Some(Authority::new(&["hooks.slack.com"])), slack_rules::check)
+        Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
     }
 
     /// One that takes everything over HTTPS, with a certificate for `names`.
@@ -172,6 +174,11 @@ impl Provider {
     /// what breaks no rule, the answer is 200 with the body `ok`, or what the provider stood in for answers.
     pub fn reply(&self, reply: Reply) {
         self.shared.lock().replies.push_back(reply);
+    }
+
+    /// From now on, the answer to every request whose path contains `part`, if it breaks no rule.
+    pub fn always(&self, part: &str, reply: Reply) {
+        self.shared.lock().standing.push((part.to_owned(), reply));
     }
 
     /// The requests so far, in the order in which they arrived.
@@ -243,8 +250,10 @@ impl Shared {
         request.violation = refusal.as_ref().map(Reply::text);
         let mut state = self.lock();
         let usual = (self.usual)(&request, state.requests.len() + 1);
+        let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
+        let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
         self.changed.notify_all();
-        refusal.or_else(|| state.replies.pop_front()).unwrap_or(usual)
+        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or(usual)
     }
 }
