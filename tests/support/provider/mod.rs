@@ -4,6 +4,7 @@
 mod connection;
 mod reply;
 mod slack_rules;
+mod teams_rules;
 mod tls;
 
 use std::{
@@ -75,6 +76,7 @@ pub struct Provider {
 struct Shared {
     tls: Option<Arc<ServerConfig>>,
     rules: Rules,
+    usual: fn(&Request) -> Reply,
     state: Mutex<State>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -103,6 +105,13 @@ impl Provider {
         Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
     }
 
+    /// One that stands in for flows of the Workflows app and for connectors, below `names`, and refuses what Teams refuses. What it
+    /// takes, it answers as they do.
+    #[must_use]
+    pub fn teams(names: &[&str]) -> Self {
+        Self::start_with(Some(Authority::new(names)), teams_rules::check, teams_rules::taken)
+    }
+
     /// One that takes everything over HTTPS, with a certificate for `names`.
     #[must_use]
     pub fn https(names: &[&str]) -> Self {
@@ -116,11 +125,16 @@ impl Provider {
     }
 
     fn start(authority: Option<Authority>, rules: Rules) -> Self {
+        Self::start_with(authority, rules, |_| Reply::default())
+    }
+
+    fn start_with(authority: Option<Authority>, rules: Rules, usual: fn(&Request) -> Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             tls: authority.as_ref().map(|authority| Arc::clone(&authority.server)),
             rules,
+            usual,
             state: Mutex::default(),
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -231,11 +245,12 @@ impl Shared {
     fn answer(&self, mut request: Request) -> Reply {
         let refusal = (self.rules)(&request).err();
         request.violation = refusal.as_ref().map(Reply::text);
+        let usual = (self.usual)(&request);
         let mut state = self.lock();
         let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
         let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
         self.changed.notify_all();
-        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or_default()
+        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or(usual)
     }
 }
