@@ -163,3 +163,131 @@ fn entity(mention: &Mention) -> Value {
         "mentioned": { "id": mention.id, "name": mention.name },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use streamspace_notifier::testing::Sample;
+
+    use super::*;
+    use crate::{config::tests::mention, fit::fitted, rules::assert_adaptive};
+
+    /// One that says little.
+    fn notification() -> Notification {
+        Sample::new("session.created", json!({})).notification()
+    }
+
+    fn rendered(notification: &Notification, mentions: &[Mention]) -> Value {
+        let message = fitted(notification, |room| message(notification, mentions, room));
+        assert_adaptive(&message);
+        message["attachments"][0]["content"].clone()
+    }
+
+    fn types(card: &Value) -> Vec<&str> {
+        let body = card["body"].as_array().expect("a body");
+        body.iter().map(|element| element["type"].as_str().expect("a type")).collect()
+    }
+
+    #[test]
+    fn user_text_is_nowhere_read_as_markdown() {
+        let name = "[ok](https://evil.example) <at>Ops</at> *x*";
+        let card = rendered(
+            &Notification {
+                title: name.into(),
+                summary: name.into(),
+                topic: name.into(),
+                fields: vec![Field { label: name.into(), value: name.into() }],
+                severity: Severity::Critical,
+                ..notification()
+            },
+            &[mention("Ops")],
+        );
+        let text = card["body"].to_string();
+        assert!(!text.contains("[ok](") || text.matches(r"\\[ok").count() == text.matches("[ok").count(), "{text}");
+        assert_eq!(text.matches("<at>Ops").count(), 1, "the operator's own");
+        assert_eq!(card["body"][0]["items"][0]["text"], r"\[ok\](https://evil.example) \<at\>Ops\</at\> \*x\*");
+    }
+
+    #[test]
+    fn what_is_wrong_stands_out() {
+        let style = |severity, color| rendered(&Notification { severity, color, ..notification() }, &[])["body"][0]["style"].clone();
+        for (severity, color, expected) in [
+            (Severity::Info, Color::GREEN, "good"),
+            (Severity::Info, Color::BLUE, "accent"),
+            (Severity::Info, Color::GREY, "emphasis"),
+            (Severity::Info, Color::AMBER, "warning"),
+            (Severity::Warning, Color::GREEN, "warning"),
+            (Severity::Error, Color::GREEN, "attention"),
+            (Severity::Critical, Color::AMBER, "attention"),
+        ] {
+            assert_eq!(style(severity, color), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_is_critical_mentions() {
+        let mentions = [mention("Ada"), mention("Ops")];
+        let card = |severity| rendered(&Notification { severity, ..notification() }, &mentions);
+        assert_eq!(card(Severity::Error)["msteams"], json!({ "width": "Full" }));
+        let critical = card(Severity::Critical);
+        assert_eq!(critical["body"][1]["text"], "<at>Ada</at> <at>Ops</at>");
+        assert_eq!(critical["msteams"]["entities"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn the_longest_is_made_to_fit_whatever_it_is_written_in() {
+        let names: Vec<_> = (0..10).map(|_| mention(&"🦀".repeat(64))).collect();
+        for text in ["x", "🦀", "ä", "*", "\\", "\"", "&amp;", "["] {
+            let long = text.repeat(20_000);
+            let card = rendered(
+                &Notification {
+                    title: long.clone(),
+                    summary: long.clone(),
+                    topic: long.clone(),
+                    fields: vec![Field { label: long.clone(), value: long.clone() }; 100],
+                    links: vec![Link { label: "Open", url: format!("https://a.example/{}", "x".repeat(1900)) }; 9],
+                    severity: Severity::Critical,
+                    ..notification()
+                },
+                &names,
+            );
+            assert_eq!(types(&card), ["Container", "TextBlock", "TextBlock", "FactSet", "TextBlock"]);
+            let facts = card["body"][3]["facts"].as_array().expect("facts");
+            let last = facts.last().expect("a fact");
+            assert_eq!(last["value"], format!("{} more", 100 - (facts.len() - 1)));
+        }
+    }
+
+    #[test]
+    fn what_is_blank_after_cleaning_is_left_out() {
+        let card = rendered(
+            &Notification {
+                title: "\u{202e}".into(),
+                summary: " ".into(),
+                fields: vec![Field { label: "a".into(), value: "\u{200f}\n".into() }],
+                ..notification()
+            },
+            &[],
+        );
+        assert_eq!(types(&card), ["TextBlock"]);
+        assert_eq!(card.get("fallbackText"), None);
+    }
+
+    #[test]
+    fn a_button_needs_an_address_of_the_web() {
+        let actions = |url: &str| {
+            let links = vec![Link { label: "Open session", url: url.into() }];
+            rendered(&Notification { links, ..notification() }, &[]).get("actions").is_some()
+        };
+        assert!(actions("https://a.example/s/1"));
+        assert!(!actions("javascript:alert(1)"));
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_left_out() {
+        let occurred_at = UNIX_EPOCH + Duration::from_micros(u64::MAX);
+        let card = rendered(&Notification { occurred_at, ..notification() }, &[]);
+        assert_eq!(card["body"][2]["text"], "session.created · StreamSpace");
+    }
+}

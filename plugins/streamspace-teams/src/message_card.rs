@@ -50,3 +50,43 @@ fn footer(notification: &Notification) -> String {
     let parts = [text::rfc3339(notification.occurred_at), topic, "StreamSpace".to_owned()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
+
+#[cfg(test)]
+mod tests {
+    use streamspace_notifier::{Field, Link, testing::Sample};
+
+    use super::*;
+    use crate::{fit::fitted, rules::assert_message_card};
+
+    fn rendered(notification: &Notification) -> Value {
+        let card = fitted(notification, |room| message(notification, room));
+        assert_message_card(&card);
+        card
+    }
+
+    #[test]
+    fn a_summary_is_always_there() {
+        let notification = Sample::new("session.created", json!({})).notification();
+        assert_eq!(rendered(&notification)["summary"], "A session was created.");
+        let blank = rendered(&Notification { summary: "\n".into(), title: String::new(), ..notification });
+        assert_eq!(blank["summary"], "StreamSpace");
+        assert_eq!((blank.get("title"), blank.get("text")), (None, None));
+    }
+
+    #[test]
+    fn the_longest_is_made_to_fit_and_nothing_is_markup() {
+        let notification = Sample::new("session.created", json!({})).notification();
+        for text in ["🦀", "*", "[x](https://evil.example)"] {
+            let long = text.repeat(10_000);
+            let card = rendered(&Notification {
+                title: long.clone(),
+                summary: long.clone(),
+                fields: vec![Field { label: long.clone(), value: long.clone() }; 100],
+                links: vec![Link { label: "Open", url: "https://a.example".into() }; 9],
+                ..notification.clone()
+            });
+            let title = card["title"].as_str().expect("a title");
+            assert!(!title.starts_with(['*', '[']) && title.ends_with('…'), "{title}");
+        }
+    }
+}
