@@ -15,7 +15,9 @@ const FLOW: &str = "prod-7.westeurope.logic.azure.com";
 const CONNECTOR: &str = "acme.webhook.office.com";
 
 fn flow() -> String {
-    format!("https://{FLOW}:443/workflows/{SECRET}/triggers/manual/paths/invoke?api-version=2016-06-01&sig={SECRET}")
+    format!(
+        "https://{FLOW}:443/workflows/{SECRET}/triggers/manual/paths/invoke?api-version=2016-06-01&sig={SECRET}"
+    )
 }
 
 fn connector() -> String {
@@ -100,7 +102,8 @@ fn a_page_that_is_no_connectors_answer_is_no_success() {
 fn retry_after_is_kept() {
     const SECONDS: u64 = 3;
     let provider = provider();
-    provider.reply(azure(429, "WorkflowRunActionRequestThrottled").header("Retry-After", &SECONDS.to_string()));
+    provider
+        .reply(azure(429, "WorkflowRunActionRequestThrottled").header("Retry-After", &SECONDS.to_string()));
     let host = start(&provider, &flow());
     host.post_event("user.created", &created("ada"));
     let requests = provider.requests_wait(2, DEADLINE);
@@ -149,7 +152,8 @@ fn a_dead_hook_is_not_used_again() {
         assert_eq!(health["state"], "broken", "{health}");
         assert!(health["reason"].as_str().unwrap().contains(word), "{health}");
         // A test message that arrives mends it.
-        let told = host.api().post_json(&format!("/api/plugins/{PLUGIN}/test"), &json!({})).expect(200).json();
+        let told =
+            host.api().post_json(&format!("/api/plugins/{PLUGIN}/test"), &json!({})).expect(200).json();
         assert_eq!(told["state"], "sent", "{told}");
         assert!(!host.everything_said().contains(SECRET), "a part of the address was shown");
     }

@@ -204,14 +204,22 @@ mod tests {
             &[mention("Ops")],
         );
         let text = card["body"].to_string();
-        assert!(!text.contains("[ok](") || text.matches(r"\\[ok").count() == text.matches("[ok").count(), "{text}");
+        assert!(
+            !text.contains("[ok](") || text.matches(r"\\[ok").count() == text.matches("[ok").count(),
+            "{text}"
+        );
         assert_eq!(text.matches("<at>Ops").count(), 1, "the operator's own");
-        assert_eq!(card["body"][0]["items"][0]["text"], r"\[ok\](https://evil.example) \<at\>Ops\</at\> \*x\*");
+        assert_eq!(
+            card["body"][0]["items"][0]["text"],
+            r"\[ok\](https://evil.example) \<at\>Ops\</at\> \*x\*"
+        );
     }
 
     #[test]
     fn what_is_wrong_stands_out() {
-        let style = |severity, color| rendered(&Notification { severity, color, ..notification() }, &[])["body"][0]["style"].clone();
+        let style = |severity, color| {
+            rendered(&Notification { severity, color, ..notification() }, &[])["body"][0]["style"].clone()
+        };
         for (severity, color, expected) in [
             (Severity::Info, Color::GREEN, "good"),
             (Severity::Info, Color::BLUE, "accent"),
@@ -246,7 +254,10 @@ mod tests {
                     summary: long.clone(),
                     topic: long.clone(),
                     fields: vec![Field { label: long.clone(), value: long.clone() }; 100],
-                    links: vec![Link { label: "Open", url: format!("https://a.example/{}", "x".repeat(1900)) }; 9],
+                    links: vec![
+                        Link { label: "Open", url: format!("https://a.example/{}", "x".repeat(1900)) };
+                        9
+                    ],
                     severity: Severity::Critical,
                     ..notification()
                 },

@@ -56,8 +56,9 @@ fn connector(request: &Request) -> Result<(), Reply> {
             "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413 with ContextId tcid=0",
         ));
     }
-    let checked = posted(request)
-        .and_then(|message| if message["type"] == "message" { envelope(&message) } else { message_card(&message) });
+    let checked = posted(request).and_then(|message| {
+        if message["type"] == "message" { envelope(&message) } else { message_card(&message) }
+    });
     checked.map_err(|why| Reply::new(400).body(why))
 }
 
@@ -119,8 +120,14 @@ fn card(card: &Value) -> Checked {
     ensure(shown.matches("<at>").count() == entities.len(), "a mention without entity")?;
     for entity in entities {
         let text = entity["text"].as_str().unwrap_or_default();
-        ensure(entity["type"] == "mention" && text.starts_with("<at>") && shown.contains(text), "a mention that is none")?;
-        ensure(is_text(&entity["mentioned"]["id"]) && is_text(&entity["mentioned"]["name"]), "a mention of nobody")?;
+        ensure(
+            entity["type"] == "mention" && text.starts_with("<at>") && shown.contains(text),
+            "a mention that is none",
+        )?;
+        ensure(
+            is_text(&entity["mentioned"]["id"]) && is_text(&entity["mentioned"]["name"]),
+            "a mention of nobody",
+        )?;
     }
     Ok(())
 }
