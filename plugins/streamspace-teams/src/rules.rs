@@ -41,7 +41,9 @@ pub(crate) fn assert_adaptive(message: &Value) {
                 assert!(
                     ["good", "warning", "attention", "accent", "emphasis"].contains(&text(element, "style"))
                 );
-                items(element, "items").iter().for_each(|item| drop(text(item, "text")));
+                for item in items(element, "items") {
+                    text(item, "text");
+                }
             }
             "TextBlock" => shown.push_str(text(element, "text")),
             "FactSet" => {
