@@ -129,6 +129,11 @@ fn too_fast_inside_a_success_holds_the_destination() {
     let _ = host.api().get("/healthz").expect(200);
     assert_eq!((&limited["dead"], &limited["sent"]), (&json!(0), &json!(0)), "{limited}");
     assert_eq!(provider.requests().len(), 1);
+    // Then both arrive, in their order: the wait is 30 s.
+    let requests = provider.requests_wait(3, 2 * DEADLINE);
+    assert_eq!(requests[0].json(), requests[1].json());
+    assert!(String::from_utf8_lossy(&requests[2].body).contains("eve"));
+    host.wait_count(PLUGIN, CONSUMER, "delivered", 2);
 }
 
 #[test]

@@ -25,6 +25,11 @@ const WHEEL = {
   file: "adaptive_cards/schemas/schema-1.5.json",
 };
 
+// What the plugin's tests write into title, text and a fact.
+const HOSTILE =
+  "<at>Ops</at> [ok](https://evil.example) ![x](https://evil.example/x.png) <https://evil.example> **b** _i_ ~~s~~ `c` " +
+  "\\* &lt;b&gt; <b>b</b> {{DATE(2026-01-02T03:04:05Z)}} 1. x";
+
 function fail(file, text) {
   console.error(`error: ${file}: ${text}`);
   process.exit(1);
@@ -103,6 +108,7 @@ function check(file, message) {
   for (let i = 0; i < context.eventCount; i++) fail(file, `the renderer warns: ${context.getEventAt(i).message}`);
   for (const { event } of parsed.validateProperties().validationEvents ?? []) fail(file, `the renderer warns: ${event}`);
   const html = parsed.render();
+  if (file === "extremes/hostile.json" && html.textContent.split(HOSTILE).length !== 4) fail(file, "a user's text is not shown as it is");
   if (!html?.textContent.includes("StreamSpace")) fail(file, "the renderer shows nothing");
   const links = html.querySelectorAll("a, img, em, strong, ul, ol, blockquote, h1, code");
   if (links.length) fail(file, `a text became markup: ${links[0].outerHTML}`);
@@ -116,9 +122,11 @@ function check(file, message) {
   }
 }
 
-const folder = join(plugin, "golden");
-const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
-if (!files.length) fail(folder, "no golden messages");
-for (const file of files) check(`golden/${file}`, JSON.parse(readFileSync(join(folder, file), "utf8")));
+const files = ["golden", "extremes"].flatMap((folder) => {
+  const found = readdirSync(join(plugin, folder)).filter((file) => file.endsWith(".json"));
+  if (!found.length) fail(folder, "no golden messages");
+  return found.map((file) => `${folder}/${file}`);
+});
+for (const file of files) check(file, JSON.parse(readFileSync(join(plugin, file), "utf8")));
 const by = [...(validate ? ["the schema of version 1.5"] : []), `the renderer ${require("adaptivecards/package.json").version}`];
 console.log(`${files.length} messages of streamspace-teams are valid by ${by.join(" and by ")}.`);

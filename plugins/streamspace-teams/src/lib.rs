@@ -96,8 +96,13 @@ streamspace_plugin::export!(Notifier<Teams>);
 
 #[cfg(test)]
 mod tests {
+    use std::{env, fs, path::Path};
+
     use serde_json::json;
-    use streamspace_notifier::testing::{Sample, golden};
+    use streamspace_notifier::{
+        Field,
+        testing::{Sample, golden},
+    };
 
     use super::*;
     use crate::config::tests::{CONNECTOR_URL, FLOW_URL, target};
@@ -120,6 +125,49 @@ mod tests {
             rules::assert_message_card(&message);
             message
         });
+    }
+
+    /// What samples do not show, for the renderer of the cards' makers: compared with `extremes/NAME.json`, and written anew as
+    /// golden messages are.
+    #[test]
+    fn golden_extremes() {
+        let failed = Sample::new("session.failed", json!({"id": "s-1", "user": "ada"})).notification();
+        let hostile = concat!(
+            "<at>Ops</at> [ok](https://evil.example) ![x](https://evil.example/x.png) <https://evil.example> **b** _i_ ~~s~~ `c` ",
+            r"\* &lt;b&gt; <b>b</b> {{DATE(2026-01-02T03:04:05Z)}} 1. x"
+        );
+        let begins = ["- list", "# heading", "1. list", "> quote", "+ list", "* list"];
+        let field = |value: &str| Field { label: "Value".into(), value: value.into() };
+        let fields = begins.into_iter().chain([hostile]).map(field).collect();
+        let mentions = [config::tests::mention("Ops"), config::tests::mention("Ada Lovelace")];
+        for (name, notification) in [
+            ("mentions", failed.clone()),
+            (
+                "hostile",
+                Notification { title: hostile.into(), summary: hostile.into(), fields, ..failed.clone() },
+            ),
+            (
+                "largest",
+                Notification {
+                    fields: vec![field(&"Ä*".repeat(900)); 25],
+                    summary: "_".repeat(1800),
+                    ..failed
+                },
+            ),
+        ] {
+            let to = Target { mentions: mentions.to_vec(), ..target(FLOW_URL) };
+            let message = rendered(&notification, &to);
+            rules::assert_adaptive(&message);
+            let text = serde_json::to_string_pretty(&message).expect("JSON") + "\n";
+            let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("extremes")
+                .join(name)
+                .with_added_extension("json");
+            if env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&file, &text).expect("the file is written");
+            }
+            assert_eq!(fs::read_to_string(&file).expect("a golden message"), text, "{name} differs");
+        }
     }
 
     #[test]
