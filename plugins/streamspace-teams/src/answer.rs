@@ -27,7 +27,7 @@ const CONNECTOR: Answers = Answers { provider: "Teams", broken: &[403, 404, 410]
 const NEW_FLOW: &str =
     "connectors are being retired: make a flow in the Workflows app and configure its address";
 
-/// Codes of a flow that somebody has turned off.
+/// Codes of a flow that is turned off, or deleted a short while ago.
 const TURNED_OFF: [&str; 3] = ["WorkflowTriggerIsNotEnabled", "WorkflowNotEnabled", "WorkflowDisabled"];
 
 /// How much of a body is looked at.
@@ -65,11 +65,13 @@ pub(crate) fn of(answer: &Result<Response, HttpError>, to: &Target, now: SystemT
                 answer.status()
             ),
         },
-        (Verdict::Refused { .. }, None)
+        (Verdict::Refused { .. } | Verdict::Broken { .. }, None)
             if code(answer).is_some_and(|code| TURNED_OFF.contains(&code.as_str())) =>
         {
             Verdict::Broken {
-                reason: "the flow is turned off: turn it on in the Workflows app, and send a test".into(),
+                reason: "the flow is turned off or deleted: turn it on in the Workflows app and send a test, or configure \
+                         the address of another"
+                    .into(),
             }
         }
         (verdict, _) => verdict,
@@ -234,10 +236,12 @@ mod tests {
             assert!(reason.contains(&format!("{status} ({code})")), "{reason}");
             assert!(!reason.contains("0123") && !reason.contains("prod-7"), "{reason}");
         }
-        let Verdict::Broken { reason } = flow(400, &error("WorkflowTriggerIsNotEnabled")) else {
-            panic!("it is off")
-        };
-        assert!(reason.contains("turn it on"), "{reason}");
+        for status in [400, 404] {
+            let Verdict::Broken { reason } = flow(status, &error("WorkflowTriggerIsNotEnabled")) else {
+                panic!("it is off")
+            };
+            assert!(reason.contains("turn it on"), "{reason}");
+        }
     }
 
     #[test]
