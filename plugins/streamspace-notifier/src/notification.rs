@@ -63,7 +63,7 @@ pub struct Notification {
     pub thread: Option<String>,
     /// What makes another message a repetition of this one, while the window lasts. `None` for what never repeats.
     pub duplicate_key: Option<String>,
-    /// The problems that begin or end with it.
+    /// The problems that begin, are acknowledged or end with it.
     pub problems: Vec<Problem>,
 }
 
