@@ -74,8 +74,10 @@ pub(crate) fn of(notification: &Notification, event: &Event<'_>) -> Vec<Problem>
             ["failed", "hibernated"].into_iter().filter_map(|what| story(what, Phase::Resolved)).collect()
         }
         SESSION_CHANGED => match event.decode::<payload::SessionStateChanged>() {
-            Ok(changed) if changed.old_state == "failed" && changed.new_state == "pending" => {
-                story("failed", Phase::Acknowledged).into_iter().collect()
+            Ok(payload::SessionStateChanged { session, old_state, new_state, .. })
+                if old_state == "failed" && new_state == "pending" && !session.id.is_empty() =>
+            {
+                vec![Problem { key: format!("session/{}/failed", session.id), phase: Phase::Acknowledged }]
             }
             _ => Vec::new(),
         },
@@ -219,6 +221,8 @@ mod tests {
             of(SESSION_CHANGED, json!({"session_id": "s-1", "oldState": old, "newState": new}))
         };
         assert_eq!(changed("failed", "pending"), one("session/s-1/failed", Phase::Acknowledged));
+        let by_its_other_name = json!({"id": "s-1", "oldState": "failed", "newState": "pending"});
+        assert_eq!(of(SESSION_CHANGED, by_its_other_name), one("session/s-1/failed", Phase::Acknowledged));
         assert_eq!(changed("running", "failed"), []);
         assert_eq!(changed("pending", "creating"), []);
     }
@@ -264,16 +268,14 @@ mod tests {
         assert_eq!(alert("monitor.failed", "resolved"), one("event/monitor/disk", Phase::Resolved));
         assert_eq!(alert("plugin.acme.a.b", "firing"), one("event/plugin.acme/disk", Phase::Opened));
         assert_eq!(alert("monitor.disk.full", "completed"), [], "no word of ours");
-        let without_key =
-            told(&Sample::new("monitor.changed", json!({"status": "firing"})).about("disk"));
+        let without_key = told(&Sample::new("monitor.changed", json!({"status": "firing"})).about("disk"));
         assert_eq!(without_key, one("event/monitor.changed/disk", Phase::Opened));
     }
 
     #[test]
     fn who_listens_to_a_beginning_listens_to_the_end() {
-        let of = |filters: &[&str]| {
-            sequels(&filters.iter().map(|&filter| filter.to_owned()).collect::<Vec<_>>())
-        };
+        let of =
+            |filters: &[&str]| sequels(&filters.iter().map(|&filter| filter.to_owned()).collect::<Vec<_>>());
         assert_eq!(
             of(&["session.failed", "session.error", "session.started"]),
             ["session.woken", "session.terminated", "session.deleted", "session.state.changed"]
