@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -68,7 +68,9 @@ pub fn builds() -> &'static Builds {
 }
 
 fn build() -> Builds {
-    let mut artifacts = Cargo::new("release").build(&["streamspace-host"]);
+    // A release build takes minutes: whoever works on a suite may do without.
+    let profile = if env::var_os("STREAMSPACE_TESTS_DEV_HOST").is_some() { "dev" } else { "release" };
+    let mut artifacts = Cargo::new(profile).build(&["streamspace-host"]);
     artifacts.extend(Cargo::new("plugin").build(&PLUGINS.map(|(name, _)| name)));
     let artifact = |target: &str| {
         artifacts.get(target).unwrap_or_else(|| panic!("the build has no artifact of the target `{target}`"))

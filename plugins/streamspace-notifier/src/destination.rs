@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     digest,
     figures::Figures,
-    ledger::{Ledger, Line, Record, State, StoredEvent, millis},
+    ledger::{Claimed, Ledger, Line, Record, State, StoredEvent, millis},
     notification::{Kind, Notification, Severity},
     pace::{Pace, Wait},
     provider::{Delivery, Outcome, Provider, Verdict},
@@ -28,7 +28,7 @@ pub(crate) const MAX_DELIVER: u32 = 8;
 /// What has to wait longer becomes a line of a digest, so that what comes behind it does not wait too.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest payload that is kept for sending it again, in bytes.
-const MAX_KEPT: usize = 64 * 1024;
+const MAX_KEPT: usize = 16 * 1024;
 /// How long a digest that did not arrive waits: doubled with each failure, up to the last.
 const DIGEST_BACKOFF: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(600)];
 
@@ -65,16 +65,19 @@ impl Now {
     }
 }
 
-/// What a message has come to, and whether the destination broke with it.
+/// What a message has come to, and what the operator has to know of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Delivered {
     pub(crate) handled: Handled,
+    /// Why the destination broke with it.
     pub(crate) broke: Option<String>,
+    /// Why it is not written down that it was sent.
+    pub(crate) unwritten: Option<StorageError>,
 }
 
 impl From<Handled> for Delivered {
     fn from(handled: Handled) -> Self {
-        Self { handled, broke: None }
+        Self { handled, broke: None, unwritten: None }
     }
 }
 
@@ -169,16 +172,15 @@ impl<P: Provider> Destination<P> {
             return Ok(Handled::reject(reason).into());
         }
         let suppresses = provider.suppresses(notification, &self.settings.target);
-        let key = notification.duplicate_key.as_deref().filter(|_| suppresses);
-        if let Some(key) = key.filter(|_| !window.is_zero())
-            && let Some(other) = ledger.seen(self.name(), key)?
-            && other != id.to_string()
+        let said = Claimed::new(notification.claim.as_ref().filter(|_| suppresses), window);
+        if let Some(claimed) = said
+            && let Some(other) = ledger.repeated(self.name(), claimed)?
+            && other != id
         {
             let reason = format!("it repeats {}.{other}", self.name());
             self.write(ledger, id, &mut record, State::Suppressed, Some(reason), None)?;
             return Ok(Handled::Ack.into());
         }
-        let seen = key.map(|key| (key, window));
         let folds = provider.folds(notification, &self.settings.target);
         let urgent = notification.severity >= Severity::Critical || !folds;
 
@@ -187,7 +189,7 @@ impl<P: Provider> Destination<P> {
         if folds && (quiet || (!urgent && self.state().waiting > 0)) {
             let reason =
                 if quiet { "it waits for the end of the quiet hours" } else { "others wait before it" };
-            self.fold(ledger, id, &mut record, notification, reason, seen)?;
+            self.fold(ledger, id, &mut record, notification, reason, said)?;
             return Ok(Handled::Ack.into());
         }
         let admitted = self.state().pace.admit(now.instant, urgent);
@@ -199,7 +201,7 @@ impl<P: Provider> Destination<P> {
                 }
             };
             if folds && wait > PATIENCE {
-                self.fold(ledger, id, &mut record, notification, &reason, seen)?;
+                self.fold(ledger, id, &mut record, notification, &reason, said)?;
                 return Ok(Handled::Ack.into());
             }
             return Ok(Handled::defer(to_the_millisecond(wait), reason).into());
@@ -213,15 +215,16 @@ impl<P: Provider> Destination<P> {
         Ok(match outcome.verdict {
             Verdict::Sent => {
                 self.state().figures.arrived(notification.occurred_at, now.system);
-                self.write(ledger, id, &mut record, State::Sent, None, seen)?;
-                Handled::Ack.into()
+                // It was sent, whatever becomes of the note: trying again would send it twice.
+                let unwritten = self.write(ledger, id, &mut record, State::Sent, None, said).err();
+                Delivered { unwritten, ..Handled::Ack.into() }
             }
             Verdict::Skipped { reason } => {
-                self.write(ledger, id, &mut record, State::Skipped, Some(reason), seen)?;
+                self.write(ledger, id, &mut record, State::Skipped, Some(reason), said)?;
                 Handled::Ack.into()
             }
             Verdict::Limited { after, reason } if folds && after > PATIENCE => {
-                self.fold(ledger, id, &mut record, notification, &reason, seen)?;
+                self.fold(ledger, id, &mut record, notification, &reason, said)?;
                 Handled::Ack.into()
             }
             Verdict::Limited { after, reason } => {
@@ -239,7 +242,7 @@ impl<P: Provider> Destination<P> {
             }
             Verdict::Broken { reason } => {
                 self.write(ledger, id, &mut record, State::Dead, Some(reason.clone()), None)?;
-                Delivered { handled: Handled::reject(&reason), broke: Some(reason) }
+                Delivered { broke: Some(reason.clone()), ..Handled::reject(reason).into() }
             }
         })
     }
@@ -422,7 +425,7 @@ impl<P: Provider> Destination<P> {
         record: &mut Record,
         notification: &Notification,
         reason: &str,
-        seen: Option<(&str, Duration)>,
+        said: Option<Claimed<'_>>,
     ) -> Result<(), StorageError> {
         record.state = State::Folded;
         record.reason = Some(reason.to_owned());
@@ -432,7 +435,7 @@ impl<P: Provider> Destination<P> {
             summary: notification.summary.clone(),
             occurred_ms: millis(notification.occurred_at),
         };
-        ledger.fold(self.name(), id, record, &line, seen)?;
+        ledger.fold(self.name(), id, record, &line, said)?;
         let mut state = self.state();
         state.waiting += 1;
         state.figures.came_to(State::Folded);
@@ -446,12 +449,12 @@ impl<P: Provider> Destination<P> {
         record: &mut Record,
         state: State,
         reason: Option<String>,
-        seen: Option<(&str, Duration)>,
+        said: Option<Claimed<'_>>,
     ) -> Result<(), StorageError> {
         record.state = state;
         record.reason = reason;
         self.state().figures.came_to(state);
-        ledger.write(self.name(), id, record, seen)
+        ledger.write(self.name(), id, record, said)
     }
 
     fn broken(&self) -> Option<String> {

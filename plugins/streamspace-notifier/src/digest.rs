@@ -67,7 +67,7 @@ pub(crate) fn notification(lines: &[Line], now: SystemTime) -> Notification {
         occurred_at: now,
         about: About::default(),
         thread: None,
-        duplicate_key: None,
+        claim: None,
         problems: Vec::new(),
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn test(provider: &str, destination: &str, now: SystemTime) -> Notifi
         occurred_at: now,
         about: About::default(),
         thread: None,
-        duplicate_key: None,
+        claim: None,
         problems: Vec::new(),
     }
 }

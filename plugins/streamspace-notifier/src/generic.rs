@@ -1,11 +1,13 @@
 //! The message of an event that the plugin has no words for.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Map, Value};
 use streamspace_plugin::events::{DecodeError, Event};
 
 use crate::{
     message::{Fields, open_session, scalar, told},
-    notification::{About, Notification, Severity},
+    notification::{About, Claim, Notification, Severity},
     problem,
 };
 
@@ -102,7 +104,12 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Notification, DecodeErro
     );
     about.teams.extend([text("team"), text("group")].into_iter().filter(|team| !team.is_empty()));
     let session = text("session_id");
+    // Of what is not known, only the very same is a repetition.
+    let mut says = DefaultHasher::new();
+    event.data().hash(&mut says);
+    let subject = event.subject().unwrap_or_default();
     Ok(Notification {
+        claim: Claim::about(event.topic(), subject, format!("{:016x}", says.finish())),
         fields: fields.0,
         links,
         about,

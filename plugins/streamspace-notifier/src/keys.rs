@@ -67,15 +67,28 @@ pub(crate) mod tests {
 
     /// Keys in memory, which never go by themselves.
     #[derive(Debug, Default)]
-    pub(crate) struct InMemory(Mutex<BTreeMap<String, Value>>);
+    pub(crate) struct InMemory {
+        keys: Mutex<BTreeMap<String, Value>>,
+        full: bool,
+    }
+
+    impl InMemory {
+        /// One that takes nothing more.
+        pub(crate) fn full() -> Self {
+            Self { full: true, ..Self::default() }
+        }
+    }
 
     impl Keys for InMemory {
         fn get(&self, key: &str) -> Result<Option<Value>, StorageError> {
-            Ok(self.0.lock().expect("no panic").get(key).cloned())
+            Ok(self.keys.lock().expect("no panic").get(key).cloned())
         }
 
         fn apply(&self, changes: Vec<Change>) -> Result<(), StorageError> {
-            let mut keys = self.0.lock().expect("no panic");
+            if self.full {
+                return Err(StorageError::TooLarge("the storage is full".into()));
+            }
+            let mut keys = self.keys.lock().expect("no panic");
             for change in changes {
                 match change {
                     Change::Set(key, value, _) => keys.insert(key, value),
@@ -91,7 +104,7 @@ pub(crate) mod tests {
             after: Option<&str>,
             limit: u32,
         ) -> Result<Vec<(String, Value)>, StorageError> {
-            let keys = self.0.lock().expect("no panic");
+            let keys = self.keys.lock().expect("no panic");
             let from =
                 after.filter(|after| *after >= prefix).map_or(Bound::Included(prefix), Bound::Excluded);
             let page = keys.range::<str, _>((from, Bound::Unbounded));
@@ -100,7 +113,8 @@ pub(crate) mod tests {
         }
 
         fn count(&self, prefix: &str) -> Result<u64, StorageError> {
-            Ok(self.0.lock().expect("no panic").keys().filter(|key| key.starts_with(prefix)).count() as u64)
+            Ok(self.keys.lock().expect("no panic").keys().filter(|key| key.starts_with(prefix)).count()
+                as u64)
         }
     }
 }

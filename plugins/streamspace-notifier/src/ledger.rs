@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! delivery/TIME/NAME/ID   a delivery: one event to one destination. TIME runs backwards, so that the newest comes first
-//! seen/NAME/KEY           which event said this last, as long as a repetition is not sent
+//! said/NAME/ABOUT         what was said last of something, and by which event, as long as a repetition is not sent
 //! digest/NAME/ID          a line of the next digest
 //! memory/NAME/KEY         what the provider remembers of a destination
 //! ```
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use crate::{
     keys::{Change, Keys},
-    notification::{Kind, Severity},
+    notification::{Claim, Kind, Severity},
 };
 
 /// How long it is known what became of a message.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Longest key of a repetition, in bytes; what is longer is never taken for one.
-const MAX_SEEN: usize = 300;
+/// Longest name of what something is said of, in bytes; what has a longer one never repeats.
+const MAX_ABOUT: usize = 300;
 /// Most keys that one page of deliveries looks through.
 const MAX_SCANNED: usize = 5_000;
 /// Keys that are read, or removed, at once.
@@ -101,6 +101,34 @@ pub(crate) struct Line {
     pub(crate) occurred_ms: u64,
 }
 
+/// What was said last of something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    says: String,
+    pub(crate) by: Uuid,
+}
+
+/// A claim, and for how long a repetition of it is not sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimed<'a> {
+    claim: &'a Claim,
+    window: Duration,
+}
+
+impl<'a> Claimed<'a> {
+    /// `None` if nothing repeats.
+    pub(crate) fn new(claim: Option<&'a Claim>, window: Duration) -> Option<Self> {
+        let claim = claim.filter(|claim| claim.about.len() <= MAX_ABOUT && !window.is_zero())?;
+        Some(Self { claim, window })
+    }
+
+    fn change(self, to: &str, by: Uuid) -> Result<Change, StorageError> {
+        let key = said_key(to, &self.claim.about);
+        let said = written(&key, &Said { says: self.claim.says.clone(), by })?;
+        Ok(Change::Set(key, said, Some(self.window)))
+    }
+}
+
 /// Some deliveries, and where the next page begins.
 pub(crate) type Page = (Vec<(String, Record)>, Option<String>);
 
@@ -119,30 +147,26 @@ impl Ledger {
         read(&delivery(to, id), self.keys.get(&delivery(to, id))?)
     }
 
-    /// Writes down what became of a delivery. With `seen`, what is said there again within the time is a repetition.
+    /// Writes down what became of a delivery, and what it has said.
     pub(crate) fn write(
         &self,
         to: &str,
         id: Uuid,
         record: &Record,
-        seen: Option<(&str, Duration)>,
+        said: Option<Claimed<'_>>,
     ) -> Result<(), StorageError> {
         let key = delivery(to, id);
         let mut changes = vec![Change::Set(key.clone(), written(&key, record)?, Some(RETENTION))];
-        if let Some((what, window)) =
-            seen.filter(|(what, window)| !window.is_zero() && what.len() <= MAX_SEEN)
-        {
-            changes.push(Change::Set(seen_key(to, what), id.to_string().into(), Some(window)));
-        }
+        changes.extend(said.map(|said| said.change(to, id)).transpose()?);
         self.keys.apply(changes)
     }
 
-    /// The delivery that said this last, if that is not too long ago.
-    pub(crate) fn seen(&self, to: &str, what: &str) -> Result<Option<String>, StorageError> {
-        if what.len() > MAX_SEEN {
-            return Ok(None);
-        }
-        read(what, self.keys.get(&seen_key(to, what))?)
+    /// The delivery that `claimed` repeats: it said the same of the same, nothing else was said since, and it is not too long
+    /// ago.
+    pub(crate) fn repeated(&self, to: &str, claimed: Claimed<'_>) -> Result<Option<Uuid>, StorageError> {
+        let key = said_key(to, &claimed.claim.about);
+        let said: Option<Said> = read(&key, self.keys.get(&key)?)?;
+        Ok(said.filter(|said| said.says == claimed.claim.says).map(|said| said.by))
     }
 
     /// Makes a delivery a line of the next digest.
@@ -152,18 +176,14 @@ impl Ledger {
         id: Uuid,
         record: &Record,
         line: &Line,
-        seen: Option<(&str, Duration)>,
+        said: Option<Claimed<'_>>,
     ) -> Result<(), StorageError> {
         let (key, line_key) = (delivery(to, id), format!("digest/{to}/{id}"));
         let mut changes = vec![
             Change::Set(key.clone(), written(&key, record)?, Some(RETENTION)),
             Change::Set(line_key.clone(), written(&line_key, line)?, None),
         ];
-        if let Some((what, window)) =
-            seen.filter(|(what, window)| !window.is_zero() && what.len() <= MAX_SEEN)
-        {
-            changes.push(Change::Set(seen_key(to, what), id.to_string().into(), Some(window)));
-        }
+        changes.extend(said.map(|said| said.change(to, id)).transpose()?);
         self.keys.apply(changes)
     }
 
@@ -271,9 +291,9 @@ fn delivery(to: &str, id: Uuid) -> String {
     format!("delivery/{:032x}/{to}/{id}", !id.as_u128())
 }
 
-fn seen_key(to: &str, what: &str) -> String {
+fn said_key(to: &str, about: &str) -> String {
     // Keys have no NUL; nothing that people read comes of this one.
-    format!("seen/{to}/{}", what.replace('\0', " "))
+    format!("said/{to}/{}", about.replace('\0', " "))
 }
 
 fn read<T: DeserializeOwned>(key: &str, value: Option<Value>) -> Result<Option<T>, StorageError> {

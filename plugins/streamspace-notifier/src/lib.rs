@@ -34,7 +34,7 @@ pub mod topics;
 pub mod wording;
 
 pub use self::{
-    notification::{Color, Field, Kind, Link, Notification, Phase, Problem, Severity},
+    notification::{Claim, Color, Field, Kind, Link, Notification, Phase, Problem, Severity},
     notifier::Notifier,
     pace::Limit,
     provider::{Delivery, Outcome, Provider, Verdict},

@@ -8,7 +8,7 @@ use streamspace_plugin::{
 
 use crate::{
     generic,
-    notification::{About, Color, Field, Kind, Link, Notification, Severity},
+    notification::{About, Claim, Color, Field, Kind, Link, Notification, Severity},
     plugins, problem,
 };
 
@@ -70,8 +70,8 @@ pub(crate) fn told(event: &Event<'_>, severity: Severity, title: &str, summary: 
         fields: Vec::new(),
         links: Vec::new(),
         topic: event.topic().into(),
-        duplicate_key: (!subject.is_empty()).then(|| format!("{}/{subject}", event.topic())),
         subject,
+        claim: None,
         occurred_at: event.time(),
         about: About::default(),
         thread: None,
@@ -87,7 +87,7 @@ fn of_session(notification: Notification, id: &str, what: &str) -> Notification 
     Notification {
         subject: id.to_owned(),
         thread: Some(format!("session/{id}")),
-        duplicate_key: Some(format!("session/{id}/{what}")),
+        claim: Claim::about("session", id, what),
         ..notification
     }
 }
@@ -163,7 +163,7 @@ fn user(
     Ok(Notification {
         color,
         fields: fields.0,
-        duplicate_key: (!subject.is_empty()).then(|| format!("{}/{subject}", event.topic())),
+        claim: Claim::about("user", &subject, event.topic()),
         subject,
         about: About::of([username, id], []),
         ..notification
@@ -188,7 +188,7 @@ fn quota(
     let notification = told(event, severity, title, format!("{who} {happened} {which}."));
     Ok(Notification {
         fields: fields.0,
-        duplicate_key: (!user.is_empty()).then(|| format!("{}/{user}/{quota}", event.topic())),
+        claim: Claim::about("quota", &user, format!("{quota}/{}", event.topic())),
         subject: user.clone(),
         about: About::of([user], []),
         ..notification

@@ -61,8 +61,8 @@ pub struct Notification {
     pub about: About,
     /// The story that it belongs to, such as `session/ID`: what providers put into one thread.
     pub thread: Option<String>,
-    /// What makes another message a repetition of this one, while the window lasts. `None` for what never repeats.
-    pub duplicate_key: Option<String>,
+    /// What it says of what, to know whether it only repeats what was said last. `None` for what never repeats.
+    pub claim: Option<Claim>,
     /// The problems that begin, are acknowledged or end with it.
     pub problems: Vec<Problem>,
 }
@@ -117,6 +117,22 @@ impl About {
             teams: Vec::new(),
             templates: templates.into_iter().filter(is_given).collect(),
         }
+    }
+}
+
+/// What a message says of what. It repeats another one if both say the same of the same, and nothing else was said in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// Such as `session/ID`.
+    pub about: String,
+    /// Such as `failed`.
+    pub says: String,
+}
+
+impl Claim {
+    /// One about something that is known; `None` if its name is empty.
+    pub fn about(kind: &str, name: &str, says: impl Into<String>) -> Option<Self> {
+        (!name.trim().is_empty()).then(|| Self { about: format!("{kind}/{name}"), says: says.into() })
     }
 }
 

@@ -140,10 +140,17 @@ impl<P: Provider> Notifier<P> {
         {
             return Handled::Ack;
         }
-        let Delivered { handled, broke } =
+        let Delivered { handled, broke, unwritten } =
             to.deliver(&self.provider, &self.ledger, &notification, event, self.window, Now::read());
         if let Some(reason) = broke {
             self.report_broken(to, &reason);
+        }
+        if let Some(why) = unwritten {
+            warn!(
+                self.context.logger(),
+                "A message was sent, and that is not written down: it is missing in the list, and a repetition is not known.";
+                "destination" => to.name(), "reason" => %why
+            );
         }
         handled
     }

@@ -5,7 +5,7 @@ use streamspace_plugin::events::{DecodeError, Event};
 
 use crate::{
     message::{Fields, told},
-    notification::{Color, Notification, Severity},
+    notification::{Claim, Color, Notification, Severity},
 };
 
 /// What is read of the payloads of `plugin.*`.
@@ -64,8 +64,7 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Option<Notification>, De
     Ok(Some(Notification {
         color,
         fields: fields.0,
-        duplicate_key: (!payload.name.is_empty())
-            .then(|| format!("plugin/{}/{what}/{}", payload.name, payload.version)),
+        claim: Claim::about("plugin", &payload.name, format!("{what}/{}", payload.version)),
         thread: (!payload.name.is_empty()).then(|| format!("plugin/{}", payload.name)),
         subject: payload.name,
         ..notification
@@ -87,8 +86,8 @@ mod tests {
         };
         let (failed, error) = (told("plugin.failed"), told("plugin.error"));
         assert_eq!(failed.summary, "The plugin acme failed.");
-        assert_eq!(failed.duplicate_key, error.duplicate_key);
-        assert_ne!(failed.duplicate_key, told("plugin.loaded").duplicate_key);
+        assert_eq!(failed.claim, error.claim);
+        assert_ne!(failed.claim, told("plugin.loaded").claim);
     }
 
     #[test]

@@ -106,8 +106,10 @@ fn problems(notification: &Notification) -> Vec<Problem> {
 
 /// What has no end that is known: the same is one alert until somebody closes it.
 fn by_itself(notification: &Notification) -> String {
-    let said = || format!("{}/{}", notification.topic, notification.subject);
-    format!("once/{}", notification.duplicate_key.clone().unwrap_or_else(said))
+    // A user has several quotas.
+    let further = notification.fields.iter().find(|field| field.label == "Quota");
+    let further = further.map(|field| format!("/{}", field.value)).unwrap_or_default();
+    format!("once/{}/{}{further}", notification.topic, notification.subject)
 }
 
 #[cfg(test)]

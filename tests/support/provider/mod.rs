@@ -86,6 +86,8 @@ struct Shared {
 struct State {
     requests: Vec<Request>,
     replies: VecDeque<Reply>,
+    /// What is answered to every request whose path contains the text.
+    standing: Vec<(String, Reply)>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -95,10 +97,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Provider {
-    /// One that stands in for `hooks.slack.com` and refuses what Slack refuses.
+    /// One that stands in for `hooks.slack.com` and `slack.com`, and refuses what Slack refuses.
     #[must_use]
     pub fn slack() -> Self {
-        Self::start(Some(Authority::new(&["hooks.slack.com"])), slack_rules::check)
+        Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
     }
 
     /// One that takes everything over HTTPS, with a certificate for `names`.
@@ -155,6 +157,11 @@ impl Provider {
     /// what breaks no rule, the answer is 200 with the body `ok`.
     pub fn reply(&self, reply: Reply) {
         self.shared.lock().replies.push_back(reply);
+    }
+
+    /// From now on, the answer to every request whose path contains `part`, if it breaks no rule.
+    pub fn always(&self, part: &str, reply: Reply) {
+        self.shared.lock().standing.push((part.to_owned(), reply));
     }
 
     /// The requests so far, in the order in which they arrived.
@@ -225,8 +232,10 @@ impl Shared {
         let refusal = (self.rules)(&request).err();
         request.violation = refusal.as_ref().map(Reply::text);
         let mut state = self.lock();
+        let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
+        let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
         self.changed.notify_all();
-        refusal.or_else(|| state.replies.pop_front()).unwrap_or_default()
+        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Reply, Request};
 
@@ -15,6 +15,12 @@ const INVALID: &str = "invalid_payload";
 const INVALID_BLOCKS: &str = "invalid_blocks";
 
 pub(super) fn check(request: &Request) -> Result<(), Reply> {
+    if request.path == "/api/chat.postMessage" {
+        return app(request).map_err(|word| {
+            let said = json!({"ok": false, "error": word});
+            Reply::new(200).header("Content-Type", "application/json").body(said.to_string())
+        });
+    }
     let path: Vec<&str> = request.path.split('/').collect();
     let known = matches!(path[..], ["", "services", team, hook, secret]
         if [team, hook, secret].iter().all(|part| !part.is_empty()));
@@ -22,6 +28,19 @@ pub(super) fn check(request: &Request) -> Result<(), Reply> {
         return Err(Reply::new(404).body("no_service"));
     }
     posted(request).map_err(|word| Reply::new(400).body(word))
+}
+
+/// What is posted as an app: <https://docs.slack.dev/reference/methods/chat.postMessage>.
+fn app(request: &Request) -> Checked {
+    let token = request.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
+    ensure(!token.is_empty(), "not_authed")?;
+    ensure(token.starts_with("xoxb-"), "invalid_auth")?;
+    posted(request)?;
+    let message: Value = serde_json::from_slice(&request.body).map_err(|_| "invalid_json")?;
+    ensure(message["channel"].as_str().is_some_and(|channel| !channel.is_empty()), "channel_not_found")?;
+    // Seconds, a point, six digits.
+    let ts = |ts: &str| ts.split_once('.').is_some_and(|(s, us)| s.len() == 10 && us.len() == 6);
+    ensure(message.get("thread_ts").is_none_or(|thread| thread.as_str().is_some_and(ts)), "invalid_thread_ts")
 }
 
 fn posted(request: &Request) -> Checked {

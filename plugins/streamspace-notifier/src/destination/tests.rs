@@ -155,6 +155,18 @@ fn an_event_that_comes_twice_is_sent_once() {
 }
 
 #[test]
+fn what_was_sent_is_not_sent_again_because_it_cannot_be_written_down() {
+    let bench = Bench::new(None, None);
+    let bench = Bench { ledger: Ledger::new(InMemory::full()), ..bench };
+    let delivered = bench.deliver_at(0, &created(1));
+    assert_eq!(delivered.handled, Handled::Ack);
+    assert!(delivered.unwritten.is_some(), "the operator is told");
+    // What was not sent is not lost for it.
+    bench.acme.answers.lock().expect("no panic").push_back(again("busy"));
+    assert!(matches!(bench.deliver(&created(2)), Handled::Retry { .. }));
+}
+
+#[test]
 fn what_failed_is_sent_again_and_counts_its_tries() {
     let bench = Bench::new(None, None).answering([again("Acme answered 503")]);
     assert_eq!(bench.deliver(&created(1)), Handled::retry("Acme answered 503"));
@@ -203,6 +215,16 @@ fn what_did_not_arrive_is_no_reason_to_suppress_the_next() {
     assert_eq!(bench.deliver(&failed(1)), Handled::reject("no"));
     assert_eq!(bench.deliver(&twice), Handled::Ack);
     assert_eq!(bench.sent(), ["Session error: s-1"]);
+}
+
+#[test]
+fn what_changed_in_between_is_said_again() {
+    let bench = Bench::new(None, None);
+    let started = Sample::new("session.started", json!({"id": "s-1"})).numbered(2);
+    for sample in [failed(1), started, Sample::new("session.failed", json!({"id": "s-1"})).numbered(3)] {
+        assert_eq!(bench.deliver(&sample), Handled::Ack);
+    }
+    assert_eq!(bench.sent(), ["Session failed: s-1", "Session started: s-1", "Session failed: s-1"]);
 }
 
 #[test]
@@ -316,7 +338,7 @@ fn too_fast_is_no_try() {
 fn a_broken_destination_is_reported_once_and_not_asked_again() {
     let bench = Bench::new(None, None).answering([Verdict::Broken { reason: "gone".into() }]);
     let first = bench.deliver_at(0, &created(1));
-    assert_eq!(first, Delivered { handled: Handled::reject("gone"), broke: Some("gone".into()) });
+    assert_eq!(first, Delivered { broke: Some("gone".into()), ..Handled::reject("gone").into() });
     for n in 2..10 {
         assert_eq!(bench.deliver_at(0, &created(n)), Handled::reject("gone").into());
     }
