@@ -2,12 +2,13 @@
 //! writes down what it was asked.
 
 mod connection;
+mod pagerduty_rules;
 mod reply;
 mod slack_rules;
 mod tls;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -21,8 +22,8 @@ use std::{
 use rustls::ServerConfig;
 use serde_json::Value;
 
-pub use self::reply::Reply;
-use self::tls::Authority;
+pub use self::{pagerduty_rules::Alert, reply::Reply};
+use self::{reply::Ending, tls::Authority};
 
 /// What the provider was asked.
 #[derive(Debug, Clone)]
@@ -75,6 +76,7 @@ pub struct Provider {
 struct Shared {
     tls: Option<Arc<ServerConfig>>,
     rules: Rules,
+    usual: fn(&Request) -> Reply,
     state: Mutex<State>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -85,6 +87,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     requests: Vec<Request>,
+    /// Of each request, whether the provider has what was sent.
+    taken: Vec<bool>,
     replies: VecDeque<Reply>,
     /// What is answered to every request whose path contains the text.
     standing: Vec<(String, Reply)>,
@@ -103,6 +107,13 @@ impl Provider {
         Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
     }
 
+    /// One that stands in for `events.pagerduty.com` and `events.eu.pagerduty.com`, and refuses what PagerDuty refuses.
+    #[must_use]
+    pub fn pagerduty() -> Self {
+        let names = ["events.pagerduty.com", "events.eu.pagerduty.com"];
+        Self::start_with(Some(Authority::new(&names)), pagerduty_rules::check, pagerduty_rules::taken)
+    }
+
     /// One that takes everything over HTTPS, with a certificate for `names`.
     #[must_use]
     pub fn https(names: &[&str]) -> Self {
@@ -116,11 +127,16 @@ impl Provider {
     }
 
     fn start(authority: Option<Authority>, rules: Rules) -> Self {
+        Self::start_with(authority, rules, |_| Reply::default())
+    }
+
+    fn start_with(authority: Option<Authority>, rules: Rules, usual: fn(&Request) -> Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             tls: authority.as_ref().map(|authority| Arc::clone(&authority.server)),
             rules,
+            usual,
             state: Mutex::default(),
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -185,6 +201,14 @@ impl Provider {
         state.requests.clone()
     }
 
+    /// PagerDuty's alerts, by integration key and `dedup_key`, as they are after the requests that it took.
+    #[must_use]
+    pub fn alerts(&self) -> BTreeMap<(String, String), Alert> {
+        let state = self.shared.lock();
+        let taken = state.requests.iter().zip(&state.taken).filter(|(_, taken)| **taken);
+        pagerduty_rules::alerts(taken.map(|(request, _)| request))
+    }
+
     /// The rules of the provider that requests broke.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
@@ -231,11 +255,15 @@ impl Shared {
     fn answer(&self, mut request: Request) -> Reply {
         let refusal = (self.rules)(&request).err();
         request.violation = refusal.as_ref().map(Reply::text);
+        let usual = (self.usual)(&request);
         let mut state = self.lock();
         let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
         let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
+        let reply = refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or(usual);
+        let arrives = matches!(reply.ending, Ending::Whole | Ending::Half);
+        state.taken.push(arrives && (200..300).contains(&reply.status));
         self.changed.notify_all();
-        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or_default()
+        reply
     }
 }
