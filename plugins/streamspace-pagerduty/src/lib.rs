@@ -140,10 +140,21 @@ impl PagerDuty {
                 return Ok(outcome);
             }
         }
-        Alert::new(action, id, now).remember(delivery, key)?;
+        let noted = Alert::new(action, id, now).remember(delivery, key);
+        // Somebody has to know, whether or not there is room to write it down.
+        if action != Action::Trigger {
+            noted?;
+        }
         let outcome = self.post(piece.path, &piece.body, to);
         match &outcome.verdict {
-            Verdict::Sent => Alert::new(action, id, now).told().remember(delivery, key)?,
+            Verdict::Sent => {
+                if let Err(why) = Alert::new(action, id, now).told().remember(delivery, key) {
+                    warn!(
+                        self.context.logger(), "PagerDuty was told of an alert, and it cannot be written down: it may not end by itself.";
+                        "alert" => piece.name(), "reason" => %why
+                    );
+                }
+            }
             // PagerDuty says that it does not have it: all is as before.
             Verdict::Refused { .. } => match before {
                 Some(before) => before.remember(delivery, key)?,
