@@ -6,7 +6,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use streamspace_tests::{Answer, DEADLINE, Host, Installation, Provider, cloud_event, workspace};
+use streamspace_tests::{Answer, DEADLINE, Host, Installation, Provider, builds, cloud_event, workspace};
 
 const PLUGIN: &str = "streamspace-pagerduty";
 const KEY: &str = "s3cr3tIntegrationKeyOfTheService";
@@ -16,7 +16,11 @@ const HOSTS: [&str; 2] = ["events.pagerduty.com", "events.eu.pagerduty.com"];
 const TIME: &str = "2026-01-02T03:04:05Z";
 
 fn start_with(provider: &Provider, config: &Value) -> Host {
-    let mut whole = json!({"routingKey": KEY, "platformUrl": "https://streamspace.example.com/"});
+    // What the host tells of this very plugin comes too, and is not what is counted here.
+    let mut whole = json!({
+        "routingKey": KEY, "platformUrl": "https://streamspace.example.com/",
+        "notifyOnPluginFailed": false, "changeTopics": [],
+    });
     whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
     let host = Installation::new().provider(provider, &HOSTS).plugin(PLUGIN, &whole).start();
     host.wait_state(PLUGIN, "running");
@@ -210,6 +214,29 @@ fn other_plugins_and_their_topics_have_alerts_too() {
     wait_alert(&host, &provider, "quota/ada/cpu", "triggered");
     host.post_event("quota.restored", &json!({"user": "ada", "quota": "cpu"}));
     wait_alert(&host, &provider, "quota/ada/cpu", "resolved");
+}
+
+#[test]
+fn a_plugin_that_fails_is_an_alert_until_it_runs_and_an_installed_one_a_change() {
+    let provider = Provider::pagerduty();
+    let host =
+        Installation::new().provider(&provider, &HOSTS).plugin(PLUGIN, &json!({ "routingKey": KEY })).start();
+    host.wait_state(PLUGIN, "running");
+    let failing = "fixture-panics";
+    let folder = builds().plugin(failing).to_str().unwrap();
+    host.cli(&["plugin", "install", folder]).expect(0);
+    host.wait_state(failing, "running");
+    host.cli(&["plugin", "disable", failing]).expect(0);
+    host.configure(failing, &json!({"panic_in": "load"})).expect(0);
+    let _ = host.cli(&["plugin", "enable", failing]);
+    wait_alert(&host, &provider, "plugin/fixture-panics/failed", "triggered");
+    host.configure(failing, &json!({"panic_in": "none"})).expect(0);
+    wait_alert(&host, &provider, "plugin/fixture-panics/failed", "resolved");
+    let told = told(&provider);
+    assert_eq!(told[0], "/v2/change/enqueue The plugin fixture-panics was installed.", "{told:?}");
+    assert!(told.iter().all(|one| one.contains(failing)), "of itself it says nothing: {told:?}");
+    let consumer = host.consumer(PLUGIN, "to-default");
+    assert_eq!((&consumer["dead"], &consumer["failed"]), (&json!(0), &json!(0)), "{consumer}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn start(provider: &Provider) -> Host {
     let host = Installation::new()
         .set("outbound.total_timeout_secs", 5)
         .provider(provider, &["events.pagerduty.com"])
-        .plugin(PLUGIN, &json!({"routingKey": KEY}))
+        .plugin(PLUGIN, &json!({"routingKey": KEY, "notifyOnPluginFailed": false, "changeTopics": []}))
         .start();
     host.wait_state(PLUGIN, "running");
     host

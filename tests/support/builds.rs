@@ -10,9 +10,10 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 16] = [
+const PLUGINS: [(&str, &str); 17] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
+    ("streamspace-discord", "plugins/streamspace-discord"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-jobs", "tests/fixtures/fixture-jobs"),

@@ -2,6 +2,7 @@
 //! writes down what it was asked.
 
 mod connection;
+mod discord_rules;
 mod pagerduty_rules;
 mod reply;
 mod slack_rules;
@@ -64,6 +65,9 @@ impl Request {
 /// Checks a request by the provider's rules.
 type Rules = fn(&Request) -> Result<(), Reply>;
 
+/// What the provider answers to a request that breaks no rule, the one of this number, unless it was told otherwise.
+type Usual = fn(&Request, usize) -> Reply;
+
 /// A provider. Ends, with all its connections, when it is dropped.
 #[derive(Debug)]
 pub struct Provider {
@@ -76,7 +80,7 @@ pub struct Provider {
 struct Shared {
     tls: Option<Arc<ServerConfig>>,
     rules: Rules,
-    usual: fn(&Request) -> Reply,
+    usual: Usual,
     state: Mutex<State>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -111,7 +115,7 @@ impl Provider {
     #[must_use]
     pub fn pagerduty() -> Self {
         let names = ["events.pagerduty.com", "events.eu.pagerduty.com"];
-        Self::start_with(Some(Authority::new(&names)), pagerduty_rules::check, pagerduty_rules::taken)
+        Self::answering(Some(Authority::new(&names)), pagerduty_rules::check, pagerduty_rules::taken)
     }
 
     /// One that takes everything over HTTPS, with a certificate for `names`.
@@ -126,11 +130,18 @@ impl Provider {
         Self::start(None, |_| Ok(()))
     }
 
-    fn start(authority: Option<Authority>, rules: Rules) -> Self {
-        Self::start_with(authority, rules, |_| Reply::default())
+    /// One that stands in for `discord.com`, refuses what Discord refuses, and answers with messages that have an id: the first
+    /// request's is 1001.
+    #[must_use]
+    pub fn discord() -> Self {
+        Self::answering(Some(Authority::new(&["discord.com"])), discord_rules::check, discord_rules::message)
     }
 
-    fn start_with(authority: Option<Authority>, rules: Rules, usual: fn(&Request) -> Reply) -> Self {
+    fn start(authority: Option<Authority>, rules: Rules) -> Self {
+        Self::answering(authority, rules, |_, _| Reply::default())
+    }
+
+    fn answering(authority: Option<Authority>, rules: Rules, usual: Usual) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -170,7 +181,7 @@ impl Provider {
     }
 
     /// Adds the answer to a request that is still to come, after those that were added before. Without one, and to
-    /// what breaks no rule, the answer is 200 with the body `ok`.
+    /// what breaks no rule, the answer is 200 with the body `ok`, or what the provider stood in for answers.
     pub fn reply(&self, reply: Reply) {
         self.shared.lock().replies.push_back(reply);
     }
@@ -255,8 +266,8 @@ impl Shared {
     fn answer(&self, mut request: Request) -> Reply {
         let refusal = (self.rules)(&request).err();
         request.violation = refusal.as_ref().map(Reply::text);
-        let usual = (self.usual)(&request);
         let mut state = self.lock();
+        let usual = (self.usual)(&request, state.requests.len() + 1);
         let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
         let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);

@@ -42,7 +42,7 @@ pub(super) fn check(request: &Request) -> Result<(), Reply> {
 }
 
 /// What it answers to what it takes.
-pub(super) fn taken(request: &Request) -> Reply {
+pub(super) fn taken(request: &Request, _: usize) -> Reply {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let mut said = json!({"status": "success", "message": "Event processed"});
     if request.path == ALERT {
