@@ -44,7 +44,7 @@ pub use self::{
     package::{Packing, Vendor},
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
-    provider::{Provider, Reply, Request},
+    provider::{Alert, Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
     web_folder::{Asked, Fault, WebFolder},

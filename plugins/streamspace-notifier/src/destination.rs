@@ -150,14 +150,29 @@ impl<P: Provider> Destination<P> {
             // The host delivers it a second time: it was killed before it knew that this is done.
             return Ok(Handled::Ack.into());
         }
+        let is_new = before.is_none();
         let mut record = before.unwrap_or_else(|| record_of(notification, Some(event)));
         record.changed_ms = millis(now.system);
 
+        let skipped = {
+            let (attempt, progress) = (event.attempt(), &record.progress);
+            let delivery = Delivery { id, attempt, notification, progress, ledger, destination: self.name() };
+            provider.skips(notification, &self.settings.target, &delivery)?
+        };
+        if let Some(reason) = skipped {
+            if is_new {
+                self.state().figures.came_to(State::Skipped);
+            } else {
+                self.write(ledger, id, &mut record, State::Skipped, Some(reason), None)?;
+            }
+            return Ok(Handled::Ack.into());
+        }
         if let Some(reason) = self.broken() {
             self.write(ledger, id, &mut record, State::Dead, Some(reason.clone()), None)?;
             return Ok(Handled::reject(reason).into());
         }
-        let said = Claimed::new(notification.claim.as_ref(), window);
+        let suppresses = provider.suppresses(notification, &self.settings.target);
+        let said = Claimed::new(notification.claim.as_ref().filter(|_| suppresses), window);
         if let Some(claimed) = said
             && let Some(other) = ledger.repeated(self.name(), claimed)?
             && other != id

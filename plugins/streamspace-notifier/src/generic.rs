@@ -8,6 +8,7 @@ use streamspace_plugin::events::{DecodeError, Event};
 use crate::{
     message::{Fields, open_session, scalar, told},
     notification::{About, Claim, Notification, Severity},
+    problem,
 };
 
 /// Most keys of a payload that are shown.
@@ -57,7 +58,8 @@ const ALIASES: [(&str, &str); 3] = [("session_id", "id"), ("user_id", "user"), (
 /// The event's subject and the first scalar values of its payload.
 ///
 /// The severity is the payload's `severity` if that is one of ours; otherwise critical for a topic that ends in `error`
-/// or `failed`, as it is for sessions, and info for the rest.
+/// or `failed`, as it is for sessions, error for one that says otherwise that something is wrong, such as `down`, or whose
+/// `status` is `firing`, and info for the rest.
 ///
 /// # Errors
 ///
@@ -74,6 +76,7 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Notification, DecodeErro
         (Some("warning"), _) => Severity::Warning,
         (Some("info"), _) => Severity::Info,
         (_, Some("error" | "failed")) => Severity::Critical,
+        _ if problem::is_trouble(event.topic()) || text("status") == "firing" => Severity::Error,
         _ => Severity::Info,
     };
     let links = match payload.get("url").and_then(Value::as_str) {
@@ -222,6 +225,10 @@ mod tests {
             ("workflow.failed", json!({}), Severity::Critical),
             ("workflow.failed", json!({"severity": "info"}), Severity::Info),
             ("workflow.completed", json!({"severity": 3}), Severity::Info),
+            ("node.down", json!({}), Severity::Error),
+            ("node.down", json!({"severity": "warning"}), Severity::Warning),
+            ("ticket.opened", json!({}), Severity::Info),
+            ("disk.full", json!({"status": "firing"}), Severity::Error),
         ] {
             assert_eq!(told(topic, data).severity, severity, "{topic}");
         }

@@ -21,7 +21,7 @@ pub mod notification;
 mod notifier;
 pub mod pace;
 mod plugins;
-mod problem;
+pub mod problem;
 pub mod provider;
 pub mod quiet;
 mod routes;
@@ -30,6 +30,7 @@ pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
+pub mod topics;
 pub mod wording;
 
 pub use self::{

@@ -63,7 +63,7 @@ pub struct Notification {
     pub thread: Option<String>,
     /// What it says of what, to know whether it only repeats what was said last. `None` for what never repeats.
     pub claim: Option<Claim>,
-    /// The problems that begin or end with it.
+    /// The problems that begin, are acknowledged or end with it.
     pub problems: Vec<Problem>,
 }
 

@@ -14,10 +14,11 @@ use crate::{
 struct Payload {
     name: String,
     version: String,
-    new_version: String,
-    reason: String,
-    error: String,
-    consumer: String,
+    new_version: Option<String>,
+    /// Null if there is none: of a plugin that runs.
+    reason: Option<String>,
+    error: Option<String>,
+    consumer: Option<String>,
 }
 
 /// The message of an event of the host about a plugin; `None` for a plugin's own events and for what is not known.
@@ -53,11 +54,12 @@ pub(crate) fn notification(event: &Event<'_>) -> Result<Option<Notification>, De
     let mut fields = Fields::default();
     fields.add("Plugin", &payload.name);
     fields.add("Version", &payload.version);
-    if payload.new_version != payload.version {
-        fields.add("New Version", &payload.new_version);
+    if let Some(new_version) = payload.new_version.filter(|new| *new != payload.version) {
+        fields.add("New Version", &new_version);
     }
-    fields.add("Consumer", &payload.consumer);
-    fields.add("Reason", if payload.error.is_empty() { &payload.reason } else { &payload.error });
+    fields.add("Consumer", &payload.consumer.unwrap_or_default());
+    let error = payload.error.filter(|error| !error.is_empty());
+    fields.add("Reason", &error.or(payload.reason).unwrap_or_default());
     let which =
         if payload.name.is_empty() { "A plugin".to_owned() } else { format!("The plugin {}", payload.name) };
     let notification = told(event, severity, title, format!("{which} {happened}."));
@@ -88,6 +90,16 @@ mod tests {
         assert_eq!(failed.summary, "The plugin acme failed.");
         assert_eq!(failed.claim, error.claim);
         assert_ne!(failed.claim, told("plugin.loaded").claim);
+    }
+
+    #[test]
+    fn a_plugin_that_runs_has_no_reason() {
+        // As the host tells of it.
+        let data = json!({"name": "acme", "plugin_name": "acme", "version": "1.0.0", "state": "running", "reason": null});
+        let told = Sample::new("plugin.loaded", data)
+            .with(|event| notification(event).expect("it is read").expect("a message"));
+        assert_eq!(told.summary, "The plugin acme runs.");
+        assert_eq!(told.fields.len(), 2);
     }
 
     #[test]

@@ -52,6 +52,29 @@ pub trait Provider: Send + Sync + Sized + 'static {
         true
     }
 
+    /// Whether a repetition of the message is left out while the window lasts. Of a message that says how something stands now,
+    /// none is.
+    fn suppresses(&self, notification: &Notification, to: &Self::Target) -> bool {
+        let _ = (notification, to);
+        true
+    }
+
+    /// `[worker]` Why nothing is to be sent of the message, if what was remembered says so. It is asked before the message is
+    /// counted for any limit; nothing is written down of a message that it leaves out.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    fn skips(
+        &self,
+        notification: &Notification,
+        to: &Self::Target,
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<String>, StorageError> {
+        let _ = (notification, to, delivery);
+        Ok(None)
+    }
+
     /// Writes the message as the provider wants it: within its limits, and escaped. It depends on nothing but what is given.
     fn render(&self, notification: &Notification, to: &Self::Target) -> Self::Message;
 

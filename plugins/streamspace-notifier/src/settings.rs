@@ -55,9 +55,9 @@ pub struct Entry<T> {
     /// Only about these templates.
     #[serde(default)]
     pub templates: Vec<String>,
-    /// Only what matters so much.
+    /// Only what matters so much; without it, everything.
     #[serde(default)]
-    pub min_severity: Severity,
+    pub min_severity: Option<Severity>,
     /// When only what is urgent is sent.
     #[serde(default)]
     pub quiet_hours: Option<QuietHours>,
@@ -155,7 +155,7 @@ impl<T> Settings<T> {
                 users: entry.users,
                 teams: entry.teams,
                 templates: entry.templates,
-                min_severity: entry.min_severity,
+                min_severity: entry.min_severity.unwrap_or_default(),
             },
             quiet: entry.quiet_hours,
             per_hour: per_hour(entry.rate_limit.unwrap_or(common.rate_limit)),

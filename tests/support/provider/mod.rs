@@ -3,13 +3,14 @@
 
 mod connection;
 mod discord_rules;
+mod pagerduty_rules;
 mod reply;
 mod slack_rules;
 mod teams_rules;
 mod tls;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -23,8 +24,8 @@ use std::{
 use rustls::ServerConfig;
 use serde_json::Value;
 
-pub use self::reply::Reply;
-use self::tls::Authority;
+pub use self::{pagerduty_rules::Alert, reply::Reply};
+use self::{reply::Ending, tls::Authority};
 
 /// What the provider was asked.
 #[derive(Debug, Clone)]
@@ -91,6 +92,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     requests: Vec<Request>,
+    /// Of each request, whether the provider has what was sent.
+    taken: Vec<bool>,
     replies: VecDeque<Reply>,
     /// What is answered to every request whose path contains the text.
     standing: Vec<(String, Reply)>,
@@ -114,6 +117,13 @@ impl Provider {
     #[must_use]
     pub fn teams(names: &[&str]) -> Self {
         Self::answering(Some(Authority::new(names)), teams_rules::check, |request, _| teams_rules::taken(request))
+    }
+
+    /// One that stands in for `events.pagerduty.com` and `events.eu.pagerduty.com`, and refuses what PagerDuty refuses.
+    #[must_use]
+    pub fn pagerduty() -> Self {
+        let names = ["events.pagerduty.com", "events.eu.pagerduty.com"];
+        Self::answering(Some(Authority::new(&names)), pagerduty_rules::check, pagerduty_rules::taken)
     }
 
     /// One that takes everything over HTTPS, with a certificate for `names`.
@@ -210,6 +220,14 @@ impl Provider {
         state.requests.clone()
     }
 
+    /// PagerDuty's alerts, by integration key and `dedup_key`, as they are after the requests that it took.
+    #[must_use]
+    pub fn alerts(&self) -> BTreeMap<(String, String), Alert> {
+        let state = self.shared.lock();
+        let taken = state.requests.iter().zip(&state.taken).filter(|(_, taken)| **taken);
+        pagerduty_rules::alerts(taken.map(|(request, _)| request))
+    }
+
     /// The rules of the provider that requests broke.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
@@ -261,7 +279,10 @@ impl Shared {
         let standing = state.standing.iter().find(|(part, _)| request.path.contains(part.as_str()));
         let standing = standing.map(|(_, reply)| reply.clone());
         state.requests.push(request);
+        let reply = refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or(usual);
+        let arrives = matches!(reply.ending, Ending::Whole | Ending::Half);
+        state.taken.push(arrives && (200..300).contains(&reply.status));
         self.changed.notify_all();
-        refusal.or(standing).or_else(|| state.replies.pop_front()).unwrap_or(usual)
+        reply
     }
 }

@@ -17,6 +17,9 @@ struct Acme {
     answers: Mutex<VecDeque<Verdict>>,
     sent: Mutex<Vec<String>>,
     never_folds: bool,
+    never_suppresses: bool,
+    /// Why nothing is to be sent.
+    skips: Option<&'static str>,
     calls: AtomicU32,
 }
 
@@ -33,6 +36,14 @@ impl Provider for Acme {
 
     fn folds(&self, _: &Notification, (): &()) -> bool {
         !self.never_folds
+    }
+
+    fn suppresses(&self, _: &Notification, (): &()) -> bool {
+        !self.never_suppresses
+    }
+
+    fn skips(&self, _: &Notification, (): &(), _: &Delivery<'_>) -> Result<Option<String>, StorageError> {
+        Ok(self.skips.map(str::to_owned))
     }
 
     fn render(&self, notification: &Notification, (): &()) -> String {
@@ -395,4 +406,38 @@ fn the_newest_deliveries_come_first_page_by_page() {
     let (folded, _) = bench.ledger.page(None, 10, |_, record| record.state == State::Folded).expect("read");
     assert_eq!(folded.len(), 2);
     assert!(folded[0].0.starts_with("ops."), "{}", folded[0].0);
+}
+
+#[test]
+fn what_a_provider_skips_counts_for_no_limit_and_leaves_no_record() {
+    let mut bench = Bench::new(Some(1), None);
+    bench.acme.skips = Some("there is nothing to be told");
+    for n in 0..20 {
+        assert_eq!(bench.deliver(&created(n)), Handled::Ack);
+    }
+    let id = Uuid::from_bytes(created(0).id());
+    assert_eq!(bench.ledger.record("ops", id).expect("the ledger is in memory"), None);
+    assert_eq!((bench.calls(), bench.health().figures.skipped), (0, 20));
+    bench.acme.skips = None;
+    assert_eq!(bench.deliver(&created(20)), Handled::Ack);
+    assert_eq!(bench.sent(), ["Session created: s-20"]);
+}
+
+#[test]
+fn what_is_being_retried_and_then_skipped_is_told_so() {
+    let mut bench = Bench::new(None, None).answering([again("Acme answered 503")]);
+    assert_eq!(bench.deliver(&created(1)), Handled::retry("Acme answered 503"));
+    bench.acme.skips = Some("it is over");
+    assert_eq!(bench.deliver(&created(1)), Handled::Ack);
+    assert_eq!(bench.state(&created(1)), State::Skipped);
+}
+
+#[test]
+fn a_provider_may_want_repetitions() {
+    let mut bench = Bench::new(None, None);
+    bench.acme.never_suppresses = true;
+    let twice = || Sample::new("session.created", json!({"id": "s-1"}));
+    assert_eq!(bench.deliver(&twice().numbered(1)), Handled::Ack);
+    assert_eq!(bench.deliver(&twice().numbered(2)), Handled::Ack);
+    assert_eq!(bench.sent().len(), 2);
 }
