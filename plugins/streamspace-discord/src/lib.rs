@@ -29,7 +29,7 @@ use crate::{
     story::{Line, Told},
 };
 
-/// How long it is known which message tells of a session, and which post of a forum messages go to.
+/// How long it is known which message tells of a session, and which post of a forum messages go to, since it was last used.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// After that time, what was begun is not begun anew within the same try: a request may take two thirds of what a try may.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -212,7 +212,11 @@ fn remember(
             let Some(key) = key else { return Ok(()) };
             return delivery.remember(key, &edited.telling(line), KNOWN);
         }
-        Way::Follow(ref post) => Some(post.thread.clone()),
+        Way::Follow(post) => {
+            // For as long again.
+            delivery.remember(FORUM, &post, KNOWN)?;
+            Some(post.thread)
+        }
         Way::Post(Some(thread)) => Some(thread.to_owned()),
         Way::Post(None) => match &to.style.place {
             // A message that makes a post is in the thread that it has made.
