@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use streamspace_package::SecretKey;
 use streamspace_tests::{
     Api, Backend, DEADLINE, Host, Installation, Output, Packing, Process, Vendor, WebFolder, builds,
-    on_both_backends,
+    on_both_backends, zlib_stored,
 };
 
 const COUNTER: &str = "fixture-counter";
@@ -424,28 +424,12 @@ fn with_list(library: &mut Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let list = br#"{"packages":[{"name":"frail","version":"0.1.0","source":"crates.io"},{"name":"it","version":"0.1.0","source":"local","root":true,"dependencies":[0]}]}"#;
-    fs::write(at("list"), stored(list)).unwrap();
+    fs::write(at("list"), zlib_stored(list)).unwrap();
     fs::write(at("library"), &library).unwrap();
     let section = format!(".dep-v0={}", at("list").display());
     let status = Command::new("objcopy").arg("--add-section").arg(section).arg(at("library")).status();
     assert!(status.unwrap().success());
     *library = fs::read(at("library")).unwrap();
-}
-
-/// zlib, without compressing.
-fn stored(data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(data.len()).unwrap();
-    let (mut a, mut b) = (1_u32, 0_u32);
-    for byte in data {
-        a = (a + u32::from(*byte)) % 65521;
-        b = (b + a) % 65521;
-    }
-    let mut all = vec![0x78, 0x01, 0x01];
-    all.extend(length.to_le_bytes());
-    all.extend((!length).to_le_bytes());
-    all.extend(data);
-    all.extend(((b << 16) | a).to_be_bytes());
-    all
 }
 
 fn plans(api: &Api, path: &str, body: &Value) -> Vec<Value> {

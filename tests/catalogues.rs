@@ -1,16 +1,13 @@
-//! Catalogues: built, signed, served, synced, searched, rated and downloaded from; and what is refused of them.
+//! Catalogues: built, signed, served, synced, searched, rated; which plans come of them, and what is refused of them.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use streamspace_package::{Builder, Glibc, Library, NewKey, SecretKey};
+use streamspace_package::{Glibc, SecretKey};
 use streamspace_tests::{
-    Answer, Backend, DEADLINE, Fault, Installation, Output, WebFolder, on_both_backends,
+    Answer, Backend, DEADLINE, Hosted, ICON, Installation, Listed, WebFolder, new_key, on_both_backends,
 };
 
 on_both_backends!(
@@ -22,131 +19,6 @@ on_both_backends!(
     a_list_of_the_platform_is_shown_and_not_installed,
     it_works_without_a_host_that_runs,
 );
-
-/// A folder that is a catalogue, and the key that it is signed with.
-struct Hosted<'a> {
-    installation: &'a Installation,
-    folder: PathBuf,
-    key: NewKey,
-    key_file: PathBuf,
-}
-
-/// A plugin's package with a library that nobody loads.
-struct Package<'a> {
-    name: &'a str,
-    version: &'a str,
-    target: &'a str,
-    dependencies: Value,
-    bytes: usize,
-    glibc_min: Option<Glibc>,
-}
-
-const ICON: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
-/// The target of this machine.
-const HERE: &str =
-    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
-
-impl<'a> Package<'a> {
-    fn new(name: &'a str, version: &'a str) -> Self {
-        Self { name, version, target: HERE, dependencies: json!({}), bytes: 5000, glibc_min: None }
-    }
-
-    fn needs(mut self, name: &str, range: &str) -> Self {
-        self.dependencies[name] = json!(range);
-        self
-    }
-
-    fn write(&self, folder: &Path, key: &NewKey) -> PathBuf {
-        let Self { name, version, target, dependencies, bytes, glibc_min } = self;
-        let manifest = json!({
-            "name": name, "version": version, "displayName": format!("The {name}"), "type": "webhook",
-            "description": "Sends notifications.", "category": "Chat", "tags": ["messaging", name],
-            "permissions": ["network"], "dependencies": dependencies, "icon": "logo.svg",
-        });
-        let facts = json!({
-            "name": name, "version": version, "sdk": "0.1.0", "abi": 1, "rustc": "rustc 1.95.0", "panic": "unwind",
-            "target": target, "cpu": [], "needs": [], "uses": [], "offers": [],
-        });
-        let facts = serde_json::from_value(facts).unwrap();
-        // What does not compress, so that there is something to interrupt.
-        let mut noise = 0x2545_f491_u32;
-        let library: Vec<u8> = (0..*bytes)
-            .map(|_| {
-                noise ^= noise << 13;
-                noise ^= noise >> 17;
-                noise ^= noise << 5;
-                noise.to_le_bytes()[0]
-            })
-            .collect();
-        let mut builder = Builder::new(manifest.to_string().as_bytes()).unwrap();
-        let file = format!("lib{}.so", name.replace('-', "_"));
-        let glibc_min = *glibc_min;
-        let library = Library { file: &file, bytes: &library, facts: &facts, cpu: None, glibc_min };
-        builder.library(&library).unwrap();
-        let changelog = format!("# Changelog\n\n## {version}\n\n- New in {version}.\n");
-        builder.file("logo.svg", ICON).unwrap();
-        builder.file("CHANGELOG.md", changelog.as_bytes()).unwrap();
-        let mut package = builder.build().unwrap();
-        package.sign(&SecretKey::from_file_text(&key.secret_file, None).unwrap()).unwrap();
-        let path = folder.join("packages").join(format!("{name}-{version}.sspkg"));
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        package.write(&mut fs::File::create(&path).unwrap()).unwrap();
-        path
-    }
-}
-
-impl<'a> Hosted<'a> {
-    fn new(installation: &'a Installation, name: &str) -> Self {
-        let folder = installation.scratch().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        let (key, key_file) = new_key(installation, &format!("{name}.key"));
-        Self { installation, folder, key, key_file }
-    }
-
-    fn put(&self, package: &Package<'_>) -> PathBuf {
-        package.write(&self.folder, &self.key)
-    }
-
-    fn try_build(&self, more: &[&str]) -> Output {
-        let name = self.folder.file_name().unwrap().to_str().unwrap();
-        let mut all = vec!["catalog", "build", text(&self.folder)];
-        if !more.contains(&"--name") {
-            all.extend(["--name", name]);
-        }
-        if !more.contains(&"--key") {
-            all.extend(["--key", text(&self.key_file)]);
-        }
-        all.extend_from_slice(more);
-        self.installation.cli(&all)
-    }
-
-    fn build(&self, more: &[&str]) {
-        self.try_build(more).expect(0);
-    }
-
-    fn added(&self, location: &str) -> Output {
-        let key = self.key.public.to_string();
-        self.installation.cli(&["catalog", "add", location, "--key", &key])
-    }
-
-    /// The index and its signature, as they are.
-    fn taken(&self) -> [Vec<u8>; 2] {
-        ["index.json", "index.minisig"].map(|file| fs::read(self.folder.join(file)).unwrap())
-    }
-
-    fn put_back(&self, taken: &[Vec<u8>; 2]) {
-        for (file, bytes) in ["index.json", "index.minisig"].iter().zip(taken) {
-            fs::write(self.folder.join(file), bytes).unwrap();
-        }
-    }
-}
-
-fn new_key(installation: &Installation, file: &str) -> (NewKey, PathBuf) {
-    let key = SecretKey::generate(None).unwrap();
-    let path = installation.scratch().join(file);
-    fs::write(&path, &key.secret_file).unwrap();
-    (key, path)
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -175,9 +47,9 @@ fn is(found: &(String, String), expected: (&str, &str)) -> bool {
 fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     let host = Installation::on(backend).start();
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
-    hosted.put(&Package::new("aa-chat", "1.1.0"));
-    hosted.put(&Package { target: "riscv64gc-unknown-linux-gnu", ..Package::new("bb-mail", "0.1.0") });
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.1.0"));
+    hosted.put(&Listed { target: "riscv64gc-unknown-linux-gnu", ..Listed::new("bb-mail", "0.1.0") });
     hosted.build(&[]);
     let web = WebFolder::serve(&hosted.folder);
     let api = host.api();
@@ -211,7 +83,7 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     // Nothing new is nothing; a new version is there after the next sync, and not before.
     let unchanged = synced(&api.post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
     assert!(is(&unchanged, ("unchanged", "")), "{unchanged:?}");
-    hosted.put(&Package::new("aa-chat", "2.0.0"));
+    hosted.put(&Listed::new("aa-chat", "2.0.0"));
     hosted.build(&["--yank", "aa-chat@1.1.0", "--reason", "it loses messages"]);
     assert_eq!(api.get("/api/v1/plugins/catalog/aa-chat").json()["plugin"]["version"], "1.1.0");
     let updated = synced(&api.post_json("/api/v1/catalogs/sync", &json!({"name": "example"})).expect(200));
@@ -231,11 +103,9 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
     #[cfg(target_env = "gnu")]
     {
         let glibc_min = Some(Glibc { major: 99, minor: 9 });
-        hosted.put(&Package { glibc_min, ..Package::new("cc-new", "1.0.0") });
-        hosted.put(&Package {
-            glibc_min: Some(Glibc { major: 2, minor: 1 }),
-            ..Package::new("cc-new", "0.9.0")
-        });
+        hosted.put(&Listed { glibc_min, ..Listed::new("cc-new", "1.0.0") });
+        hosted
+            .put(&Listed { glibc_min: Some(Glibc { major: 2, minor: 1 }), ..Listed::new("cc-new", "0.9.0") });
         hosted.build(&[]);
         host.cli(&["catalog", "sync"]).expect(0);
         let refused = host.cli(&["plugin", "install", "cc-new@^1"]).expect(1).stderr;
@@ -251,8 +121,8 @@ fn a_catalogue_is_built_added_searched_and_synced(backend: &Backend) {
 fn what_users_think_survives_every_sync(backend: &Backend) {
     let host = Installation::on(backend).start();
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
-    hosted.put(&Package::new("bb-mail", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("bb-mail", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let api = host.api();
@@ -284,7 +154,7 @@ fn what_users_think_survives_every_sync(backend: &Backend) {
     );
 
     for version in ["1.1.0", "1.2.0"] {
-        hosted.put(&Package::new("aa-chat", version));
+        hosted.put(&Listed::new("aa-chat", version));
         hosted.build(&[]);
         let updated = synced(&api.post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
         assert!(is(&updated, UPDATED), "{updated:?}");
@@ -308,7 +178,7 @@ fn what_users_think_survives_every_sync(backend: &Backend) {
 fn an_older_index_one_that_is_over_and_one_by_another_key_change_nothing(backend: &Backend) {
     let host = Installation::on(backend).start();
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
     hosted.build(&[]);
     let web = WebFolder::serve(&hosted.folder);
     let stranger = SecretKey::generate(None).unwrap().public.to_string();
@@ -321,7 +191,7 @@ fn an_older_index_one_that_is_over_and_one_by_another_key_change_nothing(backend
 
     hosted.added(&web.url()).expect(0);
     let first = hosted.taken();
-    hosted.put(&Package::new("aa-chat", "1.1.0"));
+    hosted.put(&Listed::new("aa-chat", "1.1.0"));
     hosted.build(&[]);
     let second = hosted.taken();
     let sync = || synced(&host.api().post_json("/api/v1/catalogs/sync", &json!({})).expect(200));
@@ -370,7 +240,7 @@ fn an_older_index_one_that_is_over_and_one_by_another_key_change_nothing(backend
 fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
     let host = Installation::on(backend).start();
     let hosted = Hosted::new(&host, "example");
-    let package = hosted.put(&Package::new("aa-chat", "1.0.0"));
+    let package = hosted.put(&Listed::new("aa-chat", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     fs::remove_file(package).unwrap();
@@ -381,7 +251,7 @@ fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
 
     // Two packages of one version are no catalogue, and the index that is there stays.
     let before = hosted.taken();
-    let one = hosted.put(&Package::new("bb-mail", "1.0.0"));
+    let one = hosted.put(&Listed::new("bb-mail", "1.0.0"));
     fs::copy(&one, hosted.folder.join("copy.sspkg")).unwrap();
     let refused = hosted.try_build(&[]).expect(1).stderr;
     assert!(refused.contains("bb-mail 1.0.0, and so is") && refused.contains("SSP-CAT-016"), "{refused}");
@@ -399,7 +269,7 @@ fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
     fs::write(&one, whole).unwrap();
     hosted.build(&[]);
     let published = hosted.taken();
-    let other = hosted.put(&Package { bytes: 6000, ..Package::new("bb-mail", "1.0.0") });
+    let other = hosted.put(&Listed { bytes: 6000, ..Listed::new("bb-mail", "1.0.0") });
     assert_eq!(other, one);
     let refused = hosted.try_build(&[]).expect(1).stderr;
     assert!(refused.contains("another bb-mail 1.0.0") && refused.contains("SSP-CAT-016"), "{refused}");
@@ -418,7 +288,7 @@ fn the_last_plugin_goes_too_and_a_catalogue_goes_whole(backend: &Backend) {
 fn a_successor_of_the_key_is_accepted_once_it_was_introduced(backend: &Backend) {
     let host = Installation::on(backend).start();
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let (new, new_file) = new_key(&host, "new.key");
@@ -466,9 +336,9 @@ fn a_list_of_the_platform_is_shown_and_not_installed(backend: &Backend) {
 fn it_works_without_a_host_that_runs(backend: &Backend) {
     let installation = Installation::on(backend);
     let hosted = Hosted::new(&installation, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0").needs("bb-mail", "^1.2"));
-    hosted.put(&Package::new("bb-mail", "1.2.0"));
-    hosted.put(&Package::new("bb-mail", "2.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0").needs("bb-mail", "^1.2"));
+    hosted.put(&Listed::new("bb-mail", "1.2.0"));
+    hosted.put(&Listed::new("bb-mail", "2.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     installation.cli(&["catalog", "sync"]).expect(0);
@@ -482,191 +352,11 @@ fn it_works_without_a_host_that_runs(backend: &Backend) {
     installation.cli(&["catalog", "remove", "example"]).expect(0);
 }
 
-/// A host with a catalogue of one package on a web server.
-struct Served {
-    web: WebFolder,
-    package: Vec<u8>,
-    hash: String,
-}
-
-fn served(installation: &Installation, bytes: usize) -> Served {
-    let hosted = Hosted::new(installation, "example");
-    let package = hosted.put(&Package { bytes, ..Package::new("aa-chat", "1.0.0") });
-    hosted.build(&[]);
-    let web = WebFolder::serve(&hosted.folder);
-    hosted.added(&web.url()).expect(0);
-    let plan = installation.cli(&["--json", "plugin", "install", "--dry-run", "aa-chat"]).expect(0).json();
-    let hash = plan["steps"][0]["sha256"].as_str().unwrap().to_owned();
-    Served { web, package: fs::read(package).unwrap(), hash }
-}
-
-/// What was downloaded. Whether it is installed then is another matter: nobody trusts its vendor here.
-fn downloaded(installation: &Installation, hash: &str) -> Option<Vec<u8>> {
-    fs::read(installation.data().join("downloads").join(format!("{hash}.sspkg"))).ok()
-}
-
-fn part(installation: &Installation, hash: &str) -> u64 {
-    let part = installation.data().join("downloads").join(format!("{hash}.part"));
-    fs::metadata(part).map_or(0, |found| found.len())
-}
-
-#[test]
-fn a_download_that_is_cut_goes_on_where_it_ended() {
-    let installation = Installation::new();
-    let Served { web, package, hash } = served(&installation, 300_000);
-    web.fault(".sspkg", Fault::Cut(100_000));
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
-    let ranges: Vec<_> = web.asked(".sspkg").into_iter().map(|asked| asked.range).collect();
-    assert_eq!(ranges, ["", "bytes=100000-", "bytes=200000-", "bytes=300000-"]);
-    assert!(web.asked(".sspkg")[1..].iter().all(|asked| !asked.if_range.is_empty()), "it may have changed");
-    // What is there is not downloaded again.
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert_eq!(web.asked(".sspkg").len(), 4);
-}
-
-#[test]
-fn a_download_goes_on_with_what_an_earlier_command_left() {
-    let installation = Installation::new().set("catalog.idle_timeout_secs", 1);
-    let Served { web, package, hash } = served(&installation, 300_000);
-    web.fault(".sspkg", Fault::Cut(0));
-    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-    assert!(refused.contains("SSP-CAT-026"), "{refused}");
-    web.heal();
-    web.fault(".sspkg", Fault::Status(404));
-    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-    assert!(refused.contains("SSP-CAT-021") && refused.contains("404"), "{refused}");
-    web.heal();
-    web.fault(".sspkg", Fault::Hang);
-    let refused = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-    assert!(refused.contains("SSP-CAT-026") && refused.contains("idle_timeout_secs"), "{refused}");
-
-    web.heal();
-    web.fault(".sspkg", Fault::Cut(1000));
-    let mut command = installation.spawn(&["plugin", "install", "aa-chat"]);
-    streamspace_tests::wait_for(DEADLINE, "a part", || (part(&installation, &hash) > 0).then_some(()));
-    command.signal(rustix::process::Signal::KILL);
-    let _ = command.wait(DEADLINE);
-    let left = part(&installation, &hash);
-    web.heal();
-    assert!(left < package.len() as u64);
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
-    let asked = web.asked(".sspkg");
-    assert_eq!(asked.last().unwrap().range, format!("bytes={left}-"));
-}
-
-#[test]
-fn a_server_without_parts_begins_anew() {
-    let installation = Installation::new();
-    let Served { web, package, hash } = served(&installation, 100_000);
-    web.fault(".sspkg", Fault::NoParts(50_000));
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
-    assert_eq!(web.asked(".sspkg").len(), 2);
-}
-
-#[test]
-fn what_is_not_what_the_index_says_is_refused_and_removed() {
-    let installation = Installation::new();
-    let Served { web, package, hash } = served(&installation, 100_000);
-    let refused = |code: &str| {
-        let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-        assert!(said.contains(code), "{code}: {said}");
-        assert!(downloaded(&installation, &hash).is_none());
-    };
-    web.fault(".sspkg", Fault::Length(package.len() as u64 + 1));
-    refused("SSP-CAT-024");
-    web.heal();
-    web.fault(".sspkg", Fault::Length(10));
-    refused("SSP-CAT-024");
-    web.heal();
-    // Cut the first time; then it is another file, which is told by its tag, and does not have the hash.
-    let folder = installation.scratch().join("example");
-    let file = folder.join("packages/aa-chat-1.0.0.sspkg");
-    let mut changed = package.clone();
-    changed[package.len() / 2] ^= 1;
-    fs::write(&file, &changed).unwrap();
-    refused("SSP-CAT-025");
-    assert_eq!(part(&installation, &hash), 0, "nothing of it stays");
-    // Put right, it is had.
-    fs::write(&file, &package).unwrap();
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
-}
-
-#[test]
-fn a_file_that_changes_in_between_is_read_from_its_beginning() {
-    let installation = Installation::new();
-    let Served { web, hash, .. } = served(&installation, 100_000);
-    web.fault(".sspkg", Fault::Changes);
-    let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-    assert!(said.contains("SSP-CAT-025"), "{said}");
-    assert!(downloaded(&installation, &hash).is_none());
-    web.heal();
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some());
-}
-
-#[test]
-fn no_other_host_is_asked() {
-    let installation = Installation::new();
-    let Served { web, package, hash } = served(&installation, 50_000);
-    let folder = installation.scratch().join("example");
-    let elsewhere = WebFolder::serve(&folder);
-    // Another port is another host, and so is another name.
-    for to in [elsewhere.url(), format!("http://localhost:{}/", web.port())] {
-        web.fault(".sspkg", Fault::Redirect(format!("{to}packages/aa-chat-1.0.0.sspkg")));
-        let said = installation.cli(&["plugin", "install", "aa-chat"]).expect(1).stderr;
-        assert!(said.contains("SSP-CAT-022"), "{said}");
-        web.heal();
-    }
-    web.fault("index.json", Fault::Redirect(format!("{}index.json", elsewhere.url())));
-    let said = installation.cli(&["catalog", "sync"]).expect(1);
-    assert!(said.stdout.contains("SSP-CAT-022"), "{said:?}");
-    assert!(elsewhere.asked("").is_empty());
-    web.heal();
-    // On the same host it is followed.
-    fs::copy(folder.join("packages/aa-chat-1.0.0.sspkg"), folder.join("moved.bin")).unwrap();
-    web.fault(".sspkg", Fault::Redirect("/moved.bin".to_owned()));
-    let _ = installation.cli(&["plugin", "install", "aa-chat"]);
-    assert!(downloaded(&installation, &hash).is_some_and(|found| found == package));
-}
-
-#[test]
-fn without_tls_only_this_machine_is_read() {
-    let installation = Installation::new();
-    let key = SecretKey::generate(None).unwrap().public.to_string();
-    for (location, code) in [
-        ("http://192.0.2.1/", "SSP-CAT-003"),
-        ("ftp://192.0.2.1/", "SSP-CAT-003"),
-        ("https://ada:secret@192.0.2.1/", "SSP-CAT-003"),
-    ] {
-        let said = installation.cli(&["catalog", "add", location, "--key", &key]).expect(1).stderr;
-        assert!(said.contains(code) && !said.contains("secret"), "{said}");
-    }
-}
-
-#[test]
-fn a_host_that_runs_downloads_and_counts_nothing_that_was_not_installed() {
-    let host = Installation::new().start();
-    let Served { web, package, hash } = served(&host, 50_000);
-    // Its vendor is not trusted here: it is downloaded, refused, and stays to be looked at.
-    let answer = host.api().post_json("/api/v1/plugins/catalog/aa-chat/install", &json!({}));
-    answer.problem(&[409, 422, 500]);
-    assert!(downloaded(&host, &hash).is_some_and(|found| found == package));
-    assert_eq!(web.asked(".sspkg").len(), 1);
-    let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
-    assert_eq!((&entry["plugin"]["install_count"], &entry["plugin"]["installed"]), (&json!(0), &Value::Null));
-    let exact = json!({"plugins": [{"name": "aa-chat", "version": "1.0.0", "package": "0".repeat(64)}]});
-    assert_eq!(host.api().post_json("/api/v1/installations", &exact).problem(&[409])["code"], "SSP-DEP-005");
-}
-
 #[test]
 fn what_is_revoked_is_not_installed() {
     let host = Installation::new().start();
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
@@ -686,8 +376,8 @@ fn what_is_revoked_is_not_installed() {
 fn of_two_catalogues_the_first_is_taken() {
     let installation = Installation::new();
     let (one, other) = (Hosted::new(&installation, "one"), Hosted::new(&installation, "other"));
-    one.put(&Package::new("aa-chat", "1.0.0"));
-    other.put(&Package::new("aa-chat", "9.0.0"));
+    one.put(&Listed::new("aa-chat", "1.0.0"));
+    other.put(&Listed::new("aa-chat", "9.0.0"));
     for hosted in [&one, &other] {
         hosted.build(&[]);
         hosted.added(text(&hosted.folder)).expect(0);
@@ -705,12 +395,12 @@ fn of_two_catalogues_the_first_is_taken() {
 fn a_host_syncs_by_itself_if_it_is_told_to() {
     let installation = Installation::new().set("catalog.sync_interval_secs", 1);
     let hosted = Hosted::new(&installation, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let (folder, key) = (hosted.folder.clone(), hosted.key_file.clone());
     let host = installation.start();
-    Package::new("aa-chat", "1.1.0").write(&folder, &SecretKey::generate(None).unwrap());
+    Listed::new("aa-chat", "1.1.0").write(&folder, &SecretKey::generate(None).unwrap());
     host.cli(&["catalog", "build", text(&folder), "--key", text(&key)]).expect(0);
     host.wait_for(DEADLINE, "the newer version", || {
         let entry = host.api().get("/api/v1/plugins/catalog/aa-chat").expect(200).json();
@@ -722,8 +412,8 @@ fn a_host_syncs_by_itself_if_it_is_told_to() {
 fn a_lock_says_what_differs_and_what_no_catalogue_has() {
     let installation = Installation::new();
     let hosted = Hosted::new(&installation, "example");
-    hosted.put(&Package::new("aa-chat", "1.0.0").needs("zz-base", "^1"));
-    hosted.put(&Package::new("zz-base", "1.0.0"));
+    hosted.put(&Listed::new("aa-chat", "1.0.0").needs("zz-base", "^1"));
+    hosted.put(&Listed::new("zz-base", "1.0.0"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let package = |name: &str| {
@@ -791,8 +481,8 @@ fn what_is_installed_is_held_against_what_there_is() {
     let host = Installation::new().start();
     host.install(host.builds().plugin("fixture-counter")).expect(0);
     let hosted = Hosted::new(&host, "example");
-    hosted.put(&Package::new("fixture-counter", "9.0.0"));
-    hosted.put(&Package::new("fixture-counter", "9.1.0").needs("no-where", "1"));
+    hosted.put(&Listed::new("fixture-counter", "9.0.0"));
+    hosted.put(&Listed::new("fixture-counter", "9.1.0").needs("no-where", "1"));
     hosted.build(&[]);
     hosted.added(text(&hosted.folder)).expect(0);
     let outdated = host.cli(&["--json", "plugin", "outdated"]).expect(0).json();

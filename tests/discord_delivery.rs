@@ -149,7 +149,7 @@ fn what_happens_to_a_session_changes_its_message() {
     let began = 1_767_323_045;
     assert_eq!(
         fields.last().unwrap()["value"],
-        format!("<t:{began}:t> Session created\n<t:{}:t> Session hibernated", began + 2)
+        format!("<t:{began}:f> Session created\n<t:{}:f> Session hibernated", began + 2)
     );
     host.wait_count(PLUGIN, "to-ops", "delivered", 4);
 }

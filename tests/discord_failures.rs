@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use streamspace_tests::{DEADLINE, Host, Installation, Provider, Reply};
 
@@ -268,4 +269,43 @@ fn an_edit_that_fails_is_tried_again_as_an_edit() {
     host.wait_count(PLUGIN, CONSUMER, "delivered", 2);
     let methods: Vec<String> = provider.requests().iter().map(|request| request.method.clone()).collect();
     assert_eq!(methods, ["POST", "PATCH", "PATCH"]);
+}
+
+/// The host is killed while Discord has a request and has not answered: the same request comes again, and then no more.
+fn comes_again_after_a_kill(before: &[&str], topic: &str, request: &str) {
+    let provider = Provider::discord();
+    let host = start(&provider);
+    for (i, topic) in before.iter().enumerate() {
+        host.post_event(topic, &session());
+        host.wait_count(PLUGIN, CONSUMER, "delivered", i as u64 + 1);
+    }
+    provider.reply(Reply::hang());
+    host.post_event(topic, &session());
+    let _ = provider.requests_wait(before.len() + 1, DEADLINE);
+    let host = host.end(Signal::KILL, DEADLINE).installation.start();
+    host.wait_state(PLUGIN, "running");
+    let requests = provider.requests_wait(before.len() + 2, DEADLINE);
+    let [.., first, second] = &requests[..] else { panic!("there are two") };
+    assert_eq!((&first.method, &first.path, first.json()), (&second.method, &second.path, second.json()));
+    assert!(format!("{} {}", first.method, first.path).contains(request), "{} {}", first.method, first.path);
+    host.wait_for(DEADLINE, "nothing to be pending", || {
+        (host.consumer(PLUGIN, CONSUMER)["pending"] == 0).then_some(())
+    });
+    let host = host.end(Signal::KILL, DEADLINE).installation.start();
+    host.wait_state(PLUGIN, "running");
+    // In order, so that nothing that came again is still on its way.
+    host.post_event("user.created", &created("ada"));
+    let requests = provider.requests_wait(before.len() + 3, DEADLINE);
+    assert!(String::from_utf8_lossy(&requests.last().expect("one").body).contains("User created"));
+    assert_eq!(requests.len(), before.len() + 3);
+}
+
+#[test]
+fn a_message_is_posted_again_if_the_host_is_killed_before_discord_has_answered() {
+    comes_again_after_a_kill(&[], "session.created", "POST /api/v10/webhooks/12/");
+}
+
+#[test]
+fn a_change_is_made_again_if_the_host_is_killed_before_discord_has_answered() {
+    comes_again_after_a_kill(&["session.created"], "session.hibernated", "/messages/1001");
 }

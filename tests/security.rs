@@ -1,9 +1,9 @@
 //! The holes of the platform that this host replaces, each as a test that fails on what it did there.
 //!
 //! Elsewhere: archives of packages and the names in them (S3, S4) in `host/package/tests/hostile.rs`; signatures and
-//! revocations (S5) there in `trust.rs` and in `package_install`; downloads (S6) in `catalogues`. Not at all: repositories by
-//! Git and their webhooks (S12, S13), which this host does not have. S15, one address space, is what a plugin is trusted
-//! with: docs/security.md says so.
+//! revocations (S5) there in `trust.rs` and in `package_install`; downloads (S6) in `catalogue_downloads`. Not at all:
+//! repositories by Git and their webhooks (S12, S13), which this host does not have. S15, one address space, is what a
+//! plugin is trusted with: docs/security.md says so.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 

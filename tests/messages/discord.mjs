@@ -1,10 +1,9 @@
 // Discord's messages against the types of its API, and their embeds against the builders, which refuse what is beyond a limit.
 import { isDeepStrictEqual } from "node:util";
 
-import { EmbedBuilder, embedLength } from "@discordjs/builders";
+import { assert, assertTypes, golden, require } from "./lib/golden.mjs";
 
-import { assert, assertTypes, golden } from "./lib/golden.mjs";
-
+const { EmbedBuilder, embedLength } = require("@discordjs/builders");
 const plugin = "streamspace-discord";
 // https://docs.discord.com/developers/resources/message#embed-object-embed-limits and …/resources/webhook#execute-webhook:
 // the builders do not know of these.

@@ -10,8 +10,9 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 17] = [
+const PLUGINS: [(&str, &str); 18] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
+    ("streamspace-teams", "plugins/streamspace-teams"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
     ("streamspace-discord", "plugins/streamspace-discord"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),

@@ -10,6 +10,7 @@ mod backend;
 mod browser;
 mod builds;
 mod cargo;
+mod catalogue;
 mod events;
 mod folder;
 mod generations;
@@ -24,6 +25,7 @@ mod provider;
 mod wait;
 mod watch;
 mod web_folder;
+mod zlib;
 
 pub use self::{
     api::{Answer, Api},
@@ -31,6 +33,7 @@ pub use self::{
     browser::{Browser, password_of},
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
+    catalogue::{Hosted, ICON, Listed, new_key},
     events::{Emitter, cloud_event},
     folder::{Folder, replace},
     generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},
@@ -45,4 +48,5 @@ pub use self::{
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
     web_folder::{Asked, Fault, WebFolder},
+    zlib::zlib_stored,
 };

@@ -308,6 +308,8 @@ fn parse(text: &str) -> Result<Option<(String, Advisory)>, String> {
 
 #[cfg(test)]
 mod tests {
+    use streamspace_tests::zlib_stored;
+
     use super::*;
 
     const TEXT: &str = "```toml\n[advisory]\nid = \"RUSTSEC-2026-0001\"\npackage = \"frail\"\ndate = \"2026-01-01\"\nurl = \"https://x.test\"\n\n[versions]\npatched = [\">= 1.2.3\", \"^1.1.9\"]\nunaffected = [\"< 1.0.0\"]\n```\n\n# Frail breaks\n\nMore.\n";
@@ -378,22 +380,6 @@ mod tests {
         bytes
     }
 
-    /// zlib, without compressing.
-    fn stored(data: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(data.len()).expect("a short text");
-        let (mut a, mut b) = (1_u32, 0_u32);
-        for byte in data {
-            a = (a + u32::from(*byte)) % 65521;
-            b = (b + a) % 65521;
-        }
-        let mut all = vec![0x78, 0x01, 0x01];
-        all.extend(length.to_le_bytes());
-        all.extend((!length).to_le_bytes());
-        all.extend(data);
-        all.extend(((b << 16) | a).to_be_bytes());
-        all
-    }
-
     #[test]
     fn the_list_in_a_library_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -407,12 +393,12 @@ mod tests {
             {"name":"cc","version":"1.1.0","source":"crates.io","kind":"build"},
             {"name":"aa-chat","version":"0.1.0","source":"local","root":true,"dependencies":[0]}
         ]}"#;
-        let crates = found(".dep-v0", &stored(list)).expect("a list");
+        let crates = found(".dep-v0", &zlib_stored(list)).expect("a list");
         let names: Vec<_> = crates.iter().map(|krate| format!("{} {}", krate.name, krate.version)).collect();
         assert_eq!(names, ["aa-chat 0.1.0", "serde 1.0.0"], "what only the build took is not in it");
         let why = found(".data", b"").expect_err("no list");
         assert!(why.contains("has no list of its crates"), "{why}");
-        for damaged in [&b"x"[..], &stored(b"{}"), &stored(b"\xff")] {
+        for damaged in [&b"x"[..], &zlib_stored(b"{}"), &zlib_stored(b"\xff")] {
             assert!(found(".dep-v0", damaged).is_err());
         }
     }

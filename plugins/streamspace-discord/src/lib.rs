@@ -29,10 +29,12 @@ use crate::{
     story::{Line, Told},
 };
 
-/// How long it is known which message tells of a session, and which post of a forum messages go to.
+/// How long it is known which message tells of a session, and which post of a forum messages go to, since it was last used.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// After that time, what was begun is not begun anew within the same try: a request may take two thirds of what a try may.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What a wait is longer than Discord says, for clocks that are not quite alike.
+const MARGIN: Duration = Duration::from_millis(100);
 /// Under which key the post of a forum is remembered.
 const FORUM: &str = "forum";
 /// Discord asks every client to say what it is (<https://docs.discord.com/developers/reference#user-agent>).
@@ -125,10 +127,18 @@ impl Discord {
                 self.hold(wait);
             }
             let mut outcome = answer.outcome;
-            let Some(posted) = answer.posted else { return Ok(outcome) };
-            if outcome.verdict == Verdict::Sent {
+            if let Verdict::Limited { after, .. } = outcome.verdict {
+                outcome.hold = outcome.hold.max(Some(after));
+            }
+            // It is counted from when this began, and Discord counts from its answer on.
+            outcome.hold = outcome.hold.map(|wait| wait + began.elapsed() + MARGIN);
+            if let Some(posted) = answer.posted {
                 outcome.progress = json!({ "message": posted.id, "edited": matches!(way, Way::Edit(_)) });
-                remember(delivery, to, way, posted, line, told.as_ref(), key.as_deref())?;
+                let remembered = remember(delivery, to, way, posted, line, told.as_ref(), key.as_deref());
+                if let Err(why) = remembered {
+                    // It was sent: trying again would send it twice.
+                    warn!(self.context.logger(), "Which message was posted cannot be remembered."; "reason" => %why);
+                }
             }
             return Ok(outcome);
         }
@@ -202,7 +212,11 @@ fn remember(
             let Some(key) = key else { return Ok(()) };
             return delivery.remember(key, &edited.telling(line), KNOWN);
         }
-        Way::Follow(ref post) => Some(post.thread.clone()),
+        Way::Follow(post) => {
+            // For as long again.
+            delivery.remember(FORUM, &post, KNOWN)?;
+            Some(post.thread)
+        }
         Way::Post(Some(thread)) => Some(thread.to_owned()),
         Way::Post(None) => match &to.style.place {
             // A message that makes a post is in the thread that it has made.

@@ -75,7 +75,7 @@ impl Told {
         let mut embeds = message["embeds"].clone();
         if !self.earlier.is_empty() {
             let lines: Vec<String> =
-                self.earlier.iter().map(|line| format!("<t:{}:t> {}", line.ms / 1000, line.title)).collect();
+                self.earlier.iter().map(|line| format!("<t:{}:f> {}", line.ms / 1000, line.title)).collect();
             let field = json!({ "name": render::EARLIER, "value": lines.join("\n"), "inline": false });
             match embeds[0]["fields"].as_array_mut() {
                 Some(fields) => fields.push(field),
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(
             fields.last(),
             Some(
-                &json!({"name": "Earlier", "value": "<t:100:t> created\n<t:160:t> \\*hibernated\\*", "inline": false})
+                &json!({"name": "Earlier", "value": "<t:100:f> created\n<t:160:f> \\*hibernated\\*", "inline": false})
             )
         );
         assert_eq!(edit["allowed_mentions"], json!({"parse": []}));

@@ -98,7 +98,7 @@ pub(crate) struct Health {
 
 impl<P: Provider> Destination<P> {
     pub(crate) fn new(settings: DestinationSettings<P::Target>, waiting: u64) -> Self {
-        let pace = Pace::new(P::LIMITS, settings.per_hour);
+        let pace = Pace::new(P::limits(&settings.target), settings.per_hour);
         let state = Inner {
             pace,
             figures: Figures::default(),

@@ -33,6 +33,13 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// What makes it unusable. The operator reads the message.
     fn configure(context: &Context, config: Self::Config) -> Result<(Self, Settings<Self::Target>)>;
 
+    /// What this destination takes, where that is not the same for all.
+    #[must_use]
+    fn limits(to: &Self::Target) -> &'static [Limit] {
+        let _ = to;
+        Self::LIMITS
+    }
+
     /// Whether this destination has any use for the message, beyond its topics and its route.
     fn wants(&self, notification: &Notification, to: &Self::Target) -> bool {
         let _ = (notification, to);
@@ -177,5 +184,42 @@ pub enum Verdict {
 impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
         Self { verdict, status: None, hold: None, progress: Value::Null }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamspace_plugin::prelude::Error;
+
+    use super::*;
+
+    struct Acme;
+
+    impl Provider for Acme {
+        const NAME: &'static str = "Acme";
+        const LIMITS: &'static [Limit] = &[Limit::new(3, 1)];
+
+        type Config = ();
+        type Target = bool;
+        type Message = ();
+
+        fn configure(_: &Context, (): ()) -> Result<(Self, Settings<bool>)> {
+            Err(Error::permanent("it is never configured"))
+        }
+
+        fn limits(to: &bool) -> &'static [Limit] {
+            if *to { &[] } else { Self::LIMITS }
+        }
+
+        fn render(&self, _: &Notification, _: &bool) {}
+
+        fn send(&self, (): &(), _: &bool, _: &Delivery<'_>) -> Outcome {
+            Verdict::Sent.into()
+        }
+    }
+
+    #[test]
+    fn a_provider_may_take_more_from_one_destination_than_from_another() {
+        assert_eq!((Acme::limits(&true), Acme::limits(&false)), (&[][..], Acme::LIMITS));
     }
 }

@@ -3,10 +3,12 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-// The repository, as scripts/messages names it.
-const repository = process.argv[2];
-if (!repository) throw new Error("usage: node FILE.mjs REPOSITORY, or better: scripts/messages");
+const repository = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** Reads a package. They lie where scripts/messages runs this, outside of the repository's own folders. */
+export const require = createRequire(join(process.cwd(), "package.json"));
 
 /** What lies in a folder of a plugin: `[{ name, message }]`, by name. */
 export function golden(plugin, folder = "golden") {
@@ -32,7 +34,7 @@ export function assertTypes(name, head, constants) {
   const project = `${name}.tsconfig.json`;
   const compilerOptions = { noEmit: true, strict: true, module: "nodenext", target: "es2022", types: [], skipLibCheck: true };
   writeFileSync(project, JSON.stringify({ compilerOptions, files: [file] }));
-  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  const tsc = require.resolve("typescript/bin/tsc");
   const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "--project", project], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${file} (kept beside the packages) does not compile:\n${stdout}${stderr}`);
   rmSync(file);

@@ -6,6 +6,7 @@ mod discord_rules;
 mod pagerduty_rules;
 mod reply;
 mod slack_rules;
+mod teams_rules;
 mod tls;
 
 use std::{
@@ -109,6 +110,13 @@ impl Provider {
     #[must_use]
     pub fn slack() -> Self {
         Self::start(Some(Authority::new(&["hooks.slack.com", "slack.com"])), slack_rules::check)
+    }
+
+    /// One that stands in for flows of the Workflows app and for connectors, below `names`, and refuses what Teams refuses. What it
+    /// takes, it answers as they do.
+    #[must_use]
+    pub fn teams(names: &[&str]) -> Self {
+        Self::answering(Some(Authority::new(names)), teams_rules::check, |request, _| teams_rules::taken(request))
     }
 
     /// One that stands in for `events.pagerduty.com` and `events.eu.pagerduty.com`, and refuses what PagerDuty refuses.
