@@ -116,7 +116,9 @@ impl Provider {
     /// takes, it answers as they do.
     #[must_use]
     pub fn teams(names: &[&str]) -> Self {
-        Self::answering(Some(Authority::new(names)), teams_rules::check, |request, _| teams_rules::taken(request))
+        Self::answering(Some(Authority::new(names)), teams_rules::check, |request, _| {
+            teams_rules::taken(request)
+        })
     }
 
     /// One that stands in for `events.pagerduty.com` and `events.eu.pagerduty.com`, and refuses what PagerDuty refuses.
