@@ -130,8 +130,7 @@ impl Discord {
             if let Verdict::Limited { after, .. } = outcome.verdict {
                 outcome.hold = outcome.hold.max(Some(after));
             }
-            // It is counted from when this began, and Discord counts from its answer on.
-            outcome.hold = outcome.hold.map(|wait| wait + began.elapsed() + MARGIN);
+            outcome.hold = outcome.hold.map(|wait| wait + MARGIN);
             if let Some(posted) = answer.posted {
                 outcome.progress = json!({ "message": posted.id, "edited": matches!(way, Way::Edit(_)) });
                 let remembered = remember(delivery, to, way, posted, line, told.as_ref(), key.as_deref());

@@ -63,6 +63,12 @@ impl Now {
     pub(crate) fn read() -> Self {
         Self { instant: Instant::now(), system: SystemTime::now() }
     }
+
+    /// The time after something that took a while: what a provider says of waits counts from its answer on.
+    fn go_on(self) -> Self {
+        let took = self.instant.elapsed();
+        Self { instant: self.instant + took, system: self.system + took }
+    }
 }
 
 /// What a message has come to, and what the operator has to know of it.
@@ -211,6 +217,7 @@ impl<P: Provider> Destination<P> {
         record.attempts += 1;
         record.status = outcome.status;
         record.progress = outcome.progress;
+        let now = now.go_on();
         self.after_sending(&outcome.verdict, urgent, outcome.hold, now);
         Ok(match outcome.verdict {
             Verdict::Sent => {
@@ -283,6 +290,7 @@ impl<P: Provider> Destination<P> {
         record.attempts = 1;
         record.status = outcome.status;
         record.progress = outcome.progress;
+        let now = now.go_on();
         self.after_sending(&outcome.verdict, false, outcome.hold, now);
         let mut broke = None;
         match outcome.verdict {
@@ -341,6 +349,7 @@ impl<P: Provider> Destination<P> {
             | Verdict::Refused { reason }
             | Verdict::Broken { reason } => (State::Dead, Some(reason)),
         };
+        let now = now.go_on();
         if let Some(hold) = outcome.hold {
             self.state().pace.hold(now.instant, hold);
         }
