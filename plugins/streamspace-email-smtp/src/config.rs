@@ -111,6 +111,8 @@ pub(crate) struct Sender {
     pub(crate) bounce: Address,
     /// Where this platform is, without a `/` at its end.
     pub(crate) public_url: Option<String>,
+    /// What subjects begin with.
+    pub(crate) prefix: String,
 }
 
 impl Config {
@@ -144,6 +146,7 @@ impl Config {
             from: Mailbox::new((!name.is_empty()).then_some(name), from),
             reply_to: reply_to.map(|to| Mailbox::new(None, to)),
             public_url,
+            prefix: self.subject_prefix.clone(),
         })
     }
 

@@ -9,7 +9,10 @@ mod deliver;
 mod mail;
 mod people;
 mod render;
+mod routes;
 mod smtp;
+mod suppression;
+mod unsubscribe;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -17,15 +20,18 @@ use std::{
 };
 
 use lettre::{Address, message::Mailbox};
-use streamspace_notifier::{Delivery, Notification, Notifier, Outcome, Provider, Settings, Verdict};
+use streamspace_notifier::{Delivery, Kind, Notification, Notifier, Outcome, Provider, Settings, Verdict};
 use streamspace_plugin::prelude::*;
 
 use crate::{
-    config::{Config, Recipients, Sender, Target},
+    config::{Config, Recipients, Sender, Style, Target},
     deliver::{Progress, of_trouble},
     mail::Envelope,
+    people::Person,
     render::Message,
     smtp::{Connection, Security, Trouble},
+    suppression::{Cause, Suppression},
+    unsubscribe::{Link, Links},
 };
 
 /// For a whole mail, whatever the server does.
@@ -34,11 +40,14 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const THREADS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a connection that nobody uses stays open.
 const IDLE: Duration = Duration::from_secs(30);
+/// How often it is looked whether one is. The manifest names the job.
+const CONNECTIONS: &str = "connections";
 
 /// Mail, as the notifiers see it.
 struct Email {
     context: Context,
     sender: Sender,
+    links: Links,
     /// A connection that the next mail may use, and since when it is idle.
     idle: Mutex<Option<(Instant, Connection)>>,
 }
@@ -58,11 +67,25 @@ impl Provider for Email {
                 "server" => &sender.server.host
             );
         }
-        Ok((Self { context: context.clone(), sender, idle: Mutex::default() }, config.into_settings()?))
+        let links = Links::new(context, sender.public_url.as_deref())?;
+        Ok((
+            Self { context: context.clone(), sender, links, idle: Mutex::default() },
+            config.into_settings()?,
+        ))
+    }
+
+    /// Digests are of several people's events: what goes to the one whom it is about waits instead.
+    fn folds(&self, _: &Notification, to: &Target) -> bool {
+        !matches!(to.to, Recipients::Affected)
     }
 
     fn render(&self, notification: &Notification, to: &Target) -> Message {
         render::message(notification, &to.style, None)
+    }
+
+    fn register(&self, on: &mut Registrar<Notifier<Self>>) {
+        on.job_of_manifest(CONNECTIONS, |notifier: &Notifier<Self>, _| notifier.provider().close_idle());
+        routes::register(on);
     }
 
     fn send(&self, message: &Message, to: &Target, delivery: &Delivery<'_>) -> Outcome {
@@ -73,45 +96,175 @@ impl Provider for Email {
     }
 }
 
+/// One mail: to whom it goes, and what is peculiar to it.
+struct Letter {
+    pending: Vec<Address>,
+    bytes: Vec<u8>,
+}
+
 impl Email {
     fn deliver(&self, message: &Message, target: &Target, delivery: &Delivery<'_>) -> Result<Outcome> {
-        let Recipients::List { to, cc } = &target.to else {
-            return Ok(Verdict::Skipped { reason: "not yet".into() }.into());
-        };
         let mut progress: Progress = serde_json::from_value(delivery.progress.clone()).unwrap_or_default();
-        let everybody: Vec<Address> = to.iter().chain(cc).cloned().collect();
-        let pending = progress.pending(&everybody);
+        let person = match &target.to {
+            Recipients::List { .. } => None,
+            Recipients::Affected => match self.reader(delivery.notification)? {
+                Ok(person) => Some(person),
+                Err(reason) => return Ok(Verdict::Skipped { reason }.into()),
+            },
+        };
         let story = delivery.notification.thread.as_ref().map(|story| format!("thread/{story}"));
         let first: Option<String> = match &story {
             Some(story) => delivery.remembered(story)?,
             None => None,
         };
-        let boxes = |all: &[Address]| all.iter().map(|one| Mailbox::new(None, one.clone())).collect();
         // The same at every try, so that who gets it twice sees that it is one.
         let id = format!("<{}@{}>", delivery.id, self.sender.from.email.domain());
-        let envelope = Envelope {
-            to: boxes(to),
-            cc: boxes(cc),
-            answers: first.clone().filter(|first| *first != id),
+        let letters = match (&target.to, &person) {
+            (Recipients::List { to, cc }, _) => {
+                self.to_list(message, [to, cc], &id, &first, delivery, &mut progress)?
+            }
+            (Recipients::Affected, Some(person)) => {
+                self.to_person(target, person, &id, &first, delivery, &mut progress)?
+            }
+            (Recipients::Affected, None) => Vec::new(),
+        };
+        let mut bounced = Vec::new();
+        let mut status = None;
+        let done = if letters.is_empty() {
+            Ok(())
+        } else {
+            self.connected(|connection| {
+                for Letter { pending, bytes } in &letters {
+                    let sent = connection.send(&self.sender.bounce, pending, bytes)?;
+                    status = sent.message.as_ref().or(sent.recipients.last()).map(|reply| reply.code);
+                    bounced.extend(progress.take(pending, &sent));
+                    if !connection.usable {
+                        break;
+                    }
+                }
+                Ok(())
+            })
+        };
+        for (address, reply) in bounced {
+            // The mail is what matters: a list that cannot be written does not send it again.
+            let why = Suppression::now(Cause::Bounce, reply.to_string());
+            if let Err(why) = suppression::add(&self.context, address.as_ref(), &why) {
+                warn!(self.context.logger(), "An address cannot be put on the suppression list."; "reason" => %why);
+            }
+        }
+        if let (Some(story), None, false) = (&story, &first, progress.sent.is_empty()) {
+            delivery.remember(story, &id, THREADS)?;
+        }
+        let outcome = match done {
+            Ok(()) => Outcome { status, ..progress.verdict().into() },
+            Err(trouble) => of_trouble(&trouble),
+        };
+        // The lines of a digest go to all again: who has it would get them with every try for somebody else.
+        let is_digest = delivery.notification.kind == Kind::Digest;
+        let verdict = match outcome.verdict {
+            Verdict::Again { reason, .. } if is_digest && !progress.sent.is_empty() => {
+                warn!(self.context.logger(), "Not everybody has got a digest."; "reason" => &reason);
+                Verdict::Sent
+            }
+            verdict => verdict,
+        };
+        Ok(Outcome { verdict, progress: serde_json::to_value(&progress)?, ..outcome })
+    }
+
+    /// Mails to a list: one for all; of digests one for each, if each can be told how to get no more.
+    fn to_list(
+        &self,
+        message: &Message,
+        [to, cc]: [&Vec<Address>; 2],
+        id: &str,
+        first: &Option<String>,
+        delivery: &Delivery<'_>,
+        progress: &mut Progress,
+    ) -> Result<Vec<Letter>> {
+        let mut everybody: Vec<Address> = Vec::new();
+        progress.suppressed.clear();
+        for address in to.iter().chain(cc) {
+            if suppression::has(&self.context, address.as_ref())? {
+                progress.suppressed.push(address.to_string());
+            } else if !everybody.contains(address) {
+                everybody.push(address.clone());
+            }
+        }
+        let pending = progress.pending(&everybody);
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let envelope = self.envelope(id, first);
+        if delivery.notification.kind == Kind::Digest && self.sender.public_url.is_some() {
+            return pending
+                .into_iter()
+                .enumerate()
+                .map(|(i, address)| {
+                    let unsubscribe = self.links.address(&Link::Address(address.to_string()));
+                    let style = Style { html: message.html.is_some(), prefix: self.sender.prefix.clone() };
+                    let message = render::message(delivery.notification, &style, unsubscribe.as_deref());
+                    let id = id.replacen('<', &format!("<{i}."), 1);
+                    let envelope = Envelope { to: boxes([&address]), id, unsubscribe, ..envelope.clone() };
+                    self.letter(vec![address], &envelope, &message)
+                })
+                .collect();
+        }
+        let envelope = Envelope { to: boxes(to), cc: boxes(cc), ..envelope };
+        Ok(vec![self.letter(pending, &envelope, message)?])
+    }
+
+    /// The mail to the one whom it is about.
+    fn to_person(
+        &self,
+        target: &Target,
+        person: &Person,
+        id: &str,
+        first: &Option<String>,
+        delivery: &Delivery<'_>,
+        progress: &mut Progress,
+    ) -> Result<Vec<Letter>> {
+        if suppression::has(&self.context, person.address.as_ref())? {
+            progress.suppressed = vec![person.address.to_string()];
+            return Ok(Vec::new());
+        }
+        let pending = progress.pending(std::slice::from_ref(&person.address));
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let topic = delivery.notification.topic.clone();
+        let unsubscribe = self.links.address(&Link::Kind { user: person.id.clone(), topic });
+        let notification = people::addressed(delivery.notification);
+        let message = render::message(&notification, &target.style, unsubscribe.as_deref());
+        let envelope = Envelope { to: boxes([&person.address]), unsubscribe, ..self.envelope(id, first) };
+        Ok(vec![self.letter(pending, &envelope, &message)?])
+    }
+
+    /// The one whom it is about, if there is an address, and a wish to be told; or why not.
+    fn reader(&self, notification: &Notification) -> Result<Result<Person, String>> {
+        let person = match people::affected(&self.context, notification)? {
+            Ok(person) => person,
+            Err(why) => return Ok(Err(why)),
+        };
+        let wishes = people::wishes(&self.context, &person.id)?;
+        let wanted = people::kind(&notification.topic).is_some_and(|kind| people::wants(&wishes, kind));
+        Ok(if wanted { Ok(person) } else { Err("the user wants no mails of this kind".into()) })
+    }
+
+    fn envelope(&self, id: &str, first: &Option<String>) -> Envelope {
+        Envelope {
+            to: Vec::new(),
+            cc: Vec::new(),
+            id: id.to_owned(),
+            answers: first.clone().filter(|first| first != id),
             unsubscribe: None,
             date: SystemTime::now(),
-            id,
-        };
-        let bytes = mail::compose(&self.sender, &envelope, message)
-            .map_err(|why| Error::new(format!("the mail cannot be written: {why}")))?;
-        let sent = match self.connected(|connection| connection.send(&self.sender.bounce, &pending, &bytes)) {
-            Ok(sent) => sent,
-            Err(trouble) => {
-                let outcome = of_trouble(&trouble);
-                return Ok(Outcome { progress: serde_json::to_value(progress)?, ..outcome });
-            }
-        };
-        progress.take(&pending, &sent);
-        if let (Some(story), None, false) = (&story, &first, progress.sent.is_empty()) {
-            delivery.remember(story, &envelope.id, THREADS)?;
         }
-        let status = sent.message.as_ref().or(sent.recipients.last()).map(|reply| reply.code);
-        Ok(Outcome { status, progress: serde_json::to_value(&progress)?, ..progress.verdict().into() })
+    }
+
+    fn letter(&self, pending: Vec<Address>, envelope: &Envelope, message: &Message) -> Result<Letter> {
+        let bytes = mail::compose(&self.sender, envelope, message)
+            .map_err(|why| Error::new(format!("the mail cannot be written: {why}")))?;
+        Ok(Letter { pending, bytes })
     }
 
     /// Does something with a connection: that of the mail before, if it is there still.
@@ -137,6 +290,21 @@ impl Email {
         }
         Ok(done)
     }
+
+    /// Says good-bye to a server that nothing was sent to for a while.
+    fn close_idle(&self) {
+        let old = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.as_ref().is_some_and(|(since, _)| since.elapsed() >= IDLE) { idle.take() } else { None }
+        };
+        if let Some((_, connection)) = old {
+            connection.close();
+        }
+    }
+}
+
+fn boxes<'a>(all: impl IntoIterator<Item = &'a Address>) -> Vec<Mailbox> {
+    all.into_iter().map(|one| Mailbox::new(None, one.clone())).collect()
 }
 
 impl Drop for Email {
