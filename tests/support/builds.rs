@@ -10,8 +10,9 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 15] = [
+const PLUGINS: [(&str, &str); 16] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
+    ("streamspace-email-smtp", "plugins/streamspace-email-smtp"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-jobs", "tests/fixtures/fixture-jobs"),
