@@ -264,6 +264,35 @@ fn what_is_too_much_is_one_mail_with_a_way_out() {
 }
 
 #[test]
+fn a_mail_is_signed_by_its_domain() {
+    let Some(server) = MailServer::start(&MailOptions::default()) else { return };
+    let name = "desk._domainkey.example.com";
+    let mut host = None;
+    for (n, (kind, algorithm)) in
+        [("rsa", "rsa-sha256"), ("ed25519", "ed25519-sha256")].into_iter().enumerate()
+    {
+        let key = MailServer::signing_key(kind);
+        let dkim = json!({"dkim": {"domain": "example.com", "selector": "desk", "privateKey": key["pem"]}});
+        let host = host.get_or_insert_with(|| start(&server, json!({})));
+        host.configure(PLUGIN, &dkim).expect(0);
+        host.wait_state(PLUGIN, "running");
+        host.post_event(
+            "session.created",
+            &json!({"id": format!("s-{n}"), "user": "Zoë  of\tRäume", "template": ".gimp"}),
+        );
+        let mail = server.wait(n + 1).remove(n);
+        is_well_formed(&mail);
+        assert!(mail.header("DKIM-Signature").contains(algorithm), "{}", mail.read);
+        let record = format!("v=DKIM1; k={kind}; p={}", key["public"].as_str().unwrap());
+        assert!(mail.is_signed(name, &record), "{}", mail.read["raw"]);
+        let forged = fs::read_to_string(&mail.file).unwrap().replace("gimp", "vlc");
+        fs::write(&mail.file, forged).unwrap();
+        assert!(!mail.is_signed(name, &record), "another text");
+        assert!(!host.everything_said().contains("PRIVATE KEY"));
+    }
+}
+
+#[test]
 fn a_preview_a_test_and_a_replay() {
     let Some(server) = MailServer::start(&MailOptions::default()) else { return };
     let host =

@@ -19,7 +19,7 @@ fn start(server: &MailServer) -> Host {
 fn account(host: &Host, name: &str) -> Api {
     let new = json!({"username": name, "role": "user", "email": format!("{name}@example.com")});
     let _ = host.api().post_json("/api/v1/users", &new).expect(201);
-    let token = json!({"user": name, "name": "test", "scopes": []});
+    let token = json!({"user": name, "name": "test", "scopes": ["*"]});
     let made = host.api().post_json("/api/v1/tokens", &token).expect(201).json();
     host.api().with_token(made["token"].as_str())
 }

@@ -114,6 +114,18 @@ impl MailServer {
         Some(Self { process, port, folder, authority })
     }
 
+    /// A new key for DKIM, `rsa` or `ed25519`: `pem`, and `public` as the DNS has it.
+    ///
+    /// # Panics
+    ///
+    /// When there is none to be had.
+    #[must_use]
+    pub fn signing_key(kind: &str) -> Value {
+        let output = script(&["key.py", kind]).output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -189,6 +201,21 @@ impl Mail {
             .into_iter()
             .find(|pair| pair[0].as_str().is_some_and(|one| one.eq_ignore_ascii_case(name)));
         found.and_then(|pair| pair[1].as_str()).unwrap_or_default()
+    }
+
+    /// Whether its DKIM signature is right, by what the DNS says of this name; as dkimpy sees it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    #[must_use]
+    pub fn is_signed(&self, name: &str, record: &str) -> bool {
+        let output = script(&["verify.py", self.file.to_str().unwrap(), name, record]).output().unwrap();
+        match String::from_utf8_lossy(&output.stdout).trim() {
+            "True" => true,
+            "False" => false,
+            other => panic!("{other}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
     }
 
     /// The text of the part of this type.

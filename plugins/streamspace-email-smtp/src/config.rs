@@ -9,6 +9,7 @@ use streamspace_notifier::{
 use streamspace_plugin::prelude::{Error, Result};
 
 use crate::{
+    dkim::{self, Signer},
     people::KINDS,
     smtp::{Identity, Security, Server, Tls},
 };
@@ -53,6 +54,8 @@ pub(crate) struct Config {
     notify_users: bool,
     #[serde(default)]
     public_url: Option<String>,
+    #[serde(default)]
+    dkim: Option<dkim::Config>,
     notify_on_session_created: bool,
     notify_on_session_hibernated: bool,
     notify_on_user_created: bool,
@@ -102,7 +105,7 @@ pub(crate) struct Style {
 }
 
 /// What is the same of all mails.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) server: Server,
     pub(crate) from: Mailbox,
@@ -113,6 +116,8 @@ pub(crate) struct Sender {
     pub(crate) public_url: Option<String>,
     /// What subjects begin with.
     pub(crate) prefix: String,
+    /// The domain's signature.
+    pub(crate) signer: Option<Signer>,
 }
 
 impl Config {
@@ -147,6 +152,7 @@ impl Config {
             reply_to: reply_to.map(|to| Mailbox::new(None, to)),
             public_url,
             prefix: self.subject_prefix.clone(),
+            signer: self.dkim.as_ref().map(Signer::new).transpose()?,
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod config;
 mod deliver;
+mod dkim;
 mod mail;
 mod people;
 mod render;
@@ -34,8 +35,11 @@ use crate::{
     unsubscribe::{Link, Links},
 };
 
-/// For a whole mail, whatever the server does.
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// For a whole mail, whatever the server does: less than the host waits for a plugin that it stops, so that a server that hangs can
+/// be replaced by another one.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest story that is a thread, in bytes: longer than any session's id, shorter than what a key of the storage may be.
+const MAX_STORY: usize = 200;
 /// How long it is known with which mail a session's story began.
 const THREADS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a connection that nobody uses stays open.
@@ -112,7 +116,8 @@ impl Email {
                 Err(reason) => return Ok(Verdict::Skipped { reason }.into()),
             },
         };
-        let story = delivery.notification.thread.as_ref().map(|story| format!("thread/{story}"));
+        let story = delivery.notification.thread.as_ref().filter(|story| story.len() <= MAX_STORY);
+        let story = story.map(|story| format!("thread/{}", story.replace('\0', " ")));
         let first: Option<String> = match &story {
             Some(story) => delivery.remembered(story)?,
             None => None,
@@ -152,8 +157,11 @@ impl Email {
                 warn!(self.context.logger(), "An address cannot be put on the suppression list."; "reason" => %why);
             }
         }
-        if let (Some(story), None, false) = (&story, &first, progress.sent.is_empty()) {
-            delivery.remember(story, &id, THREADS)?;
+        if let (Some(story), None, false) = (&story, &first, progress.sent.is_empty())
+            && let Err(why) = delivery.remember(story, &id, THREADS)
+        {
+            // Sent is sent: only the next mail does not answer this one.
+            warn!(self.context.logger(), "The beginning of a thread cannot be written down."; "reason" => %why);
         }
         let outcome = match done {
             Ok(()) => Outcome { status, ..progress.verdict().into() },
@@ -264,6 +272,10 @@ impl Email {
     fn letter(&self, pending: Vec<Address>, envelope: &Envelope, message: &Message) -> Result<Letter> {
         let bytes = mail::compose(&self.sender, envelope, message)
             .map_err(|why| Error::new(format!("the mail cannot be written: {why}")))?;
+        let bytes = match &self.sender.signer {
+            Some(signer) => signer.sign(&bytes, envelope.date)?,
+            None => bytes,
+        };
         Ok(Letter { pending, bytes })
     }
 

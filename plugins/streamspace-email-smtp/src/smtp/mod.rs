@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 
 /// For one command and its answer.
-const COMMAND: Duration = Duration::from_secs(10);
+const COMMAND: Duration = Duration::from_secs(6);
 /// For a good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Longest line of an answer; RFC 5321 has 512.
