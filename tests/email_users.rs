@@ -114,9 +114,8 @@ fn a_link_in_a_mail_ends_mails_of_its_kind() {
     host.post_event("session.idle", &json!({"id": "s-2", "user": "ada"}));
     delivery(&host, "s-2", "skipped");
 
-    let (start, end) = path.split_at(path.len() - 4);
-    let forged: String = start.chars().chain(end.chars().rev()).collect();
-    for other in [forged.as_str(), start, &at("/unsubscribe/x")] {
+    let start = &path[..path.len() - 8];
+    for other in [&format!("{start}AAAAAAAA"), start, &at("/unsubscribe/x")] {
         nobody.get(other).problem(&[404]);
         nobody.send("POST", other, &form, Some(b"List-Unsubscribe=One-Click")).problem(&[404]);
     }

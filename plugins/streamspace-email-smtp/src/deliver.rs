@@ -67,8 +67,8 @@ impl Progress {
         bounced
     }
 
-    /// What this means for the mail.
-    pub(crate) fn verdict(&self) -> Verdict {
+    /// What this means for the mail. Without patience, nobody is waited for any more.
+    pub(crate) fn verdict(&self, patience: bool) -> Verdict {
         let of = |answers: &BTreeMap<String, String>| {
             let first = answers.iter().next().map(|(to, said)| format!("{to}: {said}")).unwrap_or_default();
             match answers.len() {
@@ -77,10 +77,12 @@ impl Progress {
             }
         };
         if !self.waiting.is_empty() {
-            return Verdict::Again {
-                after: None,
-                reason: format!("not every recipient has it yet: {}", of(&self.waiting)),
-            };
+            let reason = format!("not every recipient has it yet: {}", of(&self.waiting));
+            match (patience, self.sent.is_empty()) {
+                (true, _) => return Verdict::Again { after: None, reason },
+                (false, true) => return Verdict::Refused { reason: format!("given up, {reason}") },
+                (false, false) => {}
+            }
         }
         match (self.sent.is_empty(), self.refused.is_empty()) {
             (false, _) => Verdict::Sent,
@@ -154,7 +156,7 @@ mod tests {
             ),
         );
         assert_eq!(bounced.iter().map(|(to, _)| to.to_string()).collect::<Vec<_>>(), ["b@example.com"]);
-        let Verdict::Again { reason, .. } = progress.verdict() else { panic!("{progress:?}") };
+        let Verdict::Again { reason, .. } = progress.verdict(true) else { panic!("{progress:?}") };
         assert!(reason.ends_with("c@example.com: 451 4.7.1 (later)"), "{reason}");
 
         // As it is remembered.
@@ -163,7 +165,7 @@ mod tests {
         let pending = progress.pending(&all);
         assert_eq!(pending, to(&["c"]));
         progress.take(&pending, &sent(&["250 ok"], Some("250 ok")));
-        assert_eq!(progress.verdict(), Verdict::Sent);
+        assert_eq!(progress.verdict(true), Verdict::Sent);
         assert_eq!(progress.sent, ["a@example.com", "c@example.com"]);
         assert_eq!(progress.refused.len(), 2, "who never had it is still named");
     }
@@ -173,13 +175,13 @@ mod tests {
         let all = to(&["a", "b"]);
         let mut progress = Progress::default();
         progress.take(&all, &sent(&["250 ok", "250 ok"], Some("554 5.6.0 no")));
-        assert!(matches!(progress.verdict(), Verdict::Refused { .. }), "{progress:?}");
+        assert!(matches!(progress.verdict(true), Verdict::Refused { .. }), "{progress:?}");
         // By hand, all are tried again.
         assert_eq!(progress.pending(&all), all);
 
         let mut progress = Progress::default();
         progress.take(&all, &sent(&["250 ok", "250 ok"], Some("452 4.3.1 full")));
-        assert!(matches!(progress.verdict(), Verdict::Again { .. }), "{progress:?}");
+        assert!(matches!(progress.verdict(true), Verdict::Again { .. }), "{progress:?}");
     }
 
     #[test]
@@ -192,9 +194,24 @@ mod tests {
     }
 
     #[test]
+    fn who_is_waited_for_too_long_does_not_hold_up_others() {
+        let all = to(&["a", "b"]);
+        let mut progress = Progress::default();
+        progress.take(&all, &sent(&["250 ok", "452 4.2.2 full"], Some("250 ok")));
+        assert!(matches!(progress.verdict(true), Verdict::Again { .. }));
+        assert_eq!(progress.verdict(false), Verdict::Sent);
+        assert_eq!(progress.waiting.len(), 1, "who does not have it is named");
+
+        let mut progress = Progress::default();
+        progress.take(&all[1..], &sent(&["452 4.2.2 full"], None));
+        let Verdict::Refused { reason } = progress.verdict(false) else { panic!("{progress:?}") };
+        assert!(reason.contains("given up") && reason.contains("452 4.2.2"), "{reason}");
+    }
+
+    #[test]
     fn nobody_left_is_nothing_to_send() {
         let progress = Progress { suppressed: vec!["a@example.com".into()], ..Progress::default() };
-        assert!(matches!(progress.verdict(), Verdict::Skipped { .. }));
+        assert!(matches!(progress.verdict(true), Verdict::Skipped { .. }));
     }
 
     #[test]

@@ -38,6 +38,12 @@ use crate::{
 /// For a whole mail, whatever the server does: less than the host waits for a plugin that it stops, so that a server that hangs can
 /// be replaced by another one.
 const TIMEOUT: Duration = Duration::from_secs(8);
+/// How often a mail to a list is tried for those who are left, when others have it: for about 13 min, which outlasts greylisting.
+const LIST_TRIES: u32 = 6;
+/// How often a mail to a user is tried: for half a minute, since mails to others wait behind it.
+const USER_TRIES: u32 = 4;
+/// How long it is known that somebody was waited for in vain. Their next mails are tried once.
+const SLOW: Duration = Duration::from_secs(3600);
 /// Longest story that is a thread, in bytes: longer than any session's id, shorter than what a key of the storage may be.
 const MAX_STORY: usize = 200;
 /// How long it is known with which mail a session's story began.
@@ -164,7 +170,11 @@ impl Email {
             warn!(self.context.logger(), "The beginning of a thread cannot be written down."; "reason" => %why);
         }
         let outcome = match done {
-            Ok(()) => Outcome { status, ..progress.verdict().into() },
+            Ok(()) => {
+                // Without a storage nobody is given up.
+                let patience = self.patience(target, &progress, delivery.attempt).unwrap_or(true);
+                Outcome { status, ..progress.verdict(patience).into() }
+            }
             Err(trouble) => of_trouble(&trouble),
         };
         // The lines of a digest go to all again: who has it would get them with every try for somebody else.
@@ -177,6 +187,31 @@ impl Email {
             verdict => verdict,
         };
         Ok(Outcome { verdict, progress: serde_json::to_value(&progress)?, ..outcome })
+    }
+
+    /// Whether those who do not have it yet are still waited for. What comes behind waits too, in its order.
+    fn patience(&self, target: &Target, progress: &Progress, attempt: u32) -> Result<bool, StorageError> {
+        let tries = match target.to {
+            // There is nobody else who would get the next mail.
+            Recipients::List { .. } if progress.sent.is_empty() => return Ok(true),
+            Recipients::List { .. } => LIST_TRIES,
+            Recipients::Affected => USER_TRIES,
+        };
+        let storage = self.context.storage();
+        let mut patience = false;
+        for address in progress.waiting.keys() {
+            let key = format!("slow/{address}");
+            if attempt >= tries {
+                storage.set_for(&key, &true, SLOW)?;
+            } else if storage.get::<bool>(&key)?.is_none() {
+                patience = true;
+            }
+        }
+        if !patience && !progress.waiting.is_empty() {
+            let all: Vec<&str> = progress.waiting.keys().map(String::as_str).collect();
+            warn!(self.context.logger(), "Some recipients are not waited for any longer."; "recipients" => all.join(", "));
+        }
+        Ok(patience)
     }
 
     /// Mails to a list: one for all; of digests one for each, if each can be told how to get no more.

@@ -125,7 +125,7 @@ fn page(body: &str) -> Response {
          <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}}button{{font:inherit;padding:.5rem 1rem}}</style>\
          </head>\n<body>\n<h1>Mails of StreamSpace</h1>\n{body}\n</body>\n</html>\n"
     );
-    Response::text(html)
+    Response::bytes(html)
         .header("Content-Type", "text/html; charset=utf-8")
         .header("Content-Security-Policy", POLICY)
         .header("Cache-Control", "no-store")

@@ -26,8 +26,13 @@ pub(crate) use self::{
     stream::Tls,
 };
 
+#[cfg(test)]
+pub(crate) use self::reply::tests::reply;
+
 /// For one command and its answer.
 const COMMAND: Duration = Duration::from_secs(6);
+/// For a sign of life.
+const WAKE: Duration = Duration::from_secs(2);
 /// For a good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Longest line of an answer; RFC 5321 has 512.
@@ -210,8 +215,11 @@ impl Connection {
 
     /// Gives a connection that was used before another time to end, if it is there still.
     pub(crate) fn wake(&mut self, until: Instant) -> bool {
+        // One that is not leaves most of the time to another.
+        self.until = until.min(Instant::now() + WAKE);
+        let is_there = self.unread.is_empty() && self.say(Noop, "to NOOP").is_ok_and(|reply| reply.is_good());
         self.until = until;
-        self.unread.is_empty() && self.say(Noop, "to NOOP").is_ok_and(|reply| reply.is_good())
+        is_there
     }
 
     /// Says good-bye.
@@ -299,6 +307,3 @@ mod tests {
         assert_eq!(stuffed(b".a\r\n"), b"..a\r\n.\r\n");
     }
 }
-
-#[cfg(test)]
-pub(crate) use self::reply::tests::reply;
