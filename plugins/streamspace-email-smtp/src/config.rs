@@ -230,7 +230,7 @@ impl Config {
                 users: Vec::new(),
                 teams: Vec::new(),
                 templates: Vec::new(),
-                min_severity: Severity::Info,
+                min_severity: Default::default(),
                 quiet_hours: None,
                 // The limit is that of one mailbox, and these are many.
                 rate_limit: Some(0.0),
