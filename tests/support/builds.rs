@@ -10,11 +10,12 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 18] = [
+const PLUGINS: [(&str, &str); 19] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("streamspace-teams", "plugins/streamspace-teams"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
     ("streamspace-discord", "plugins/streamspace-discord"),
+    ("streamspace-email-smtp", "plugins/streamspace-email-smtp"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-jobs", "tests/fixtures/fixture-jobs"),

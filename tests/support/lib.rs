@@ -17,6 +17,7 @@ mod generations;
 mod host;
 mod installation;
 mod log;
+mod mail;
 mod note;
 mod package;
 mod postgres;
@@ -40,6 +41,7 @@ pub use self::{
     host::{Host, Stopped},
     installation::{Installation, Output},
     log::{Log, LogLine},
+    mail::{Mail, MailOptions, MailServer, Protection},
     note::{change_note, note_in},
     package::{Packing, Vendor},
     postgres::{PostgresDatabase, PostgresServer},
