@@ -1,11 +1,12 @@
-//! One broken destination of a plugin delays no other, and nothing is lost: ten thousand events to five of them.
+//! Plugins that notify, as operators get them: packages that a vendor has signed. One broken destination delays no other, and
+//! nothing is lost: ten thousand events to five of them.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
-use streamspace_tests::{Host, Installation, Packing, Provider, Reply, Vendor, cloud_event};
+use streamspace_tests::{Host, Installation, Packing, Provider, Reply, Vendor, cloud_event, workspace};
 
 const PLUGIN: &str = "streamspace-discord";
 const EVENTS: usize = 10_000;
@@ -68,13 +69,8 @@ fn ten_thousand_events_reach_the_destination_that_works_in_order() {
     let installation = Installation::new().set("log.level", "debug").provider(&provider, &["discord.com"]);
     let vendor = Vendor::new();
     installation.cli(&["trust", "add", &vendor.key(), "--name", "Example Ltd."]).expect(0);
-    let package = Packing::of(installation.builds(), PLUGIN)
-        .of_vendor(&vendor)
-        .write(installation.scratch(), &[&vendor]);
     let host = installation.start();
-    let package = package.to_str().unwrap();
-    let plan = host.cli(&["plugin", "plan", package, "--json"]).expect(0).json();
-    host.cli(&["plugin", "install", package, "--consent", plan["digest"].as_str().unwrap()]).expect(0);
+    install(&host, &vendor, PLUGIN);
     host.configure(PLUGIN, &config()).expect(0);
     host.cli(&["plugin", "enable", PLUGIN]).expect(0);
     host.wait_state(PLUGIN, "running");
@@ -143,4 +139,50 @@ fn ten_thousand_events_reach_the_destination_that_works_in_order() {
     let stopped = host.stop();
     assert!(!stopped.log.text().contains("s3cr3t"), "a webhook's secret was logged");
     assert!(!stopped.stderr.text().contains("s3cr3t"), "a webhook's secret was logged");
+}
+
+/// Installs a plugin's package, as a vendor has signed it.
+fn install(host: &Host, vendor: &Vendor, plugin: &str) {
+    let package = Packing::of(host.builds(), plugin).of_vendor(vendor).write(host.scratch(), &[vendor]);
+    let package = package.to_str().unwrap();
+    let plan = host.cli(&["plugin", "plan", package, "--json"]).expect(0).json();
+    host.cli(&["plugin", "install", package, "--consent", plan["digest"].as_str().unwrap()]).expect(0);
+}
+
+#[test]
+fn every_plugin_that_notifies_runs_from_its_package_with_its_example() {
+    let installation = Installation::new();
+    let vendor = Vendor::new();
+    installation.cli(&["trust", "add", &vendor.key(), "--name", "Example Ltd."]).expect(0);
+    let host = installation.start();
+    for plugin in
+        ["slack", "teams", "discord", "pagerduty", "email-smtp"].map(|name| format!("streamspace-{name}"))
+    {
+        install(&host, &vendor, &plugin);
+        let example = workspace().join("plugins").join(&plugin).join("config.example.json");
+        let example: Value = serde_json::from_str(&fs::read_to_string(example).unwrap()).unwrap();
+        host.configure(&plugin, &example).expect(0);
+        host.cli(&["plugin", "enable", &plugin]).expect(0);
+        host.wait_state(&plugin, "running");
+
+        // What all of them have.
+        let at = |path: &str| format!("/api/plugins/{plugin}{path}");
+        let health = host.api().get(&at("/health")).expect(200).json();
+        let destinations = health["destinations"].as_array().unwrap();
+        assert!(
+            !destinations.is_empty() && destinations.iter().all(|one| one["state"] != "broken"),
+            "{health}"
+        );
+        assert_eq!(health["sent"], 0, "nothing is sent when a plugin is loaded: {health}");
+        let asked =
+            json!({"topic": "session.failed", "data": {"id": "s-1", "user": "ada", "error": "no image"}});
+        let shown = host.api().post_json(&at("/preview"), &asked).expect(200).json();
+        assert!(shown["message"].to_string().contains("no image"), "{shown}");
+        let _ = host.api().get(&at("/deliveries")).expect(200);
+        let _ = host.api().get(&at("/metrics")).expect(200);
+        let contributions =
+            host.api().get(&format!("/api/v1/plugins/{plugin}/contributions")).expect(200).json();
+        assert_eq!(contributions["settings_pages"].as_array().map(Vec::len), Some(1), "{contributions}");
+        assert_eq!(contributions["admin_widgets"][0]["id"], "deliveries", "{contributions}");
+    }
 }
