@@ -313,7 +313,7 @@ fn a_preview_a_test_and_a_replay() {
     assert_eq!(server.wait(1)[0].header("Subject"), "[StreamSpace] Test message");
 
     host.post_event("session.created", &session());
-    server.wait(2);
+    let _ = server.wait(2);
     host.wait_count(PLUGIN, "to-default", "delivered", 1);
     let page = host.api().get(&at("/deliveries")).expect(200).json();
     let id = page["items"][0]["id"].as_str().unwrap();

@@ -2,7 +2,12 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::{io::Read, net::TcpListener, thread};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use streamspace_tests::{DEADLINE, Host, Installation, MailOptions, MailServer, Protection};
@@ -182,20 +187,63 @@ fn a_message_that_is_too_large_for_the_server_is_not_offered() {
     assert!(dead["reason"].as_str().unwrap().contains("size"), "{dead}");
 }
 
-#[test]
-fn a_server_that_is_silent_is_given_up_after_a_time() {
+/// A server of this kind on a port of its own.
+fn listen(talk: fn(TcpStream)) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
-        for mut silent in listener.incoming().flatten() {
-            // It takes what comes, and says nothing.
-            thread::spawn(move || silent.read_to_end(&mut Vec::new()));
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || talk(stream));
         }
     });
-    let host = start(&json!({
-        "smtpHost": "127.0.0.1", "smtpPort": port, "security": "none", "fromAddress": "desk@example.com",
+    port
+}
+
+fn plain(port: u16, security: &str) -> Value {
+    json!({
+        "smtpHost": "127.0.0.1", "smtpPort": port, "security": security, "fromAddress": "desk@example.com",
         "toAddresses": ["ops@example.com"],
-    }));
+    })
+}
+
+#[test]
+fn a_server_that_says_little_at_a_time_is_given_up_too() {
+    let port = listen(|mut slow| {
+        let _ = slow.write_all(b"220 ");
+        while slow.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(200));
+        }
+    });
+    let host = start(&plain(port, "none"));
+    created(&host, "s-1");
+    let waits = delivery(&host, "s-1", "retrying");
+    assert!(waits["reason"].as_str().unwrap().contains("did not answer in time"), "{waits}");
+}
+
+#[test]
+fn what_is_said_in_plain_text_behind_starttls_is_not_believed() {
+    let port = listen(|stream| {
+        let mut answers = stream.try_clone().unwrap();
+        let _ = answers.write_all(b"220 mail.test\r\n");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let answer: &[u8] = match line.as_str() {
+                "STARTTLS" => b"220 Go on\r\n250 mail.test\r\n",
+                _ => b"250-mail.test\r\n250 STARTTLS\r\n",
+            };
+            let _ = answers.write_all(answer);
+        }
+    });
+    let host = start(&plain(port, "starttls"));
+    created(&host, "s-1");
+    let waits = delivery(&host, "s-1", "retrying");
+    assert!(waits["reason"].as_str().unwrap().contains("in plain text behind STARTTLS"), "{waits}");
+}
+
+#[test]
+fn a_server_that_is_silent_is_given_up_after_a_time() {
+    // It takes what comes, and says nothing.
+    let port = listen(|mut silent| drop(silent.read_to_end(&mut Vec::new())));
+    let host = start(&plain(port, "none"));
     created(&host, "s-1");
     let waits = delivery(&host, "s-1", "retrying");
     assert!(waits["reason"].as_str().unwrap().contains("did not answer in time at its greeting"), "{waits}");

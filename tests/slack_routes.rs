@@ -206,6 +206,8 @@ fn figures_are_there_for_people_and_for_prometheus() {
     host.post_event("session.created", &session("s-1"));
     delivery(&host, "s-1", "sent");
     let metrics = host.api().get(&format!("/api/plugins/{PLUGIN}/metrics")).expect(200);
+    let types: Vec<_> = metrics.headers.iter().filter(|(name, _)| name == "content-type").collect();
+    assert_eq!(types.len(), 1, "{types:?}");
     let text = metrics.body;
     let line = format!("streamspace_notifier_sent_total{{plugin=\"{PLUGIN}\",destination=\"default\"}} 1");
     assert!(text.lines().any(|found| found == line), "{text}");

@@ -3,7 +3,7 @@
 use lettre::{Address, message::Mailbox, transport::smtp::authentication::Credentials};
 use serde::Deserialize;
 use streamspace_notifier::{
-    Common, Entry, Secret, Settings, Severity, switched,
+    Common, Entry, Secret, Settings, switched,
     text::{plain, web_address},
 };
 use streamspace_plugin::prelude::{Error, Result};

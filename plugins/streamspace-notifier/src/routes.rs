@@ -244,7 +244,7 @@ fn metrics<P: Provider>(notifier: &Notifier<P>, _: &Request<'_>) -> Response {
             );
         }
     }
-    Response::text(out).header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+    Response::bytes(out).header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 }
 
 /// A delivery, as it is shown.

@@ -24,6 +24,9 @@ const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
 /// How long it is known where a session's thread began.
 const THREADS: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// Longest story that is a thread, in bytes: longer than any session's id, shorter than what a key of the storage may be.
+const MAX_STORY: usize = 200;
+
 /// Slack, as the notifiers see it.
 struct Slack {
     context: Context,
@@ -65,7 +68,8 @@ impl Provider for Slack {
 impl Slack {
     /// Posts as an app: into the thread of the message's story, or as its beginning.
     fn post(&self, token: &str, message: &Value, delivery: &Delivery<'_>) -> Result<Outcome, StorageError> {
-        let story = delivery.notification.thread.as_ref().map(|story| format!("thread/{story}"));
+        let story = delivery.notification.thread.as_ref().filter(|story| story.len() <= MAX_STORY);
+        let story = story.map(|story| format!("thread/{}", story.replace('\0', " ")));
         let thread: Option<String> = match &story {
             Some(story) => delivery.remembered(story)?,
             None => None,
@@ -78,7 +82,10 @@ impl Slack {
             json(Request::post(POST_MESSAGE).header("Authorization", format!("Bearer {token}")), &message);
         let (outcome, posted) = answer::of_app(&http::send(&self.context, request), SystemTime::now());
         if let (Some(story), None, Some(posted)) = (&story, &thread, &posted) {
-            delivery.remember(story, posted, THREADS)?;
+            // Sent is sent: only the next message begins a thread of its own.
+            if let Err(why) = delivery.remember(story, posted, THREADS) {
+                warn!(self.context.logger(), "The beginning of a thread cannot be written down."; "reason" => %why);
+            }
         }
         if let (Some(story), true) = (&story, answer::lost_its_thread(&outcome)) {
             delivery.forget(story)?;
