@@ -6,13 +6,8 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { golden } from "./lib/golden.mjs";
-
-const here = dirname(fileURLToPath(import.meta.url));
-const require = createRequire(import.meta.url);
+import { join } from "node:path";
+import { golden, require } from "./lib/golden.mjs";
 
 // Bytes: https://learn.microsoft.com/microsoftteams/limits-specifications-teams#chat
 const MOST = 28 * 1024;
@@ -35,7 +30,7 @@ function fail(file, text) {
 
 function publishedSchema() {
   if (process.env.ADAPTIVE_CARD_SCHEMA) return JSON.parse(readFileSync(process.env.ADAPTIVE_CARD_SCHEMA, "utf8"));
-  const folder = join(here, "node_modules/.cache/adaptive-cards");
+  const folder = join(process.cwd(), "adaptive-cards");
   const wheel = join(folder, WHEEL.name);
   if (!existsSync(wheel)) {
     mkdirSync(folder, { recursive: true });
