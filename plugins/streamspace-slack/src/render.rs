@@ -1,4 +1,4 @@
-//! A notification as the JSON of an incoming webhook.
+//! A notification as the JSON that incoming webhooks and `chat.postMessage` take.
 //!
 //! The sentence is the message's own text: it is what a phone shows, and the only place where a mention notifies. The
 //! rest are blocks in one attachment, because only attachments have a colour.
@@ -6,7 +6,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-
 use streamspace_notifier::{
     Field, Link, Notification, Severity,
     text::{self, plain, web_address},
