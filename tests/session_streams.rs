@@ -173,10 +173,10 @@ fn who_may_is_let_in_and_nobody_else(backend: &Backend) {
     let way = good["path"].as_str().unwrap();
     let _socket = open(&host, way, &[]).unwrap();
     let _stream = desktop.accept();
-    assert_eq!(open(&host, way, &[]).unwrap_err(), (401, "SSP-STR-004".into()), "twice");
+    assert_eq!(open(&host, way, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "twice");
     let other = ticket(&ada, "s-2").expect(201).json();
     let other = format!("{path}?ticket={}", other["ticket"].as_str().unwrap());
-    assert_eq!(open(&host, &other, &[]).unwrap_err(), (401, "SSP-STR-004".into()), "of another session");
+    assert_eq!(open(&host, &other, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "of another session");
 
     // Nobody, a stranger, another site's page.
     assert_eq!(open(&host, &path, &[]).unwrap_err().0, 401);
@@ -204,7 +204,7 @@ fn who_may_is_let_in_and_nobody_else(backend: &Backend) {
     share("view");
     let looking = ticket(&bob, "s-1").expect(201).json();
     assert_eq!(looking["access"], "view");
-    assert_eq!(open(&host, looking["path"].as_str().unwrap(), &[]).unwrap_err(), (403, "SSP-STR-005".into()));
+    assert_eq!(open(&host, looking["path"].as_str().unwrap(), &[]).unwrap_err(), (403, "SSP-VNC-005".into()));
     assert!(!host.log().text().contains(&token), "a token was logged");
 }
 
@@ -327,14 +327,14 @@ fn what_is_no_stream_is_refused_and_leaves_nothing() {
     };
     run(&host, "s-1", "ada", &away);
     let way = || ticket(&ada, "s-1").expect(201).json()["path"].as_str().unwrap().to_owned();
-    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (502, "SSP-STR-002".into()));
+    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (502, "SSP-VNC-002".into()));
     assert_eq!(connections(&host, "s-1"), 0);
-    assert_eq!(host.api().get(&way()).problem(&[400])["code"], "SSP-STR-003");
+    assert_eq!(host.api().get(&way()).problem(&[400])["code"], "SSP-VNC-003");
 
     let _ = host.api().patch(&at("/s-1"), &json!({"rfb_address": desktop.address()})).expect(200);
     let mut socket = with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
-    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (503, "SSP-STR-001".into()));
+    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (503, "SSP-VNC-001".into()));
     // A frame that is larger than any message of RFB.
     let _ = socket.send(Message::Binary(vec![0; 2 * 1024 * 1024].into()));
     wait_connections(&host, "s-1", 0);

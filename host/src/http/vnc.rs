@@ -131,7 +131,7 @@ pub(super) async fn vnc(
         Some(ticket) => edge.streams.tickets.redeem(&ticket, &id, Instant::now()).ok_or_else(|| {
             Problem::new(
                 StatusCode::UNAUTHORIZED,
-                "SSP-STR-004",
+                "SSP-VNC-004",
                 "this ticket is not good: it was used, is of another session, or older than 30 seconds; ask for another one",
             )
         })?,
@@ -142,14 +142,14 @@ pub(super) async fn vnc(
     if blocking(&edge, move |sessions| sessions.may_enter(&viewer, &name)).await? == Access::View {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "SSP-STR-005",
+            "SSP-VNC-005",
             "this session is shared for looking on, which streams cannot do yet: ask its owner to share it for use",
         ));
     }
     // The handshake first: what is no WebSocket enters nothing.
     let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL])
         .map_err(|why| {
-        Problem::bad_request("SSP-STR-003", format_args!("this is no WebSocket: {why}"))
+        Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
     })?;
     let place = edge.streams.place()?;
     let new = NewConnection {

@@ -56,8 +56,8 @@ impl StreamError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Full(_) => "SSP-STR-001",
-            Self::Unreachable { .. } => "SSP-STR-002",
+            Self::Full(_) => "SSP-VNC-001",
+            Self::Unreachable { .. } => "SSP-VNC-002",
         }
     }
 }
