@@ -33,6 +33,7 @@ use crate::{
     scheduler,
     storage::Storage,
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
+    streams::Streams,
     ui::Contributions,
 };
 
@@ -101,6 +102,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
     let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
     let sessions = Arc::new(Sessions::new(Arc::clone(&bus), Arc::clone(&database), keep_deleted));
+    sessions.end_left_over().context("cannot end the connections that an earlier process had to desktops")?;
     sessions.look_after(&logger).context("cannot start the thread that forgets old sessions")?;
     let catalogues = Arc::new(Catalogues::new(Arc::clone(&database), data.path(), &config.catalog));
     catalogues.look_after(&logger).context("cannot start the thread that syncs catalogues")?;
@@ -145,6 +147,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
         max_streams: config.server.max_streams,
+        streams: Streams::new(config.server.max_viewers),
         metrics: config.server.metrics,
         started,
         started_us,

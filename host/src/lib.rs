@@ -36,6 +36,7 @@ pub mod runtime;
 pub mod scheduler;
 pub mod storage;
 pub mod store;
+pub mod streams;
 mod thread_name;
 mod topic;
 pub mod ui;

@@ -74,6 +74,7 @@ pub(super) const KEYS: &[Key] = &[
     key("sign_in.secure_cookie", Kind::OneOf(SecureCookie::NAMES)),
     key("sign_in.trusted_proxies", Kind::Networks),
     int("server.max_streams", 0, 10_000),
+    int("server.max_viewers", 0, 100_000),
     key("server.metrics", Kind::OneOf(Metrics::NAMES)),
     key("log.level", Kind::OneOf(Level::NAMES)),
     key("log.format", Kind::OneOf(Format::NAMES)),

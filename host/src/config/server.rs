@@ -16,6 +16,8 @@ pub struct Server {
     pub shutdown_deadline_secs: u64,
     /// How many may watch `GET /api/v1/stream` at a time. 0 to 10000, default 64.
     pub max_streams: usize,
+    /// How many may be at desktops through this host at a time. 0 to 100000, default 1000.
+    pub max_viewers: usize,
     /// Who may read `GET /metrics`: `token` for whoever holds the administrator's token, `open` for anybody. Default
     /// `token`.
     pub metrics: Metrics,
@@ -44,6 +46,7 @@ impl Default for Server {
             max_body_bytes: 1024 * 1024,
             shutdown_deadline_secs: 30,
             max_streams: 64,
+            max_viewers: 1000,
             metrics: Metrics::Token,
         }
     }

@@ -120,6 +120,11 @@ fn failed(why: impl fmt::Display) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why)
 }
 
+/// Who calls, if that is known.
+pub(super) async fn signed_in(request: &HttpRequest) -> Result<Identity, Problem> {
+    identify(request).await?.ok_or_else(not_signed_in)
+}
+
 /// Whoever is signed in.
 #[derive(Debug)]
 pub(super) struct SignedIn(pub(super) Identity);

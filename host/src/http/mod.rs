@@ -31,6 +31,7 @@ mod tokens;
 mod trust;
 mod ui;
 mod users;
+mod vnc;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -64,6 +65,7 @@ use crate::{
     platform::{sessions::Sessions, users::Accounts},
     routes::Routes,
     runtime::Runtime,
+    streams::Streams,
     ui::Contributions,
 };
 
@@ -94,6 +96,8 @@ pub struct Edge {
     pub max_body_bytes: usize,
     /// How many may watch live changes at a time.
     pub max_streams: usize,
+    /// Streams of desktops.
+    pub streams: Arc<Streams>,
     /// Who may read the metrics.
     pub metrics: config::Metrics,
     /// When the host started: for spans of time, and as microseconds since 1970-01-01 UTC.
@@ -102,6 +106,13 @@ pub struct Edge {
     pub started_us: u64,
     /// `sqlite` or `postgres`.
     pub database: &'static str,
+}
+
+impl Edge {
+    /// Whether it is to end what goes on for long. Before it is ready there is nothing of that kind.
+    fn is_stopping(&self) -> bool {
+        !self.ready.get()
+    }
 }
 
 /// Whether the host has started and is not stopping.

@@ -22,7 +22,7 @@ use super::{
     needs::{self, Needs},
     observe, openapi, origin, packages, plugins,
     problem::{RefusalMembers, TransitionMembers, method_not_allowed},
-    sessions, sign_in, stream, tokens, trust, ui, users,
+    sessions, sign_in, stream, tokens, trust, ui, users, vnc,
 };
 
 /// One method of one path.
@@ -157,6 +157,8 @@ operations![
     sessions::transition,
     sessions::heartbeat,
     sessions::activity,
+    vnc::ticket,
+    vnc::vnc,
     sessions::connect,
     sessions::disconnect,
     sessions::share,

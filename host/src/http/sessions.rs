@@ -22,7 +22,7 @@ use crate::platform::{
 };
 
 /// Runs an operation on the threads for blocking ones: it waits for the database.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     edge: &web::Data<Edge>,
     operation: impl FnOnce(&Sessions) -> Result<T, SessionError> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -35,7 +35,7 @@ async fn blocking<T: Send + 'static>(
 
 /// What somebody may see of sessions, and do with them: who manages them all of it; who reads them look at all; who has own
 /// ones what is the account's own or shared with it. A token takes the permission among its scopes.
-fn caller(identity: &Identity) -> Result<Caller, Problem> {
+pub(super) fn caller(identity: &Identity) -> Result<Caller, Problem> {
     let account = &identity.caller;
     if identity.means == Means::AdminToken {
         return Ok(Caller::administrator());
@@ -429,6 +429,7 @@ impl From<SessionError> for Problem {
             SessionError::Transition { .. }
             | SessionError::Taken { .. }
             | SessionError::State { .. }
+            | SessionError::NoDesktop { .. }
             | SessionError::Full { .. } => StatusCode::CONFLICT,
             SessionError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             SessionError::Forbidden { .. } => StatusCode::FORBIDDEN,

@@ -195,6 +195,7 @@ fn fault(why: SessionError) -> Fault {
         SessionError::Transition { .. }
         | SessionError::Taken { .. }
         | SessionError::State { .. }
+        | SessionError::NoDesktop { .. }
         | SessionError::Full { .. } => FaultKind::CONFLICT,
         SessionError::Forbidden { .. } => FaultKind::DENIED,
         SessionError::Log(LogError::Late { .. }) => FaultKind::TIMED_OUT,

@@ -442,7 +442,12 @@ fn allowed(
     }
 }
 
-fn in_state(row: &Row, what: &'static str, expected: &'static str, fits: fn(State) -> bool) -> Changed<()> {
+pub(super) fn in_state(
+    row: &Row,
+    what: &'static str,
+    expected: &'static str,
+    fits: fn(State) -> bool,
+) -> Changed<()> {
     let state = row.state();
     if fits(state) {
         return Ok(());
@@ -450,11 +455,11 @@ fn in_state(row: &Row, what: &'static str, expected: &'static str, fits: fn(Stat
     Err(Stop::Refused(SessionError::State { id: row.id.clone(), state, what, expected }))
 }
 
-fn is_running(state: State) -> bool {
+pub(super) fn is_running(state: State) -> bool {
     state == State::Running
 }
 
-fn full(id: &str, what: &'static str, count: i64, limit: i64) -> Changed<()> {
+pub(super) fn full(id: &str, what: &'static str, count: i64, limit: i64) -> Changed<()> {
     if count < limit {
         return Ok(());
     }
@@ -519,7 +524,7 @@ fn take_step(
 }
 
 /// Notes that a session's user is active.
-fn be_active(connection: &mut Connection, emitted: &mut Emitted<'_>, row: &Row) -> Changed<()> {
+pub(super) fn be_active(connection: &mut Connection, emitted: &mut Emitted<'_>, row: &Row) -> Changed<()> {
     let mut activity = rows::activity(connection, &row.id)?;
     let was_idle = std::mem::replace(&mut activity.idle, false);
     activity.active_us = Some(now_us());
@@ -543,6 +548,6 @@ fn sorted(tags: &[String]) -> Vec<String> {
     tags
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -58,6 +58,14 @@ pub enum SessionError {
         /// The states that allow it.
         expected: &'static str,
     },
+    /// Nobody has said where its desktop is.
+    #[error(
+        "the session `{id}` runs, and nobody has said where its desktop speaks RFB: its controller sets `rfb_address`"
+    )]
+    NoDesktop {
+        /// The session.
+        id: String,
+    },
     /// It has no such share or connection.
     #[error("the session `{id}` has no {what} `{name:.80}`")]
     Absent {
@@ -113,6 +121,7 @@ impl SessionError {
             Self::Absent { .. } => "SSP-SES-006",
             Self::Full { .. } => "SSP-SES-007",
             Self::Forbidden { .. } => "SSP-SES-008",
+            Self::NoDesktop { .. } => "SSP-SES-009",
             Self::Database(why) => why.code(),
             Self::Refused { .. } => "SSP-DAT-006",
             Self::Log(why) => why.code(),

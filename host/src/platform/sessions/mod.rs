@@ -4,6 +4,7 @@
 //! desktops: a controller elsewhere does, and says through the API how far it is.
 
 mod changes;
+mod desktop;
 mod error;
 mod input;
 mod page;
@@ -23,6 +24,7 @@ use slog::{Logger, error};
 
 pub use self::{
     changes::{Activity, Step},
+    desktop::Desktop,
     error::SessionError,
     input::{
         Access, MAX_TAGS, NewConnection, NewSession, ResourcesPatch, SessionPatch, SessionResources, Usage,

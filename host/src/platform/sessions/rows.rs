@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::{QueryResult, define_sql_function, prelude::*, sql_types::Text};
 
-use super::{Filter, Place, State, Viewer};
+use super::{Access, Filter, Place, State, Viewer};
 use crate::store::{
     Connection, on,
     schema::{session_activity, session_connections, session_shares, session_tags, sessions},
@@ -59,6 +59,13 @@ pub(super) struct ShareRow {
     pub(super) shared_with: String,
     pub(super) access: String,
     pub(super) shared_us: i64,
+}
+
+impl ShareRow {
+    /// How much the user may. What is not known is taken for the least.
+    pub(super) fn access(&self) -> Access {
+        if self.access == Access::Control.name() { Access::Control } else { Access::View }
+    }
 }
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -298,6 +305,20 @@ pub(super) fn connections(connection: &mut Connection, session: &str) -> QueryRe
         session_connections::table
             .filter(session_connections::session.eq(session))
             .order((session_connections::connected_us, session_connections::id))
+            .select(ConnectionRow::as_select())
+            .load(c)
+    })
+}
+
+/// The connections of all sessions whose ids begin with `prefix`, which has no wildcards in it.
+pub(super) fn connections_beginning(
+    connection: &mut Connection,
+    prefix: &str,
+) -> QueryResult<Vec<ConnectionRow>> {
+    on!(connection, |c| {
+        session_connections::table
+            .filter(session_connections::id.like(format!("{prefix}%")))
+            .order((session_connections::session, session_connections::id))
             .select(ConnectionRow::as_select())
             .load(c)
     })

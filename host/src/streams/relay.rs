@@ -1,0 +1,121 @@
+//! A viewer and a desktop, and the bytes between them.
+
+use std::{future::Future, io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, future::Either, future::select, pin_mut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// What is read of a desktop at once, in bytes. A memory page's multiple; what agents of the platform read.
+const PIECE: usize = 32 * 1024;
+/// How long either end may take for a piece that is sent to it. Who takes longer is gone, or as good as.
+const SLOW: Duration = Duration::from_secs(30);
+
+/// The viewer is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// The half of a viewer that takes bytes.
+pub trait Outgoing {
+    /// Sends a piece; done when there is room for the next.
+    fn send(&mut self, piece: Bytes) -> impl Future<Output = Result<(), Gone>>;
+}
+
+/// What was relayed, and why it ended.
+#[derive(Debug)]
+pub struct Relayed {
+    /// Why.
+    pub ended: Ended,
+    /// Bytes from the desktop to the viewer.
+    pub down: u64,
+    /// Bytes from the viewer to the desktop.
+    pub up: u64,
+}
+
+/// Why a relay ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The viewer went.
+    Viewer,
+    /// The viewer takes nothing more.
+    ViewerSlow,
+    /// The viewer gives no sign.
+    ViewerSilent,
+    /// The session has ended, or is not the viewer's any more.
+    Over,
+    /// The host stops.
+    Stopping,
+    /// The desktop closed the connection.
+    Desktop,
+    /// The desktop takes nothing more.
+    DesktopSlow,
+    /// The connection to the desktop broke.
+    Broken(io::Error),
+}
+
+impl Ended {
+    /// In words, for whoever is told.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Viewer => "the viewer went".into(),
+            Self::ViewerSlow => format!("the viewer took nothing for {} s", SLOW.as_secs()),
+            Self::ViewerSilent => "the viewer gave no sign".into(),
+            Self::Over => "the session has ended, or is not the viewer's any more".into(),
+            Self::Stopping => "the host stops".into(),
+            Self::Desktop => "the desktop closed the connection".into(),
+            Self::DesktopSlow => format!("the desktop took nothing for {} s", SLOW.as_secs()),
+            Self::Broken(why) => format!("the connection to the desktop broke: {why}"),
+        }
+    }
+}
+
+/// Carries bytes between a viewer and a desktop until one of them has enough. Each direction waits for its receiver and not for
+/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given.
+pub async fn relay(
+    incoming: impl Stream<Item = Result<Bytes, Gone>>,
+    mut outgoing: impl Outgoing,
+    desktop: TcpStream,
+) -> Relayed {
+    let (mut from_desktop, mut to_desktop) = desktop.into_split();
+    let (mut down, mut up) = (0, 0);
+    let ended = {
+        let down = async {
+            let mut buffer = BytesMut::with_capacity(PIECE);
+            loop {
+                // What the viewer has let go of is used again; otherwise this is a new piece of memory.
+                buffer.reserve(PIECE);
+                match from_desktop.read_buf(&mut buffer).await {
+                    Ok(0) => return Ended::Desktop,
+                    Ok(count) => down += count as u64,
+                    Err(why) => return Ended::Broken(why),
+                }
+                match timeout(SLOW, outgoing.send(buffer.split().freeze())).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(Gone)) => return Ended::Viewer,
+                    Err(_) => return Ended::ViewerSlow,
+                }
+            }
+        };
+        let up = async {
+            pin_mut!(incoming);
+            while let Some(Ok(piece)) = incoming.next().await {
+                match timeout(SLOW, to_desktop.write_all(&piece)).await {
+                    Ok(Ok(())) => up += piece.len() as u64,
+                    Ok(Err(why)) => return Ended::Broken(why),
+                    Err(_) => return Ended::DesktopSlow,
+                }
+            }
+            Ended::Viewer
+        };
+        pin_mut!(down, up);
+        match select(down, up).await {
+            Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
+        }
+    };
+    Relayed { ended, down, up }
+}
