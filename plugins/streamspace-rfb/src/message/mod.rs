@@ -1,0 +1,46 @@
+//! Messages of both sides: read from borrowed bytes, and written.
+//!
+//! A [`ServerParser`] reads what a server sends, a [`ClientParser`] what a client sends. Each is given the bytes that it has not
+//! consumed, as many as there are; it answers with one message and its length, or with how many bytes are missing. It copies
+//! nothing: a message borrows from the bytes. What one side says changes how the other one is read, so whoever has both
+//! directions tells each parser what the other one found (`heard`).
+
+mod client;
+mod handshake;
+mod length;
+mod parts;
+mod server;
+
+pub use self::{
+    client::{ClientMessage, ClientParser},
+    handshake::{Secret, SecurityType, ServerInit, Version},
+    parts::{CutText, Encodings, Fence, Screens},
+    server::{Colours, Rect, ServerMessage, ServerParser},
+};
+
+/// What parsing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<M> {
+    /// A whole message.
+    Message {
+        /// Bytes that it takes. What stands behind them is the next one's.
+        consumed: usize,
+        /// The message.
+        message: M,
+    },
+    /// No whole message. Parse the same bytes again when there are more.
+    Need {
+        /// Bytes that are missing at least.
+        more: usize,
+    },
+}
+
+impl<M> Progress<M> {
+    /// The message and its length, if there is one.
+    pub fn message(self) -> Option<(usize, M)> {
+        match self {
+            Self::Message { consumed, message } => Some((consumed, message)),
+            Self::Need { .. } => None,
+        }
+    }
+}
