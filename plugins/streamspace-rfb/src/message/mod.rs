@@ -17,6 +17,7 @@ pub use self::{
     parts::{CutText, Encodings, Fence, Screens},
     server::{Colours, Rect, ServerMessage, ServerParser},
 };
+pub(crate) use self::{length::compact, parts::put_area};
 
 /// What parsing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
