@@ -4,7 +4,6 @@ use crate::{error::Error, geometry::Area};
 
 /// How much is taken from the other side. Whatever is beyond is refused before anything is allocated for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Width and height of a framebuffer or rectangle, in pixels. 16,384.
     pub side: u16,

@@ -48,8 +48,10 @@ pub enum ClientMessage<'a> {
     },
     /// The pointer.
     Pointer {
-        /// A bit a button, of which 7 and above need [`Encoding::EXTENDED_MOUSE_BUTTONS`].
-        buttons: u16,
+        /// A bit a button. With `more` there are seven, and the eighth bit says so on the wire.
+        buttons: u8,
+        /// The next buttons, if the server has [`Encoding::EXTENDED_MOUSE_BUTTONS`].
+        more: Option<u8>,
         /// From the left.
         x: u16,
         /// From the top.
@@ -235,13 +237,13 @@ impl ClientParser {
                 ClientMessage::Key { down, symbol: reader.u32()? }
             }
             5 => {
-                let low = u16::from(reader.u8()?);
+                let first = reader.u8()?;
                 let (x, y) = (reader.u16()?, reader.u16()?);
-                let buttons = match low & 0x80 != 0 && self.extended_mouse {
-                    true => low & 0x7F | u16::from(reader.u8()?) << 7,
-                    false => low,
+                let (buttons, more) = match first & 0x80 != 0 && self.extended_mouse {
+                    true => (first & 0x7F, Some(reader.u8()?)),
+                    false => (first, None),
                 };
-                ClientMessage::Pointer { buttons, x, y }
+                ClientMessage::Pointer { buttons, more, x, y }
             }
             6 => ClientMessage::CutText(CutText::read(reader, limits)?),
             150 => ClientMessage::ContinuousUpdates { enable: reader.u8()? != 0, area: area(reader)? },
@@ -313,16 +315,11 @@ impl ClientMessage<'_> {
                 out.bytes(&[4, down.into(), 0, 0]);
                 out.u32(symbol);
             }
-            Self::Pointer { buttons, x, y } => {
-                // From the eighth button on there are two bytes.
-                let more = buttons > 0xFF || buttons & 0x80 != 0;
-                let low = (buttons & 0x7F) as u8 | u8::from(more) << 7;
-                out.bytes(&[5, low]);
+            Self::Pointer { buttons, more, x, y } => {
+                out.bytes(&[5, buttons | if more.is_some() { 0x80 } else { 0 }]);
                 out.u16(x);
                 out.u16(y);
-                if more {
-                    out.u8((buttons >> 7) as u8);
-                }
+                out.extend(more);
             }
             Self::CutText(text) => {
                 out.u8(6);
