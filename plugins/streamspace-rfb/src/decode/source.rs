@@ -50,27 +50,29 @@ impl Source<1> for Table {
 pub(crate) struct Channel {
     shift: u8,
     max: u16,
-    /// 2^24 times what one step is of 255.
-    step: u64,
+    /// 2^23 times what one step is of 255.
+    step: u32,
 }
 
 impl Channel {
     fn new(format: &PixelFormat, colour: usize) -> Self {
         let max = format.max[colour].max(1);
         // Rounded up, so that the most is 255 and a byte is itself.
-        Self { shift: format.shift[colour], max, step: (255_u64 << 24).div_ceil(max.into()) }
+        Self { shift: format.shift[colour], max, step: (255_u32 << 23).div_ceil(max.into()) }
     }
 
     /// What there is of the colour.
     #[inline]
     pub(crate) fn value(&self, pixel: u32) -> u16 {
-        (pixel.checked_shr(self.shift.into()).unwrap_or_default() & u32::from(self.max)) as u16
+        // Checked formats do not shift beyond a pixel.
+        (pixel.wrapping_shr(self.shift.into()) & u32::from(self.max)) as u16
     }
 
     /// Of 255.
     #[inline]
     pub(crate) fn scale(&self, value: u16) -> u8 {
-        ((u64::from(value) * self.step + (1 << 23)) >> 24).min(255) as u8
+        // At most 255 * 2^23 and a little, which is half of what the number holds.
+        ((u32::from(value) * self.step + (1 << 22)) >> 23) as u8
     }
 
     pub(crate) fn max(&self) -> u16 {
@@ -89,13 +91,27 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
+    #[inline]
     fn of(&self, value: u32) -> Pixel {
         match &self.map {
             Some(map) => map.get(value as usize).copied().unwrap_or(BLACK),
-            None => {
-                let [red, green, blue] = self.colours.map(|colour| colour.scale(colour.value(value)));
-                [red, green, blue, 255]
-            }
+            None => self.intensities(value),
+        }
+    }
+
+    #[inline(always)]
+    fn intensities(&self, value: u32) -> Pixel {
+        let [red, green, blue] = self.colours.map(|colour| colour.scale(colour.value(value)));
+        [red, green, blue, 255]
+    }
+
+    /// Decides outside of the loop what is the same for all pixels, so that it works on several at once.
+    #[inline(always)]
+    fn each<const N: usize>(&self, from: &[u8], to: &mut [Pixel], value: impl Fn([u8; N]) -> u32) {
+        let pairs = to.iter_mut().zip(from.as_chunks().0);
+        match &self.map {
+            Some(_) => pairs.for_each(|(to, from)| *to = self.of(value(*from))),
+            None => pairs.for_each(|(to, from)| *to = self.intensities(value(*from))),
         }
     }
 
@@ -119,6 +135,13 @@ impl Source<2> for Channels {
     fn pixel(&self, bytes: [u8; 2]) -> Pixel {
         self.of(self.number(bytes))
     }
+
+    fn row(&self, from: &[u8], to: &mut [Pixel]) {
+        match self.big_endian {
+            true => self.each(from, to, |bytes| u16::from_be_bytes(bytes).into()),
+            false => self.each(from, to, |bytes| u16::from_le_bytes(bytes).into()),
+        }
+    }
 }
 
 impl Source<3> for Channels {
@@ -132,6 +155,13 @@ impl Source<4> for Channels {
     #[inline]
     fn pixel(&self, bytes: [u8; 4]) -> Pixel {
         self.of(self.number(bytes))
+    }
+
+    fn row(&self, from: &[u8], to: &mut [Pixel]) {
+        match self.big_endian {
+            true => self.each(from, to, u32::from_be_bytes),
+            false => self.each(from, to, u32::from_le_bytes),
+        }
     }
 }
 
@@ -259,7 +289,7 @@ mod tests {
 
     #[test]
     fn scaling_there_and_back_is_exact() {
-        for bits in 1..=8 {
+        for bits in 1..=10 {
             let max = (1_u16 << bits) - 1;
             let format = PixelFormat { max: [max; 3], ..PixelFormat::BGRX };
             let channel = Channel::new(&format, 0);
