@@ -158,6 +158,25 @@ fn desktop_rre(bencher: Bencher<'_, '_>) {
     bench(bencher, PixelFormat::BGRX, &bytes);
 }
 
+/// Rectangles of 128x128, as a server sends a film.
+#[divan::bench]
+fn photograph_tight_jpeg(bencher: Bencher<'_, '_>) {
+    let image = include_bytes!("../tests/pictures/photograph.jpg");
+    let length = [image.len() as u8 | 0x80, (image.len() >> 7) as u8];
+    let payload = [&[0x90][..], &length, image].concat();
+    let mut bytes = ServerMessage::Update { rects: 15 * 8 }.to_bytes();
+    for (y, x) in (0..8).flat_map(|y| (0..15).map(move |x| (y, x))) {
+        let area = Area::new(x * 128, y * 128, 128, 128);
+        let (encoding, format) = (Encoding::TIGHT, PixelFormat::BGRX);
+        ServerMessage::Rect(Rect { area, encoding, format, payload: &payload, last: false })
+            .write(&mut bytes);
+    }
+    let mut screen = Framebuffer::new(WIDTH, HEIGHT, &Limits::default()).expect("within the limits");
+    bencher
+        .counter(ItemsCount::new(15 * 8 * 128 * 128_usize))
+        .bench_local(|| decode(PixelFormat::BGRX, black_box(&bytes), black_box(&mut screen)));
+}
+
 /// Scrolling by a line of text.
 #[divan::bench]
 fn copy_rect(bencher: Bencher<'_, '_>) {

@@ -195,6 +195,31 @@ fn tight_has_gradients() {
 }
 
 #[test]
+fn tight_has_jpeg_of_the_rectangles_size() {
+    // As TigerVNC's server has sent `picture` with the quality 8.
+    let image = include_bytes!("pictures/photograph.jpg");
+    let length = [image.len() as u8 | 0x80, (image.len() >> 7) as u8];
+    let payload = [&[0x90][..], &length, image].concat();
+    let mut expected = Framebuffer::new(128, 128, &Limits::default()).expect("small");
+    let all = expected.area();
+    support::desktop::picture(&mut expected, all, &mut support::desktop::Random::new(3));
+    // JPEG has its own colours, whatever the pixel format is.
+    for format in [PixelFormat::BGRX, PixelFormat::RGB565] {
+        let found = drawn(128, 128, Encoding::TIGHT, format, &payload);
+        let pairs = found.iter().flatten().flatten().zip(expected.bytes());
+        let off: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(off / 65_536 < 8, "{off}");
+    }
+    let mut client = support::Client::new(PixelFormat::BGRX, 200, 200);
+    for (width, height) in [(127, 128), (128, 129), (200, 200), (1, 1)] {
+        let other = rect(Area::new(0, 0, width, height), Encoding::TIGHT, PixelFormat::BGRX, &payload);
+        let refused = client.draw(&support::update(other)).expect_err("another size");
+        assert!(refused.to_string().contains("a JPEG image: expected"), "{refused}");
+        client = support::Client::new(PixelFormat::BGRX, 200, 200);
+    }
+}
+
+#[test]
 fn colour_maps() {
     let mut decoder = Decoder::new(Limits::default());
     let mut screen = Framebuffer::new(3, 1, &Limits::default()).expect("small");

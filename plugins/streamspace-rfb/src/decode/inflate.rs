@@ -27,17 +27,22 @@ impl Inflater {
         most: usize,
         out: &mut Vec<u8>,
     ) -> Result<usize, Error> {
-        // One byte more, to see whether there is more.
-        if out.len() <= most {
-            out.resize(most + 1, 0);
-        }
+        // One byte more, to see whether there is more. What is short inflates to little as a rule, so it gets little at first.
+        let end = most + 1;
+        let mut room = out.len().max(from.len().saturating_mul(4)).clamp(4096, end.max(4096)).min(end);
         let stream = self.stream.get_or_insert_with(|| Decompress::new(true));
         let (mut read, mut written) = (0, 0);
         while read < from.len() {
+            if written == room {
+                room = room.saturating_mul(2).min(end);
+            }
+            if out.len() < room {
+                out.resize(room, 0);
+            }
             let before = (stream.total_in(), stream.total_out());
             let refused = |why: String| Error::Zlib { what, why, at: read as u64 };
             stream
-                .decompress(&from[read..], &mut out[written..=most], FlushDecompress::Sync)
+                .decompress(&from[read..], &mut out[written..room], FlushDecompress::Sync)
                 .map_err(|error| refused(error.to_string()))?;
             let (taken, given) = (stream.total_in() - before.0, stream.total_out() - before.1);
             if (taken, given) == (0, 0) {
@@ -99,6 +104,9 @@ mod tests {
         assert!(out.len() < 2000);
         let refused = Inflater::default().exactly("it", &deflated[..100], 1_000_000, &mut out);
         assert!(matches!(refused, Err(Error::Short { .. })), "{refused:?}");
+        let mut small = Vec::new();
+        assert!(Inflater::default().exactly("it", &deflated[..20], 1 << 30, &mut small).is_err());
+        assert!(small.len() < 1 << 20, "{} bytes of memory for 20", small.len());
         let refused = Inflater::default().exactly("it", b"no zlib", 1000, &mut out);
         assert!(matches!(refused, Err(Error::Zlib { .. })), "{refused:?}");
     }

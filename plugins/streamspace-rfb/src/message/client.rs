@@ -1,8 +1,7 @@
 //! What a client sends.
 
 use super::{
-    CutText, Encodings, Fence, Progress, Screens, Secret, SecurityType, ServerMessage, Version,
-    parts::{area, put_area},
+    CutText, Encodings, Fence, Progress, Screens, Secret, SecurityType, ServerMessage, Version, parts::area,
 };
 use crate::{
     encoding::Encoding,
@@ -10,7 +9,7 @@ use crate::{
     geometry::Area,
     limits::Limits,
     pixel::PixelFormat,
-    wire::{Put, Reader, Stop},
+    wire::{Reader, Stop},
 };
 
 /// A message of a client, in the order in which they may come.
@@ -288,75 +287,5 @@ pub(super) fn readable(chosen: SecurityType, at: usize) -> Result<(), Error> {
             let expected = "None (1) or VNC authentication (2), since others hide what follows";
             Err(Error::unexpected("the security type", expected, chosen, at))
         }
-    }
-}
-
-impl ClientMessage<'_> {
-    /// Appends it as it is sent.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match *self {
-            Self::Version(version) => out.bytes(version.text()),
-            Self::Security(SecurityType(chosen)) => out.u8(chosen),
-            Self::Response(Secret(bytes)) => out.bytes(bytes),
-            Self::Init { shared } => out.u8(shared.into()),
-            Self::SetPixelFormat(format) => {
-                out.bytes(&[0; 4]);
-                format.write(out);
-            }
-            Self::SetEncodings(encodings) => {
-                out.u8(2);
-                encodings.write(out);
-            }
-            Self::UpdateRequest { incremental, area } => {
-                out.bytes(&[3, incremental.into()]);
-                put_area(area, out);
-            }
-            Self::Key { down, symbol } => {
-                out.bytes(&[4, down.into(), 0, 0]);
-                out.u32(symbol);
-            }
-            Self::Pointer { buttons, more, x, y } => {
-                out.bytes(&[5, buttons | if more.is_some() { 0x80 } else { 0 }]);
-                out.u16(x);
-                out.u16(y);
-                out.extend(more);
-            }
-            Self::CutText(text) => {
-                out.u8(6);
-                text.write(out);
-            }
-            Self::ContinuousUpdates { enable, area } => {
-                out.bytes(&[150, enable.into()]);
-                put_area(area, out);
-            }
-            Self::Fence(fence) => {
-                out.u8(248);
-                fence.write(out);
-            }
-            Self::SetDesktopSize { width, height, screens } => {
-                out.bytes(&[251, 0]);
-                out.u16(width);
-                out.u16(height);
-                screens.write(1, out);
-            }
-            Self::ExtendedKey { down, symbol, code } => {
-                out.bytes(&[255, 0, 0, down.into()]);
-                out.u32(symbol);
-                out.u32(code);
-            }
-            Self::Audio { operation, data } => {
-                out.bytes(&[255, 1]);
-                out.u16(operation);
-                out.bytes(data);
-            }
-            Self::Xvp { version, code } => out.bytes(&[250, 0, version, code]),
-        }
-    }
-
-    /// As it is sent.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.write(&mut out);
-        out
     }
 }

@@ -4,12 +4,16 @@
 //! consumed, as many as there are; it answers with one message and its length, or with how many bytes are missing. It copies
 //! nothing: a message borrows from the bytes. What one side says changes how the other one is read, so whoever has both
 //! directions tells each parser what the other one found (`heard`).
+//!
+//! An update is read rectangle by rectangle, so that no more than one rectangle must be there as a whole. Large ones are those of
+//! Raw: the pixels of the rectangle, 8 MB for a whole screen of 1920x1080.
 
 mod client;
 mod handshake;
 mod length;
 mod parts;
 mod server;
+mod writing;
 
 pub use self::{
     client::{ClientMessage, ClientParser},

@@ -5,7 +5,7 @@ use super::{
     client::readable,
     handshake::text,
     length::{self, Walk},
-    parts::{area, put_area},
+    parts::area,
 };
 use crate::{
     encoding::Encoding,
@@ -13,7 +13,7 @@ use crate::{
     geometry::Area,
     limits::Limits,
     pixel::PixelFormat,
-    wire::{Put, Reader, Stop},
+    wire::{Reader, Stop},
 };
 
 /// A message of a server, in the order in which they may come.
@@ -97,7 +97,7 @@ pub struct Rect<'a> {
 pub struct Colours<'a> {
     /// The number of the first.
     pub first: u16,
-    entries: &'a [[u8; 6]],
+    pub(super) entries: &'a [[u8; 6]],
 }
 
 impl<'a> Colours<'a> {
@@ -360,74 +360,5 @@ impl ServerParser {
         let payload = reader.take(behind.at() - start)?;
         let last = encoding == Encoding::LAST_RECT || rects <= 1;
         Ok(ServerMessage::Rect(Rect { area, encoding, format: self.format, payload, last }))
-    }
-}
-
-impl ServerMessage<'_> {
-    /// Appends it as it is sent.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match *self {
-            Self::Version(version) => out.bytes(version.text()),
-            Self::SecurityTypes(types) => {
-                let types = &types[..types.len().min(255)];
-                out.u8(types.len() as u8);
-                out.bytes(types);
-            }
-            Self::Security(SecurityType(chosen)) => out.u32(chosen.into()),
-            Self::Refused { version, reason } => {
-                // No security type, in a number as long as the version has it.
-                out.padding(if version == Version::V3_3 { 4 } else { 1 });
-                out.text(reason);
-            }
-            Self::Challenge(Secret(bytes)) => out.bytes(bytes),
-            Self::SecurityResult { code, reason } => {
-                out.u32(code);
-                if let Some(reason) = reason {
-                    out.text(reason);
-                }
-            }
-            Self::Init(init) => init.write(out),
-            Self::Update { rects } => {
-                out.bytes(&[0, 0]);
-                out.u16(rects);
-            }
-            Self::Rect(rect) => {
-                put_area(rect.area, out);
-                out.u32(rect.encoding.0.cast_unsigned());
-                out.bytes(rect.payload);
-            }
-            Self::SetColours(colours) => {
-                out.bytes(&[1, 0]);
-                out.u16(colours.first);
-                let count = u16::try_from(colours.entries.len()).unwrap_or(u16::MAX);
-                out.u16(count);
-                out.bytes(colours.entries[..count.into()].as_flattened());
-            }
-            Self::Bell => out.u8(2),
-            Self::CutText(text) => {
-                out.u8(3);
-                text.write(out);
-            }
-            Self::EndOfContinuousUpdates => out.u8(150),
-            Self::Fence(fence) => {
-                out.u8(248);
-                fence.write(out);
-            }
-            Self::Xvp { version, code } => out.bytes(&[250, 0, version, code]),
-            Self::Audio { operation, data } => {
-                out.bytes(&[255, 1]);
-                out.u16(operation);
-                if operation == 2 {
-                    out.text(data);
-                }
-            }
-        }
-    }
-
-    /// As it is sent.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.write(&mut out);
-        out
     }
 }
