@@ -37,6 +37,10 @@ encodings! {
     TIGHT = 7, "Tight";
     /// Tiles of 64x64 pixels, deflated.
     ZRLE = 16, "ZRLE";
+    /// Film, as H.264. Its end is found; it is not decoded.
+    OPEN_H264 = 50, "Open H.264";
+    /// Tight with PNG in place of streams. Its end is found; PNG is not decoded.
+    TIGHT_PNG = -260, "Tight PNG";
     /// Pseudo: the framebuffer has another size.
     DESKTOP_SIZE = -223, "DesktopSize";
     /// Pseudo: the update ends here.
@@ -65,6 +69,12 @@ encodings! {
     CURSOR_WITH_ALPHA = -314, "Cursor with alpha";
     /// Pseudo: pointer events may have a second byte of buttons.
     EXTENDED_MOUSE_BUTTONS = -316, "ExtendedMouseButtons";
+    /// Pseudo: VMware's cursor, of two masks or with transparency.
+    VMWARE_CURSOR = 0x574D_5664, "VMware cursor";
+    /// Pseudo: the pointer was moved by the server.
+    VMWARE_CURSOR_POSITION = 0x574D_5666, "VMware cursor position";
+    /// Pseudo: VMware's lights of a keyboard.
+    VMWARE_LED = 0x574D_5668, "VMware LED state";
     /// Pseudo: cut texts in formats of their own.
     EXTENDED_CLIPBOARD = -1063131698, "Extended Clipboard";
 }
@@ -84,7 +94,15 @@ impl Encoding {
     pub const fn has_pixels(self) -> bool {
         matches!(
             self,
-            Self::RAW | Self::COPY_RECT | Self::RRE | Self::HEXTILE | Self::ZLIB | Self::TIGHT | Self::ZRLE
+            Self::RAW
+                | Self::COPY_RECT
+                | Self::RRE
+                | Self::HEXTILE
+                | Self::ZLIB
+                | Self::TIGHT
+                | Self::TIGHT_PNG
+                | Self::ZRLE
+                | Self::OPEN_H264
         )
     }
 }

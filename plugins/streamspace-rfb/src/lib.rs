@@ -31,10 +31,11 @@
 //! | Tight: copy, palette, fill | yes | yes | yes |
 //! | Tight: gradient, JPEG | yes | yes | – |
 //! | CopyRect, RRE, zlib | yes | yes | – |
-//! | Cursor, X Cursor, Cursor with alpha (whose pixels are Raw) | yes | yes | – |
-//! | DesktopSize, ExtendedDesktopSize, DesktopName, QEMU LED state | yes | yes | – |
-//! | LastRect, QEMU pointer motion and extended key, ExtendedMouseButtons | yes | – | – |
-//! | others, such as Open H.264, Tight PNG, CoRRE, TRLE, zlibhex | refused | – | – |
+//! | Cursor, X Cursor, Cursor with alpha (whose pixels are Raw), VMware cursor | yes | yes | – |
+//! | DesktopSize, ExtendedDesktopSize, DesktopName, QEMU and VMware LED state | yes | yes | – |
+//! | LastRect, QEMU pointer motion and extended key, ExtendedMouseButtons, VMware cursor position | yes | they say no more | – |
+//! | Open H.264, Tight PNG | yes | – | – |
+//! | others, such as JPEG alone, CoRRE, TRLE, zlibhex, Tight without zlib | refused | – | – |
 //!
 //! | extension | messages |
 //! |---|---|

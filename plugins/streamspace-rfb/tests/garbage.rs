@@ -76,7 +76,10 @@ fn formats() -> impl Strategy<Value = PixelFormat> {
     ])
 }
 
-const ALL: [Encoding; 14] = [
+const ALL: [Encoding; 17] = [
+    Encoding::VMWARE_CURSOR,
+    Encoding::TIGHT_PNG,
+    Encoding::OPEN_H264,
     Encoding::RAW,
     Encoding::COPY_RECT,
     Encoding::RRE,

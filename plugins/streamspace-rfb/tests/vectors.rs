@@ -254,6 +254,10 @@ fn pointers() {
     assert_eq!(found.pixels, [RED, BLUE]);
     let found = cursor(Encoding::CURSOR_WITH_ALPHA, &[0, 0, 0, 0, 64, 0, 0, 128, 9, 9, 9, 0]);
     assert_eq!(found.pixels, [[127, 0, 0, 128], [0, 0, 0, 0]]);
+    let found = cursor(Encoding::VMWARE_CURSOR, &[1, 0, 64, 0, 0, 128, 9, 9, 9, 0]);
+    assert_eq!(found.pixels, [[64, 0, 0, 128], [9, 9, 9, 0]]);
+    assert_eq!(cursor(Encoding::VMWARE_CURSOR, &[0, 0, 0, 0xFF, R, 0]).pixels, [RED, [0; 4]]);
+    assert_eq!(cursor(Encoding::VMWARE_CURSOR, &[0, 0, 0xFF, 0, 0xFF, B]).pixels, [BLACK, BLUE]);
 }
 
 #[test]

@@ -181,7 +181,9 @@ fn updates_come_by_themselves_and_fences_are_answered() {
 #[test]
 fn pictures_of_the_pointer_are_read() {
     let Some((server, _painter, _)) = painted() else { return };
-    for encoding in [Encoding::CURSOR, Encoding::X_CURSOR, Encoding::CURSOR_WITH_ALPHA] {
+    for encoding in
+        [Encoding::CURSOR, Encoding::X_CURSOR, Encoding::CURSOR_WITH_ALPHA, Encoding::VMWARE_CURSOR]
+    {
         let mut viewer = Viewer::connect(&server, Version::V3_8);
         viewer.ask(None, &[Encoding::RAW, encoding]);
         viewer.update(false);

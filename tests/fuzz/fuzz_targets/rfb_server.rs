@@ -22,7 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
     let mut parser = ServerParser::new(limits());
     let version = if first & 0x40 == 0 { Version::V3_8 } else { Version::V3_3 };
     parser.heard(&ClientMessage::Version(version));
-    parser.heard(&ClientMessage::Security(if first & 0x80 == 0 { SecurityType::NONE } else { SecurityType::VNC }));
+    parser.heard(&ClientMessage::Security(if first & 0x80 == 0 {
+        SecurityType::NONE
+    } else {
+        SecurityType::VNC
+    }));
     draw(parser, bytes);
 });
 

@@ -3,7 +3,7 @@
 use super::source::{Converter, Source, Work};
 use crate::{
     error::Error,
-    framebuffer::Pixel,
+    framebuffer::{BLACK, Pixel},
     message::Rect,
     wire::{Reader, Stop},
 };
@@ -74,6 +74,32 @@ impl Cursor {
                 [part(red), part(green), part(blue), alpha]
             };
             Ok(Self::new(rect, pixels.iter().map(divided).collect()))
+        })
+    }
+
+    /// [`Encoding::VMWARE_CURSOR`](crate::Encoding::VMWARE_CURSOR).
+    pub(super) fn of_vmware(rect: &Rect<'_>, converter: &Converter) -> Result<Self, Error> {
+        read(rect, |reader| {
+            let [kind, _] = reader.array()?;
+            if kind == 1 {
+                let (pixels, _): (&[Pixel], _) = reader.take(rect.area.pixels() * 4)?.as_chunks();
+                return Ok(Self::new(rect, pixels.to_vec()));
+            }
+            let bytes = rect.format.bytes();
+            let kept = reader.take(rect.area.pixels() * bytes)?;
+            let flipped = reader.take(rect.area.pixels() * bytes)?;
+            let mut pixels = converter.whole(Pixels(flipped));
+            let masks = kept.chunks_exact(bytes).zip(flipped.chunks_exact(bytes));
+            for (pixel, (kept, flipped)) in pixels.iter_mut().zip(masks) {
+                let is = |bytes: &[u8], value| bytes.iter().all(|byte| *byte == value);
+                match (is(kept, 0), is(flipped, 0)) {
+                    (true, _) => {}
+                    (false, true) => *pixel = [0; 4],
+                    // What inverts the screen cannot be said here. Black is seen on most.
+                    (false, false) => *pixel = BLACK,
+                }
+            }
+            Ok(Self::new(rect, pixels))
         })
     }
 }

@@ -157,6 +157,11 @@ impl Decoder {
                 self.check_cursor(rect)?;
                 Applied::Cursor(Cursor::with_alpha(rect)?)
             }
+            Encoding::VMWARE_CURSOR => {
+                self.check_cursor(rect)?;
+                Applied::Cursor(Cursor::of_vmware(rect, self.converter(rect)?)?)
+            }
+            Encoding::VMWARE_LED => Applied::Lights(bytes.last().copied().unwrap_or_default()),
             Encoding::DESKTOP_NAME => Applied::Name(bytes.get(4..).unwrap_or_default().to_vec()),
             Encoding::QEMU_LED => Applied::Lights(bytes.first().copied().unwrap_or_default()),
             _ => Applied::Nothing,
@@ -205,14 +210,17 @@ impl Decoder {
                 converter.whole(Raw { screen, area, bytes })
             }
             Encoding::TIGHT => tight.decode(screen, area, bytes, converter, inflated),
-            // Zrle is the only one that is left.
-            _ => {
+            Encoding::ZRLE => {
                 // Besides the pixels, a tile has a kind and a palette, and each run has a length.
                 let tiles = area.pieces(64, 64).count();
                 let most =
                     area.pixels() * (format.zrle_bytes() + 1) + tiles * (1 + 127 * format.zrle_bytes());
                 let length = zrle.inflate("the tiles of ZRLE", behind_length(bytes)?, most, inflated)?;
                 converter.zrle(Zrle { screen, area, bytes: &inflated[..length] })
+            }
+            other => {
+                let expected = "one that is decoded here";
+                Err(Error::unexpected("the encoding of a rectangle", expected, other, 0))
             }
         }
     }

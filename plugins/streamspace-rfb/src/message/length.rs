@@ -41,7 +41,15 @@ pub(super) fn skip(
         Encoding::ZLIB => deflated(reader, area.pixels() * bytes)?,
         // Besides the pixels, a tile has a byte, and a run one for each 255 pixels or less.
         Encoding::ZRLE => deflated(reader, area.pixels() * (bytes + 1) + tiles(area, 64))?,
-        Encoding::TIGHT => return tight(reader, area, format),
+        Encoding::TIGHT => return tight(reader, area, format, false),
+        Encoding::TIGHT_PNG => return tight(reader, area, format, true),
+        Encoding::OPEN_H264 => {
+            let at = reader.at();
+            let length = reader.u32()?;
+            // A frame is far shorter than its pixels, but for the smallest.
+            Error::check("a frame of H.264", length, area.pixels() as u64 * 4 + 65_536, at)?;
+            4 + length as usize
+        }
         Encoding::CURSOR => {
             cursor(area, limits, reader.at())?;
             area.pixels() * bytes + mask
@@ -60,6 +68,19 @@ pub(super) fn skip(
             }
             area.pixels() * 4
         }
+        Encoding::VMWARE_CURSOR => {
+            cursor(area, limits, reader.at())?;
+            let at = reader.at();
+            let [kind, _] = reader.array()?;
+            match kind {
+                0 => 2 * area.pixels() * bytes,
+                1 => area.pixels() * 4,
+                other => {
+                    let expected = "two masks (0) or transparency (1)";
+                    return Err(Error::unexpected("the kind of a cursor", expected, other, at).into());
+                }
+            }
+        }
         Encoding::DESKTOP_NAME => {
             let at = reader.at();
             let length = reader.u32()?;
@@ -71,10 +92,12 @@ pub(super) fn skip(
             0
         }
         Encoding::QEMU_LED => 1,
+        Encoding::VMWARE_LED => 4,
         Encoding::DESKTOP_SIZE
         | Encoding::LAST_RECT
         | Encoding::QEMU_POINTER_MOTION
         | Encoding::QEMU_EXTENDED_KEY
+        | Encoding::VMWARE_CURSOR_POSITION
         | Encoding::EXTENDED_MOUSE_BUTTONS => 0,
         other => {
             let expected = "one whose length is known";
@@ -141,19 +164,19 @@ pub(crate) fn compact(reader: &mut Reader<'_>) -> Result<usize, Stop> {
 }
 
 /// By the filter and the lengths in front.
-fn tight(reader: &mut Reader<'_>, area: Area, format: &PixelFormat) -> Result<(), Stop> {
+fn tight(reader: &mut Reader<'_>, area: Area, format: &PixelFormat, png: bool) -> Result<(), Stop> {
     let at = reader.at();
     let control = reader.u8()? >> 4;
     let pixel = format.tight_bytes();
     match control {
         8 => return reader.take(pixel).map(drop),
-        9 => {
+        9 | 10 if control == 9 || png => {
             let length = compact(reader)?;
             return reader.take(length).map(drop);
         }
-        0..8 => {}
+        0..8 if !png => {}
         _ => {
-            let expected = "basic, fill or JPEG (0 to 9)";
+            let expected = if png { "fill, JPEG or PNG (8 to 10)" } else { "basic, fill or JPEG (0 to 9)" };
             return Err(Error::unexpected("the control of Tight", expected, control, at).into());
         }
     }
@@ -207,7 +230,12 @@ mod tests {
         assert_eq!(of(-308), Ok(4));
         assert_eq!(of(-223), Ok(0));
         assert_eq!(of(-224), Ok(0));
-        assert!(of(50).is_err());
+        assert_eq!(length(&[0xA0, 2, 1, 1], area, -260, PixelFormat::RGB565), Ok(4));
+        assert!(of(-260).is_err(), "there are no streams in it");
+        assert_eq!(of(50), Ok(8));
+        assert_eq!(of(0x574D_5664), Ok(2 + 2 * 72));
+        assert_eq!(of(0x574D_5668), Ok(4));
+        assert!(of(4).is_err());
     }
 
     #[test]
