@@ -36,7 +36,7 @@ fn limits() -> Limits {
 
 fn draw(mut parser: ServerParser, mut bytes: &[u8]) {
     let mut decoder = Decoder::new(limits());
-    let mut screen = Framebuffer::new(70, 70, &limits()).expect("within the limits");
+    let mut screen = Framebuffer::new(128, 128, &limits()).expect("within the limits");
     loop {
         match parser.parse(bytes) {
             Err(why) => return assert!(!why.to_string().is_empty(), "a refusal without words"),
