@@ -19,6 +19,7 @@ mod installation;
 mod log;
 mod mail;
 mod note;
+mod novnc;
 mod package;
 mod postgres;
 mod process;
@@ -26,6 +27,7 @@ mod provider;
 mod wait;
 mod watch;
 mod web_folder;
+mod xvnc;
 mod zlib;
 
 pub use self::{
@@ -43,6 +45,7 @@ pub use self::{
     log::{Log, LogLine},
     mail::{Mail, MailOptions, MailServer, Protection},
     note::{change_note, note_in},
+    novnc::NoVnc,
     package::{Packing, Vendor},
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
@@ -50,5 +53,6 @@ pub use self::{
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
     web_folder::{Asked, Fault, WebFolder},
+    xvnc::{Picture, Xvnc},
     zlib::zlib_stored,
 };
