@@ -23,7 +23,8 @@ pub(crate) fn register<P: Plugin>(on: &mut Registrar<P>) {
 }
 
 fn served(media_type: &str, text: &str) -> Response {
-    Response::bytes(media_type, text)
+    Response::bytes(text)
+        .header("Content-Type", media_type)
         .header("Content-Security-Policy", POLICY)
         .header("X-Content-Type-Options", "nosniff")
         .header("Referrer-Policy", "no-referrer")
