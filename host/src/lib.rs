@@ -37,6 +37,8 @@ pub mod scheduler;
 pub mod storage;
 pub mod store;
 pub mod streams;
+pub mod tickets;
 mod thread_name;
 mod topic;
 pub mod ui;
+pub mod websocket;
