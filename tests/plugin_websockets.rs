@@ -147,7 +147,9 @@ fn metric(host: &Host, name: &str) -> u64 {
 
 fn wait_open(host: &Host, count: u64) {
     let name = format!("streamspace_sockets{{plugin=\"{PLUGIN}\"}}");
-    host.wait_for(DEADLINE, &format!("{count} open sockets"), || (metric(host, &name) == count).then_some(()));
+    host.wait_for(DEADLINE, &format!("{count} open sockets"), || {
+        (metric(host, &name) == count).then_some(())
+    });
 }
 
 fn closed_for(host: &Host, reason: &str) -> u64 {
@@ -199,7 +201,8 @@ fn both_kinds_of_messages_come_back_as_they_were() {
     assert_eq!(why_closed(&host), "Client { code: 4002, reason: \"enough\" }");
     wait_open(&host, 0);
     assert_eq!(closed_for(&host, "client"), 1);
-    let of = |name: &str, way: &str| metric(&host, &format!("{name}{{plugin=\"{PLUGIN}\",direction=\"{way}\"}}"));
+    let of =
+        |name: &str, way: &str| metric(&host, &format!("{name}{{plugin=\"{PLUGIN}\",direction=\"{way}\"}}"));
     assert_eq!(of("streamspace_socket_messages_total", "in"), 1010);
     assert_eq!(of("streamspace_socket_bytes_total", "in"), of("streamspace_socket_bytes_total", "out"));
     host.stop();
@@ -327,8 +330,7 @@ fn a_ticket_is_for_one_path_and_one_use_and_the_plugin_is_not_told() {
     let _ = ticket(&host.api().with_token(None), "/echo").problem(&[401]);
 
     let way = ticket(&ada, "/public").expect(201).json()["path"].as_str().unwrap().to_owned();
-    let known: Value =
-        serde_json::from_str(&read_text(&mut bare(&format!("{way}&a=1")).unwrap())).unwrap();
+    let known: Value = serde_json::from_str(&read_text(&mut bare(&format!("{way}&a=1")).unwrap())).unwrap();
     assert_eq!((&known["query"], &known["caller"]), (&json!("a=1"), &json!("ada")));
     assert!(!host.log().text().contains(&other), "a ticket was logged");
     host.stop();

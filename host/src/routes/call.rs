@@ -70,7 +70,9 @@ pub enum CallError {
         limit: usize,
     },
     /// The handler of a socket neither accepted nor failed.
-    #[error("the plugin's handler did not accept the handshake: the host's log has more under the request's id")]
+    #[error(
+        "the plugin's handler did not accept the handshake: the host's log has more under the request's id"
+    )]
     Unaccepted,
 }
 

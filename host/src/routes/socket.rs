@@ -69,9 +69,9 @@ impl Found {
         let (route, target) = (self.route(), &self.plugin.target);
         let number = self.socket().map_or(0, |socket| socket.number);
         let headers = request.headers.views();
-        request.lend(headers.all()).with_view(route.method, &route.names, &self.params, |view| {
-            target.serve(number, view, socket)
-        })
+        request
+            .lend(headers.all())
+            .with_view(route.method, &route.names, &self.params, |view| target.serve(number, view, socket))
     }
 }
 
@@ -171,7 +171,10 @@ fn run(
         drop(reply.send(answer));
     } else if let Some(fault) = failure(answer).filter(|_| !is_excused) {
         let why = found.fault(&request.id, &fault);
-        socket.finish(1011, if why == CallError::Panicked { "the plugin panicked" } else { "the plugin failed" });
+        socket.finish(
+            1011,
+            if why == CallError::Panicked { "the plugin panicked" } else { "the plugin failed" },
+        );
     } else {
         socket.finish(1000, "");
     }
@@ -185,7 +188,10 @@ fn failure(answer: Result<Option<OutgoingAnswer>, Fault>) -> Option<Fault> {
         Ok(Some(answer)) => {
             // Nobody reads it as an answer any more.
             let said = String::from_utf8_lossy(&answer.body);
-            Some(Fault::new(FaultKind::FAILED, format_args!("{} after it had accepted: {said}", answer.status)))
+            Some(Fault::new(
+                FaultKind::FAILED,
+                format_args!("{} after it had accepted: {said}", answer.status),
+            ))
         }
         Err(fault) => Some(fault),
     }

@@ -86,7 +86,9 @@ impl SocketRoute {
     /// Whether a client that offers these sub-protocols can be spoken with.
     #[must_use]
     pub fn speaks(&self, offered: &[String]) -> bool {
-        offered.is_empty() || self.protocols.is_empty() || offered.iter().any(|offer| self.protocols.contains(offer))
+        offered.is_empty()
+            || self.protocols.is_empty()
+            || offered.iter().any(|offer| self.protocols.contains(offer))
     }
 }
 
@@ -155,7 +157,8 @@ impl Table {
         let mut routes: Vec<Route> = Vec::with_capacity(specs.len() + sockets.len());
         let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
         let of_routes = specs.iter().map(|spec| (spec.path.as_str(), Wish::Route(spec)));
-        let of_sockets = sockets.iter().zip(0..).map(|(spec, at)| (spec.path.as_str(), Wish::Socket(spec, at)));
+        let of_sockets =
+            sockets.iter().zip(0..).map(|(spec, at)| (spec.path.as_str(), Wish::Socket(spec, at)));
         for (number, (path, wish)) in of_routes.chain(of_sockets).enumerate() {
             let route = match wish {
                 Wish::Route(spec) => check(number, spec, limits)?,

@@ -189,6 +189,7 @@ pub(crate) fn pair(wanted: Wanted) -> Ends {
     let (accept, accepted) = oneshot::channel();
     let room = Arc::new(Semaphore::new(MAX_WAITING_BYTES));
     let (end, figures) = (Arc::clone(&wanted.end), Arc::clone(&wanted.figures));
-    let socket = Socket::new(wanted, accept, from_client, to_client, Arc::new(Semaphore::new(MAX_WAITING_BYTES)));
+    let socket =
+        Socket::new(wanted, accept, from_client, to_client, Arc::new(Semaphore::new(MAX_WAITING_BYTES)));
     Ends { socket, wire: Wire { incoming, room, end, figures }, outgoing, accepted }
 }

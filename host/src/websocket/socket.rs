@@ -146,13 +146,16 @@ impl Socket {
         }
         let room = match Arc::clone(&self.room).try_acquire_many_owned(weight(count)) {
             Ok(room) => room,
-            Err(_) => {
-                self.in_time(until, Arc::clone(&self.room).acquire_many_owned(weight(count)))?.map_err(|_| self.gone())?
-            }
+            Err(_) => self
+                .in_time(until, Arc::clone(&self.room).acquire_many_owned(weight(count)))?
+                .map_err(|_| self.gone())?,
         };
         // Not copied: it is freed, by the plugin's own allocator, when the connection has taken it.
         let bytes = Bytes::from_owner(Owned { bytes, _room: room });
-        self.push(until, if kind == MessageKind::TEXT { Outgoing::Text(bytes) } else { Outgoing::Binary(bytes) })?;
+        self.push(
+            until,
+            if kind == MessageKind::TEXT { Outgoing::Text(bytes) } else { Outgoing::Binary(bytes) },
+        )?;
         self.wanted.figures.note_socket_message(1, count);
         Ok(())
     }
@@ -161,7 +164,9 @@ impl Socket {
         self.must_be_accepted()?;
         // The rest is never sent, or nobody's (RFC 6455, 7.4).
         if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-            let what = format_args!("{code} is no code that a socket is closed with: expected 1000, or one from 4000 on");
+            let what = format_args!(
+                "{code} is no code that a socket is closed with: expected 1000, or one from 4000 on"
+            );
             return Err(Fault::new(FaultKind::INVALID, what));
         }
         if self.done.swap(true, Ordering::SeqCst) || self.is_ended() {
@@ -240,7 +245,9 @@ impl Socket {
     fn gone(&self) -> Fault {
         let why = match self.closed() {
             Some(Closed { kind: ClosedKind::PLUGIN, .. }) => "the plugin has closed it".to_owned(),
-            Some(Closed { kind: ClosedKind::CLIENT, code, .. }) => format!("the client has closed it with {code}"),
+            Some(Closed { kind: ClosedKind::CLIENT, code, .. }) => {
+                format!("the client has closed it with {code}")
+            }
             Some(closed) => closed.reason,
             None => "the connection is gone".to_owned(),
         };

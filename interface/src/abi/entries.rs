@@ -281,8 +281,9 @@ extern "C" fn serve<P: Plugin>(
 ) -> Outcome<ROption<OutgoingAnswer>> {
     enter_loaded("the handler", instance, |plugin: &P, instance| {
         let websocket = instance.websockets.get().and_then(|websockets| websockets.get(route as usize));
-        let websocket = websocket
-            .ok_or_else(|| Fault::new(FaultKind::INVALID, format_args!("there is no WebSocket number {route}")))?;
+        let websocket = websocket.ok_or_else(|| {
+            Fault::new(FaultKind::INVALID, format_args!("there is no WebSocket number {route}"))
+        })?;
         let (routes, host) = (instance.routes.get(), instance.context.sockets());
         websocket.serve(plugin, routes, &Request::new(&view), host, socket).map(ROption::from)
     })

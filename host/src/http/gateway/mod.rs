@@ -29,11 +29,11 @@ use streamspace_plugin::routes::OutgoingAnswer;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(super) use self::socket::{__path_ticket, ticket};
 use self::{
     answer::{build, file, whole},
     at_once::Answered,
 };
-pub(super) use self::socket::{__path_ticket, ticket};
 use super::{
     Edge, Problem,
     auth::{self, May},

@@ -122,7 +122,8 @@ pub(super) async fn open(
     id: &str,
 ) -> Result<HttpResponse, Refusal> {
     if !request.headers().contains_key(header::UPGRADE) {
-        let refusal = Refusal::new(426, "SSP-WSK-001", "this path is a WebSocket: open it with a client for that");
+        let refusal =
+            Refusal::new(426, "SSP-WSK-001", "this path is a WebSocket: open it with a client for that");
         return Err(refusal.with(header::UPGRADE, "websocket"));
     }
     origin::check_origin(request)?;
@@ -139,12 +140,15 @@ pub(super) async fn open(
     };
     permitted(&found, &caller)?;
     // Before the plugin is asked: what is no WebSocket never comes to it.
-    let (mut response, session, messages) = actix_ws::handle(request, payload)
-        .map_err(|why| Refusal::new(400, "SSP-WSK-002", format_args!("this is no WebSocket's handshake: {why}")))?;
+    let (mut response, session, messages) = actix_ws::handle(request, payload).map_err(|why| {
+        Refusal::new(400, "SSP-WSK-002", format_args!("this is no WebSocket's handshake: {why}"))
+    })?;
     let offered = offered(request.headers());
     if !found.socket().is_some_and(|socket| socket.speaks(&offered)) {
         let spoken = found.socket().map(|socket| socket.protocols.join(", ")).unwrap_or_default();
-        let detail = format_args!("none of the sub-protocols that are offered is spoken here: expected one of {spoken}");
+        let detail = format_args!(
+            "none of the sub-protocols that are offered is spoken here: expected one of {spoken}"
+        );
         return Err(Refusal::new(400, "SSP-WSK-006", detail));
     }
     if edge.is_stopping() {
@@ -234,7 +238,8 @@ async fn carry(
     let heard = Heard { last: Cell::new(Instant::now()), is_listening: Cell::new(true) };
     let closed = {
         let reader = Reader { wire: &wire, heard: &heard, limits, max_bytes, session: session.clone() };
-        let (read, write) = (pin!(reader.read(&mut messages)), pin!(write(&mut outgoing, session.clone(), limits)));
+        let (read, write) =
+            (pin!(reader.read(&mut messages)), pin!(write(&mut outgoing, session.clone(), limits)));
         let watch = pin!(watch(session.clone(), &heard, limits));
         select! {
             biased;
@@ -297,11 +302,13 @@ impl Reader<'_> {
                     Ok(None) => continue,
                     Err(closed) => return closed,
                 },
-                Message::Ping(asked) => match timeout(self.limits.send_deadline, self.session.pong(&asked)).await {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(_)) => return Closed::by_host(ClosedKind::GONE),
-                    Err(_) => return Closed::by_host(ClosedKind::SLOW),
-                },
+                Message::Ping(asked) => {
+                    match timeout(self.limits.send_deadline, self.session.pong(&asked)).await {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(_)) => return Closed::by_host(ClosedKind::GONE),
+                        Err(_) => return Closed::by_host(ClosedKind::SLOW),
+                    }
+                }
                 Message::Pong(_) | Message::Nop => continue,
                 Message::Close(reason) => return closed_by_client(reason),
             };
@@ -313,7 +320,11 @@ impl Reader<'_> {
         }
     }
 
-    fn put_together(&self, unfinished: &mut Option<Unfinished>, piece: Item) -> Result<Option<Incoming>, Closed> {
+    fn put_together(
+        &self,
+        unfinished: &mut Option<Unfinished>,
+        piece: Item,
+    ) -> Result<Option<Incoming>, Closed> {
         let (piece, is_last) = match piece {
             Item::FirstText(piece) | Item::FirstBinary(piece) if unfinished.is_some() => {
                 drop(piece);
@@ -355,19 +366,25 @@ fn broken(why: &ProtocolError) -> Closed {
     match why {
         ProtocolError::Overflow => Closed::by_host(ClosedKind::TOO_LARGE),
         ProtocolError::Io(why) if why.get_ref().is_some_and(|why| why.is::<Utf8Error>()) => no_text(),
-        ProtocolError::Io(why) if why.kind() != io::ErrorKind::InvalidData => Closed::by_host(ClosedKind::GONE),
+        ProtocolError::Io(why) if why.kind() != io::ErrorKind::InvalidData => {
+            Closed::by_host(ClosedKind::GONE)
+        }
         _ => Closed::by_host(ClosedKind::PROTOCOL),
     }
 }
 
 fn closed_by_client(reason: Option<CloseReason>) -> Closed {
-    let (code, reason) =
-        reason.map_or((1005, String::new()), |reason| (reason.code.into(), reason.description.unwrap_or_default()));
+    let (code, reason) = reason
+        .map_or((1005, String::new()), |reason| (reason.code.into(), reason.description.unwrap_or_default()));
     Closed { kind: ClosedKind::CLIENT, code, reason }
 }
 
 /// Sends what the handler has, until that closes the socket or the client takes nothing.
-async fn write(outgoing: &mut mpsc::Receiver<Outgoing>, mut session: Session, limits: SocketLimits) -> Closed {
+async fn write(
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    mut session: Session,
+    limits: SocketLimits,
+) -> Closed {
     while let Some(message) = outgoing.recv().await {
         let sent = match message {
             Outgoing::Binary(bytes) => timeout(limits.send_deadline, session.binary(bytes)).await,
