@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     platform::sessions::{Access, Caller, Desktop, NewConnection},
-    streams::{self, Ended, Gone, Outgoing, StreamError},
+    streams::{self, Conversation, Ended, Gone, Outgoing, StreamError},
 };
 
 /// The sub-protocol of noVNC and websockify: RFB in binary messages.
@@ -112,7 +112,7 @@ pub(super) async fn ticket(
     responses(
         (status = 101, description = "The stream begins"),
         (status = 400, description = "The query, or the WebSocket's handshake, is not understood"),
-        (status = 403, description = "The call comes from another site's page, or the session is shared with the caller for looking only"),
+        (status = 403, description = "The call comes from another site's page"),
         (status = 404, description = "There is no such session, as far as the caller may see"),
         (status = 409, description = "The session does not run, its desktop is not known, or it has too many connections"),
         (status = 502, description = "The desktop cannot be reached"),
@@ -137,15 +137,6 @@ pub(super) async fn vnc(
         })?,
         None => caller(&auth::signed_in(&request).await?)?,
     };
-    // To look on, what a viewer does would have to be told from what it asks for.
-    let (viewer, name) = (by.sees.clone(), id.clone());
-    if blocking(&edge, move |sessions| sessions.may_enter(&viewer, &name)).await? == Access::View {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "SSP-VNC-005",
-            "this session is shared for looking on, which streams cannot do yet: ask its owner to share it for use",
-        ));
-    }
     // The handshake first: what is no WebSocket enters nothing.
     let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL])
         .map_err(|why| {
@@ -194,7 +185,10 @@ async fn carry(
 ) -> Ended {
     let heard = std::rc::Rc::new(std::cell::Cell::new(Instant::now()));
     let incoming = incoming(messages.max_frame_size(MAX_FRAME), session.clone(), heard.clone());
-    let relayed = streams::relay(incoming, Viewer(session.clone()), stream);
+    let conversation = Conversation::new(desktop.access);
+    let input = edge.sessions.input(&desktop.session);
+    let relayed =
+        streams::relay(incoming, Viewer(session.clone()), stream, conversation, || input.note());
     let watched = watch(edge, by, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {
@@ -204,7 +198,7 @@ async fn carry(
     let code = match ended {
         Ended::Viewer | Ended::Desktop => CloseCode::Normal,
         Ended::Stopping => CloseCode::Away,
-        Ended::Over => CloseCode::Policy,
+        Ended::Over | Ended::NotUnderstood(_) => CloseCode::Policy,
         _ => CloseCode::Error,
     };
     // The viewer may be gone, which is what this tells it.
