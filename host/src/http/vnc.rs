@@ -11,12 +11,10 @@ use actix_web::{
     rt::{self, time::interval},
     web,
 };
-use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
-use bytes::Bytes;
+use actix_ws::{CloseCode, CloseReason, MessageStream, Session};
 use futures_util::{
-    Stream,
     future::{Either, select},
-    pin_mut, stream,
+    pin_mut,
 };
 use serde::{Deserialize, Serialize};
 use slog::{Logger, info, warn};
@@ -28,16 +26,13 @@ use super::{
     origin,
     query::{Query, understood},
     sessions::{blocking, caller},
+    viewer::{self, Viewer},
 };
 use crate::{
     platform::sessions::{Access, Caller, Desktop, NewConnection},
-    streams::{self, Conversation, Ended, Gone, Outgoing, StreamError},
+    streams::{self, Conversation, Ended, StreamError},
 };
 
-/// The sub-protocol of noVNC and websockify: RFB in binary messages.
-const PROTOCOL: &str = "binary";
-/// Largest frame that a viewer may send, in bytes: RFB's largest message of a client is a clipboard.
-const MAX_FRAME: usize = 1024 * 1024;
 /// How often a viewer is asked whether it is there, and looked after whether it may still be.
 const LOOK: Duration = Duration::from_secs(5);
 /// After how long without any sign a viewer is gone.
@@ -138,7 +133,7 @@ pub(super) async fn vnc(
         None => caller(&auth::signed_in(&request).await?)?,
     };
     // The handshake first: what is no WebSocket enters nothing.
-    let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL])
+    let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[viewer::PROTOCOL])
         .map_err(|why| {
         Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
     })?;
@@ -184,7 +179,7 @@ async fn carry(
     messages: MessageStream,
 ) -> Ended {
     let heard = std::rc::Rc::new(std::cell::Cell::new(Instant::now()));
-    let incoming = incoming(messages.max_frame_size(MAX_FRAME), session.clone(), heard.clone());
+    let incoming = viewer::incoming(messages, session.clone(), heard.clone());
     let conversation = Conversation::new(desktop.access);
     let input = edge.sessions.input(&desktop.session);
     let relayed =
@@ -204,46 +199,6 @@ async fn carry(
     // The viewer may be gone, which is what this tells it.
     let _ = session.close(Some(CloseReason { code, description: Some(ended.reason()) })).await;
     ended
-}
-
-struct Viewer(Session);
-
-impl Outgoing for Viewer {
-    async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
-        self.0.binary(piece).await.map_err(|_| Gone)
-    }
-}
-
-/// What a viewer sends, without what is the WebSocket's own.
-fn incoming(
-    messages: MessageStream,
-    session: Session,
-    heard: std::rc::Rc<std::cell::Cell<Instant>>,
-) -> impl Stream<Item = Result<Bytes, Gone>> {
-    stream::unfold((messages, session, heard), |(mut messages, mut session, heard)| async move {
-        loop {
-            let message = messages.recv().await?;
-            heard.set(Instant::now());
-            let piece = match message {
-                Ok(Message::Binary(piece)) => Ok(piece),
-                // Pieces of a message are a stream's as well as whole ones.
-                Ok(Message::Continuation(
-                    actix_http::ws::Item::FirstBinary(piece)
-                    | actix_http::ws::Item::Continue(piece)
-                    | actix_http::ws::Item::Last(piece),
-                )) => Ok(piece),
-                Ok(Message::Ping(asked)) => {
-                    if session.pong(&asked).await.is_err() {
-                        return None;
-                    }
-                    continue;
-                }
-                Ok(Message::Pong(_) | Message::Nop) => continue,
-                Ok(Message::Close(_) | Message::Text(_) | Message::Continuation(_)) | Err(_) => Err(Gone),
-            };
-            return Some((piece, (messages, session, heard)));
-        }
-    })
 }
 
 /// Ends when the host stops, the viewer gives no sign, or the session is not the viewer's any more.
