@@ -11,6 +11,7 @@ mod browser;
 mod builds;
 mod cargo;
 mod catalogue;
+mod desktop;
 mod events;
 mod folder;
 mod generations;
@@ -37,6 +38,7 @@ pub use self::{
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     catalogue::{Hosted, ICON, Listed, new_key},
+    desktop::{Desktop, Viewer, read_exactly},
     events::{Emitter, cloud_event},
     folder::{Folder, replace},
     generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},

@@ -31,6 +31,7 @@ mod tokens;
 mod trust;
 mod ui;
 mod users;
+pub mod viewer;
 mod vnc;
 
 use std::{

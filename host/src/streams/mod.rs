@@ -1,5 +1,8 @@
 //! Streams of desktops: from viewers through the host to where a desktop speaks RFB, and back.
 
+mod conversation;
+mod handshake;
+mod messages;
 mod relay;
 
 use std::{
@@ -11,9 +14,13 @@ use std::{
     time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::timeout};
 
-pub use self::relay::{Ended, Gone, Outgoing, Relayed, relay};
+pub use self::{
+    conversation::{Conversation, Direction, Heard, NotUnderstood, Shown},
+    relay::{Ended, Gone, Outgoing, Relayed, relay},
+};
 use crate::{platform::sessions::Caller, tickets::Tickets};
 
 /// How long the way to a desktop may take.
@@ -114,6 +121,11 @@ pub async fn connect(session: &str, address: &str) -> Result<TcpStream, StreamEr
     let connected = connected.and_then(|stream| {
         // A pointer's moves are small, and none may wait for the next.
         stream.set_nodelay(true)?;
+        // A desktop may say nothing for hours. One whose machine is gone is found out after two minutes.
+        let asked = TcpKeepalive::new().with_time(Duration::from_secs(60));
+        #[cfg(unix)]
+        let asked = asked.with_interval(Duration::from_secs(15)).with_retries(4);
+        SockRef::from(&stream).set_tcp_keepalive(&asked)?;
         Ok(stream)
     });
     connected.map_err(|why| StreamError::Unreachable {

@@ -1,6 +1,6 @@
 //! A viewer and a desktop, and the bytes between them.
 
-use std::{future::Future, io, time::Duration};
+use std::{cell::RefCell, future::Future, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::Either, future::select, pin_mut};
@@ -10,10 +10,16 @@ use tokio::{
     time::timeout,
 };
 
+use super::conversation::{Conversation, Direction, NotUnderstood};
+
 /// What is read of a desktop at once, in bytes. A memory page's multiple; what agents of the platform read.
 const PIECE: usize = 32 * 1024;
 /// How long either end may take for a piece that is sent to it. Who takes longer is gone, or as good as.
 const SLOW: Duration = Duration::from_secs(30);
+/// How long a desktop may take for its first word. It speaks first, and has nothing to wait for.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long a desktop may go on sending when its viewer is gone, before what was sent to it last may be lost.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The viewer is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,10 @@ pub enum Ended {
     DesktopSlow,
     /// The connection to the desktop broke.
     Broken(io::Error),
+    /// The desktop never said anything.
+    DesktopSilent,
+    /// What one who may only look on sends cannot be told from what would do something.
+    NotUnderstood(NotUnderstood),
 }
 
 impl Ended {
@@ -70,17 +80,24 @@ impl Ended {
             Self::Desktop => "the desktop closed the connection".into(),
             Self::DesktopSlow => format!("the desktop took nothing for {} s", SLOW.as_secs()),
             Self::Broken(why) => format!("the connection to the desktop broke: {why}"),
+            Self::DesktopSilent => format!("the desktop said nothing for {} s", FIRST_WORD.as_secs()),
+            Self::NotUnderstood(why) => why.to_string(),
         }
     }
 }
 
 /// Carries bytes between a viewer and a desktop until one of them has enough. Each direction waits for its receiver and not for
-/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given.
+/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given. `on_input` is called
+/// when the viewer does something.
 pub async fn relay(
     incoming: impl Stream<Item = Result<Bytes, Gone>>,
     mut outgoing: impl Outgoing,
     desktop: TcpStream,
+    conversation: Conversation,
+    on_input: impl Fn(),
 ) -> Relayed {
+    // Both directions are one task: neither holds it while it waits.
+    let conversation = RefCell::new(conversation);
     let (mut from_desktop, mut to_desktop) = desktop.into_split();
     let (mut down, mut up) = (0, 0);
     let ended = {
@@ -89,12 +106,26 @@ pub async fn relay(
             loop {
                 // What the viewer has let go of is used again; otherwise this is a new piece of memory.
                 buffer.reserve(PIECE);
-                match from_desktop.read_buf(&mut buffer).await {
+                let read = from_desktop.read_buf(&mut buffer);
+                let read = if down == 0 {
+                    match timeout(FIRST_WORD, read).await {
+                        Ok(read) => read,
+                        Err(_) => return Ended::DesktopSilent,
+                    }
+                } else {
+                    read.await
+                };
+                match read {
                     Ok(0) => return Ended::Desktop,
                     Ok(count) => down += count as u64,
                     Err(why) => return Ended::Broken(why),
                 }
-                match timeout(SLOW, outgoing.send(buffer.split().freeze())).await {
+                let piece = buffer.split().freeze();
+                let heard = match conversation.borrow_mut().hear(Direction::ToViewer, piece) {
+                    Ok(heard) => heard,
+                    Err(why) => return Ended::NotUnderstood(why),
+                };
+                match timeout(SLOW, outgoing.send(heard.bytes)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(Gone)) => return Ended::Viewer,
                     Err(_) => return Ended::ViewerSlow,
@@ -104,8 +135,15 @@ pub async fn relay(
         let up = async {
             pin_mut!(incoming);
             while let Some(Ok(piece)) = incoming.next().await {
-                match timeout(SLOW, to_desktop.write_all(&piece)).await {
-                    Ok(Ok(())) => up += piece.len() as u64,
+                let heard = match conversation.borrow_mut().hear(Direction::ToDesktop, piece) {
+                    Ok(heard) => heard,
+                    Err(why) => return Ended::NotUnderstood(why),
+                };
+                if heard.is_input {
+                    on_input();
+                }
+                match timeout(SLOW, to_desktop.write_all(&heard.bytes)).await {
+                    Ok(Ok(())) => up += heard.bytes.len() as u64,
                     Ok(Err(why)) => return Ended::Broken(why),
                     Err(_) => return Ended::DesktopSlow,
                 }
@@ -117,5 +155,13 @@ pub async fn relay(
             Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
         }
     };
+    if matches!(ended, Ended::Viewer) {
+        // A connection that is closed with something unread in it is reset, and takes along what was on its way to the desktop.
+        let rest = async {
+            to_desktop.shutdown().await?;
+            tokio::io::copy(&mut from_desktop, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(LINGER, rest).await;
+    }
     Relayed { ended, down, up }
 }
