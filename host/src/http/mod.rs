@@ -173,6 +173,8 @@ pub fn listen(
         })
     })
     .disable_signals()
+    // A desktop's small changes, events, lines of logs: none waits for the acknowledgement of the one before.
+    .tcp_nodelay(true)
     .shutdown_timeout(shutdown_secs);
     if workers > 0 {
         server = server.workers(workers);
