@@ -51,6 +51,7 @@
 //! | | handlers of jobs: one call at a time per job unless it may overlap, several jobs at once, each run on a thread of its own | yes, up to the job's deadline |
 //! | `[request]` | handlers of [routes]: several calls at once, also of one handler | yes, up to the route's timeout |
 //! | `[inline]` | handlers of routes that promise not to block; a call of the host that could answers `WOULD_BLOCK` | no |
+//! | `[stream]` | what [taps](streams) are called for: one call at a time per tap, all of one tap on one thread | yes, and what passes meanwhile waits, is lost, or holds the stream up, as the tap asked |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
 //!
 //! Nothing of a plugin but `[inline]` runs on a thread of the host's network loop, and no future, runtime handle or logger type
@@ -75,6 +76,7 @@ mod registrar;
 pub mod routes;
 pub mod scheduler;
 pub mod storage;
+pub mod streams;
 pub mod ui;
 
 pub use self::{

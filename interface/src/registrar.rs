@@ -7,6 +7,7 @@ use crate::{
     events::{Consumer, ConsumerBuilder},
     routes::{After, Before, IntoAnswer, Request, Response, Route, RouteBuilder, RouteSet},
     scheduler::{IntoRan, Job, JobBuilder, Run},
+    streams::{Stream, Tap, TapBuilder, TapEntry},
     ui::{
         AdminPage, AdminWidget, ContributionBuilder, ContributionKind, ContributionSpec, MenuItem, Page,
         SettingsPage, Widget,
@@ -20,6 +21,7 @@ pub struct Registrar<P> {
     pub(crate) jobs: Vec<Job<P>>,
     pub(crate) routes: RouteSet<P>,
     pub(crate) contributions: Vec<ContributionSpec>,
+    pub(crate) taps: Vec<TapEntry<P>>,
 }
 
 impl<P> Registrar<P> {
@@ -29,6 +31,7 @@ impl<P> Registrar<P> {
             jobs: Vec::new(),
             routes: RouteSet::default(),
             contributions: Vec::new(),
+            taps: Vec::new(),
         }
     }
 
@@ -183,6 +186,20 @@ impl<P> Registrar<P> {
         self.contribution(ContributionKind::SETTINGS_PAGE, "settings", title)
     }
 
+    /// Registers a tap: `open` is asked for each stream between a viewer and a desktop whether the plugin wants it, and answers
+    /// what is to be called with its bytes. `name` is unique within the plugin: lower-case letters, digits and `-`, at most 64.
+    /// What is answered takes further wishes. The manifest needs the permission `streams:tap`. See [`streams`](crate::streams).
+    ///
+    /// `open` runs as `[stream]`. If it panics, the stream goes on without the tap.
+    pub fn tap(
+        &mut self,
+        name: &str,
+        open: impl Fn(&P, &Stream<'_>) -> Option<Box<dyn Tap>> + Send + Sync + 'static,
+    ) -> TapBuilder<'_> {
+        self.taps.push(TapEntry::new(name, Box::new(open)));
+        TapBuilder::new(&mut self.taps.last_mut().expect("it was just pushed").spec)
+    }
+
     fn contribution<K>(
         &mut self,
         kind: ContributionKind,
@@ -218,6 +235,7 @@ impl<P> fmt::Debug for Registrar<P> {
             .field("jobs", &self.jobs.len())
             .field("routes", &self.routes.routes.len())
             .field("contributions", &self.contributions.len())
+            .field("taps", &self.taps.len())
             .finish()
     }
 }
