@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use streamspace_host::{
     http::viewer::{self, PROTOCOL, Viewer},
     platform::sessions::Access,
-    streams::{self, Conversation},
+    streams::{self, About, Conversation, Streams, Tee},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -180,7 +180,8 @@ fn relayed(desktop: TcpStream, session: actix_ws::Session, messages: actix_ws::M
     rt::spawn(async move {
         let incoming = viewer::incoming(messages, session.clone(), Rc::new(Cell::new(Instant::now())));
         let conversation = Conversation::new(Access::Control);
-        streams::relay(incoming, Viewer(session), desktop, conversation, || {}).await
+        let tee = Tee::new(&Streams::new(1), About::default());
+        streams::relay(incoming, Viewer(session), desktop, conversation, &tee, || {}).await
     });
 }
 

@@ -10,10 +10,16 @@ use tokio::{
     time::timeout,
 };
 
-use super::conversation::{Conversation, Direction, NotUnderstood};
+use super::{
+    conversation::{Conversation, Direction, NotUnderstood},
+    tee::Tee,
+};
 
-/// What is read of a desktop at once, in bytes. A memory page's multiple; what agents of the platform read.
+/// What is read of a desktop at once at most, in bytes. A memory page's multiple; what agents of the platform read.
 const PIECE: usize = 32 * 1024;
+/// Room for less than this is not read into. What taps have not seen yet keeps the memory of its pieces: so small pieces are in one
+/// memory until it is full, and do not keep much each.
+const LEAST: usize = 4 * 1024;
 /// How long either end may take for a piece that is sent to it. Who takes longer is gone, or as good as.
 const SLOW: Duration = Duration::from_secs(30);
 /// How long a desktop may take for its first word. It speaks first, and has nothing to wait for.
@@ -87,13 +93,14 @@ impl Ended {
 }
 
 /// Carries bytes between a viewer and a desktop until one of them has enough. Each direction waits for its receiver and not for
-/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given. `on_input` is called
-/// when the viewer does something.
+/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given, and what taps see.
+/// `on_input` is called when the viewer does something.
 pub async fn relay(
     incoming: impl Stream<Item = Result<Bytes, Gone>>,
     mut outgoing: impl Outgoing,
     desktop: TcpStream,
     conversation: Conversation,
+    tee: &Tee,
     on_input: impl Fn(),
 ) -> Relayed {
     // Both directions are one task: neither holds it while it waits.
@@ -105,7 +112,9 @@ pub async fn relay(
             let mut buffer = BytesMut::with_capacity(PIECE);
             loop {
                 // What the viewer has let go of is used again; otherwise this is a new piece of memory.
-                buffer.reserve(PIECE);
+                if buffer.capacity() < LEAST {
+                    buffer.reserve(PIECE);
+                }
                 let read = from_desktop.read_buf(&mut buffer);
                 let read = if down == 0 {
                     match timeout(FIRST_WORD, read).await {
@@ -125,6 +134,7 @@ pub async fn relay(
                     Ok(heard) => heard,
                     Err(why) => return Ended::NotUnderstood(why),
                 };
+                tee.to_viewer(&heard.shown()).await;
                 match timeout(SLOW, outgoing.send(heard.bytes)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(Gone)) => return Ended::Viewer,
@@ -142,6 +152,7 @@ pub async fn relay(
                 if heard.is_input {
                     on_input();
                 }
+                tee.to_desktop(&heard.shown()).await;
                 match timeout(SLOW, to_desktop.write_all(&heard.bytes)).await {
                     Ok(Ok(())) => up += heard.bytes.len() as u64,
                     Ok(Err(why)) => return Ended::Broken(why),
