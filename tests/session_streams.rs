@@ -11,7 +11,9 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::json;
-use streamspace_tests::{Answer, Api, Backend, DEADLINE, Desktop, Host, Installation, Viewer, on_both_backends};
+use streamspace_tests::{
+    Answer, Api, Backend, DEADLINE, Desktop, Host, Installation, Viewer, on_both_backends,
+};
 use tungstenite::Message;
 
 on_both_backends!(
@@ -82,7 +84,11 @@ fn who_may_is_let_in_and_nobody_else(backend: &Backend) {
     assert_eq!(Viewer::open(&host, way, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "twice");
     let other = ticket(&ada, "s-2").expect(201).json();
     let other = format!("{path}?ticket={}", other["ticket"].as_str().unwrap());
-    assert_eq!(Viewer::open(&host, &other, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "of another session");
+    assert_eq!(
+        Viewer::open(&host, &other, &[]).unwrap_err(),
+        (401, "SSP-VNC-004".into()),
+        "of another session"
+    );
 
     // Nobody, a stranger, another site's page.
     assert_eq!(Viewer::open(&host, &path, &[]).unwrap_err().0, 401);
@@ -152,7 +158,10 @@ fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backe
     host.step_session("s-1", "hibernated");
     assert!(socket.closed().contains("the session has ended"));
     let ticket = ticket(&ada, "s-1").expect(201).json();
-    assert_eq!(Viewer::open(&host, ticket["path"].as_str().unwrap(), &[]).unwrap_err(), (409, "SSP-SES-005".into()));
+    assert_eq!(
+        Viewer::open(&host, ticket["path"].as_str().unwrap(), &[]).unwrap_err(),
+        (409, "SSP-SES-005".into())
+    );
 }
 
 fn what_an_earlier_process_had_is_over(backend: &Backend) {

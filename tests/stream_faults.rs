@@ -11,15 +11,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use streamspace_tests::{Api, Backend, DEADLINE, Desktop, Host, Installation, Viewer, on_both_backends, read_exactly};
+use streamspace_tests::{
+    Api, Backend, DEADLINE, Desktop, Host, Installation, Viewer, on_both_backends, read_exactly,
+};
 
 on_both_backends!(a_session_is_idle_when_nobody_does_anything_and_active_again);
 
 const VERSION: &[u8] = b"RFB 003.008\n";
 /// 4x3 pixels, 32 bits, and a name.
-const INIT: &[u8] = &[
-    0, 4, 0, 3, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 1, b'd',
-];
+const INIT: &[u8] = &[0, 4, 0, 3, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 1, b'd'];
 const REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 0, 4, 0, 3];
 const KEY: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
 const POINTER: &[u8] = &[5, 0, 0, 1, 0, 2];
@@ -102,7 +102,9 @@ fn a_desktop_that_dies_at_any_byte_of_the_handshake_ends_its_viewer() {
     let desktop = Desktop::new();
     let (host, ada) = start(&desktop);
     let mut came = 0;
-    for (n, dies_by_reset) in [0, 5, 12, 13, 14, 16, 18, 30].into_iter().zip([false, true].into_iter().cycle()) {
+    for (n, dies_by_reset) in
+        [0, 5, 12, 13, 14, 16, 18, 30].into_iter().zip([false, true].into_iter().cycle())
+    {
         let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
         let mut stream = desktop.accept();
         came += 1;
@@ -304,6 +306,23 @@ fn one_that_takes_nothing_costs_a_bounded_amount_in_either_direction() {
     let mut other = Viewer::with_ticket(&host, &ada, "s-1");
     let second = desktop.accept();
     shake_hands(&mut other, &second);
+}
+
+#[test]
+fn a_viewer_that_takes_nothing_for_long_is_let_go() {
+    let desktop = Desktop::new();
+    let (host, ada) = start(&desktop);
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    let mut stream = desktop.accept();
+    shake_hands(&mut viewer, &stream);
+    // As much as fits anywhere, and more; until the host closes the connection.
+    let mut taken = 0;
+    while let Ok(count) = stream.write(&[7; 1 << 18]) {
+        taken += count;
+        assert!(taken < 256 << 20, "nothing holds it up");
+    }
+    all_left(&host, 1);
+    drop(viewer);
 }
 
 #[test]

@@ -110,7 +110,8 @@ fn cpu() -> f64 {
     let threads = fs::read_dir("/proc/self/task").expect("Linux tells of threads");
     let of = |thread: fs::DirEntry| -> Option<f64> {
         let name = fs::read_to_string(thread.path().join("comm")).ok()?;
-        let is_end = name.trim() == "desktop" || thread.file_name().to_str() == Some(&std::process::id().to_string());
+        let is_end =
+            name.trim() == "desktop" || thread.file_name().to_str() == Some(&std::process::id().to_string());
         let worked = fs::read_to_string(thread.path().join("schedstat")).ok()?;
         (!is_end).then(|| worked.split(' ').next()?.parse().ok()).flatten()
     };
@@ -195,7 +196,8 @@ fn in_json(desktop: TcpStream, mut session: actix_ws::Session, messages: actix_w
         let mut buffer = vec![0; CHUNK];
         while let Ok(count @ 1..) = from_desktop.read(&mut buffer).await {
             let payload = json!({"sessionId": "bench", "data": STANDARD.encode(&buffer[..count])});
-            let message = json!({"type": "vnc_data", "timestamp": "2026-01-31T12:00:00Z", "payload": payload});
+            let message =
+                json!({"type": "vnc_data", "timestamp": "2026-01-31T12:00:00Z", "payload": payload});
             if agent.send(message.to_string()).await.is_err() {
                 return;
             }

@@ -172,7 +172,8 @@ impl Viewer {
                 continue;
             }
             // Four letters are three bytes, and a message is decoded when it is whole.
-            self.frame.letters += (part - bytes.iter().rev().take_while(|byte| **byte == b'=').count()) as u64;
+            self.frame.letters +=
+                (part - bytes.iter().rev().take_while(|byte| **byte == b'=').count()) as u64;
             if self.frame.rest == 0 {
                 self.received += std::mem::take(&mut self.frame.letters) * 3 / 4;
             }

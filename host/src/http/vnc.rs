@@ -8,7 +8,10 @@ use actix_web::{
         StatusCode,
         header::{self, HeaderValue},
     },
-    rt::{self, time::interval},
+    rt::{
+        self,
+        time::{interval, timeout},
+    },
     web,
 };
 use actix_ws::{CloseCode, CloseReason, MessageStream, Session};
@@ -35,6 +38,8 @@ use crate::{
 
 /// How often a viewer is asked whether it is there, and looked after whether it may still be.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long a viewer may take to be told why it ends.
+const CLOSE: Duration = Duration::from_secs(2);
 /// After how long without any sign a viewer is gone.
 const SILENT: Duration = Duration::from_secs(60);
 
@@ -133,10 +138,10 @@ pub(super) async fn vnc(
         None => caller(&auth::signed_in(&request).await?)?,
     };
     // The handshake first: what is no WebSocket enters nothing.
-    let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[viewer::PROTOCOL])
-        .map_err(|why| {
-        Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
-    })?;
+    let (mut response, session, messages) =
+        actix_ws::handle_with_protocols(&request, payload, &[viewer::PROTOCOL]).map_err(|why| {
+            Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
+        })?;
     let place = edge.streams.place()?;
     let new = NewConnection {
         client_address: origin::address(&request, &edge),
@@ -210,8 +215,9 @@ async fn carry(
         Ended::Over | Ended::NotUnderstood(_) => CloseCode::Policy,
         _ => CloseCode::Error,
     };
-    // The viewer may be gone, which is what this tells it.
-    let _ = session.close(Some(CloseReason { code, description: Some(ended.reason()) })).await;
+    // The viewer may be gone, which is what this tells it. One that takes nothing does not take this either.
+    let told = session.close(Some(CloseReason { code, description: Some(ended.reason()) }));
+    let _ = timeout(CLOSE, told).await;
     ended
 }
 
@@ -233,7 +239,8 @@ async fn watch(
         if heard.get().elapsed() > SILENT {
             return Ended::ViewerSilent;
         }
-        if session.ping(b"").await.is_err() {
+        // Where there is no room for it, the relay knows how long it waits for that.
+        if let Ok(Err(_)) = timeout(LOOK, session.ping(b"")).await {
             return Ended::Viewer;
         }
         let (viewer, desktop) = (by.sees.clone(), desktop.clone());

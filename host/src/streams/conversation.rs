@@ -216,11 +216,11 @@ fn zeros(count: usize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use streamspace_rfb::message::ClientMessage;
     use streamspace_rfb::{
         Area, Encoding, PixelFormat,
         message::{CutText, Encodings, Secret, SecurityType, ServerInit, ServerMessage, Version},
     };
-    use streamspace_rfb::message::ClientMessage;
 
     use super::*;
 
@@ -390,7 +390,9 @@ mod tests {
                     if first == Direction::ToViewer { Direction::ToDesktop } else { Direction::ToViewer };
                 let (mut conversation, mut through) =
                     (Conversation::new(Access::Control), Through::default());
-                for (direction, bytes) in [(first, &said[..split]), (second, &said[..]), (first, &said[split..])] {
+                for (direction, bytes) in
+                    [(first, &said[..split]), (second, &said[..]), (first, &said[split..])]
+                {
                     through.hear(&mut conversation, direction, bytes).expect("all goes on");
                 }
                 assert_eq!((through.down.0.len(), through.up.0.len()), (said.len(), said.len()));
@@ -408,7 +410,10 @@ mod tests {
         let text = vec![b'x'; 100_000];
         let (mut sent, mut passed) = (Vec::new(), Vec::new());
         for (message, becomes) in [
-            (ClientMessage::SetPixelFormat(PixelFormat::BGRX), Some(ClientMessage::SetPixelFormat(PixelFormat::BGRX))),
+            (
+                ClientMessage::SetPixelFormat(PixelFormat::BGRX),
+                Some(ClientMessage::SetPixelFormat(PixelFormat::BGRX)),
+            ),
             (
                 ClientMessage::SetEncodings(Encodings::from_bytes(&asked)),
                 Some(ClientMessage::SetEncodings(Encodings::from_bytes(&kept))),

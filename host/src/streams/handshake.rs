@@ -117,7 +117,9 @@ impl Handshake {
                         ClientMessage::Version(version) if is_strict && Some(version) > *highest => {
                             return place.lose("a version that the desktop has not".to_owned());
                         }
-                        ClientMessage::Security(SecurityType(chosen)) if is_strict && !offered.contains(&chosen) => {
+                        ClientMessage::Security(SecurityType(chosen))
+                            if is_strict && !offered.contains(&chosen) =>
+                        {
                             return place.lose("a security type that was not offered".to_owned());
                         }
                         ClientMessage::Security(SecurityType::VNC) => {
