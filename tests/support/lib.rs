@@ -11,6 +11,7 @@ mod browser;
 mod builds;
 mod cargo;
 mod catalogue;
+mod desktop;
 mod events;
 mod folder;
 mod generations;
@@ -35,6 +36,7 @@ pub use self::{
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     catalogue::{Hosted, ICON, Listed, new_key},
+    desktop::Desktop,
     events::{Emitter, cloud_event},
     folder::{Folder, replace},
     generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},
