@@ -2,4 +2,9 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "no suite uses all of it")]
 
+pub(crate) mod conversation;
+#[path = "../../../streamspace-rfb/tests/support/desktop.rs"]
+pub(crate) mod desktop;
 pub(crate) mod reel;
+#[path = "../../../streamspace-rfb/tests/support/xserver.rs"]
+pub(crate) mod xserver;
