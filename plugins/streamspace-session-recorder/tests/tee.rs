@@ -268,7 +268,10 @@ fn connections_that_are_kept_as_they_are_stand_behind_gaps() {
         said.fill(ALL, red, Encoding::ZRLE);
         let mut wire = WireTee::new(&often()).expect("it fits");
         for (from, bytes) in &said.pieces {
-            assert_eq!(wire.take(Moment(red.into()), *from, 0, bytes, &mut reel).expect("a reel"), Following::Yes);
+            assert_eq!(
+                wire.take(Moment(red.into()), *from, 0, bytes, &mut reel).expect("a reel"),
+                Following::Yes
+            );
         }
         if red == 3 {
             assert_eq!(

@@ -6,5 +6,7 @@ pub(crate) mod conversation;
 #[path = "../../../streamspace-rfb/tests/support/desktop.rs"]
 pub(crate) mod desktop;
 pub(crate) mod reel;
+#[path = "../../../streamspace-rfb/tests/support/viewer.rs"]
+pub(crate) mod viewer;
 #[path = "../../../streamspace-rfb/tests/support/xserver.rs"]
 pub(crate) mod xserver;
