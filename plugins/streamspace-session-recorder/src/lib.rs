@@ -18,6 +18,7 @@
 //! what records. `tidy` deletes and finds what was lost.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 mod config;
 mod desk;
 mod plugin;
