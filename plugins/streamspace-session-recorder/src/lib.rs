@@ -8,4 +8,6 @@
 //! it, `replay` and `export` read it.
 #![forbid(unsafe_code)]
 
+pub mod export;
 pub mod scene;
+pub mod store;
