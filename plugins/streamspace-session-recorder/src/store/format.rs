@@ -22,7 +22,7 @@ const HASHED: usize = 48;
 /// Bytes behind an encrypted payload.
 pub(super) const TAG: usize = 16;
 /// Bytes at the very end of a finished segment.
-pub(super) const TRAILER: usize = 28;
+pub(super) const TRAILER: usize = 60;
 /// Bytes that a block unpacks to at most.
 pub(super) const LARGEST_BLOCK: usize = 4 << 20;
 /// Bytes of a block's payload at most: what does not compress, zstd's frame around it, and a tag.
@@ -245,6 +245,8 @@ pub(super) struct Trailer {
     pub(super) end: u64,
     /// How many blocks there are.
     pub(super) blocks: u64,
+    /// The hash of the block before the last one.
+    pub(super) before: Hash,
 }
 
 impl Trailer {
@@ -252,16 +254,19 @@ impl Trailer {
         let mut bytes = [0; TRAILER];
         bytes[..8].copy_from_slice(&self.end.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.blocks.to_le_bytes());
-        bytes[16..24].copy_from_slice(&END_MAGIC);
-        let sum = crc32c::crc32c(&bytes[..24]);
-        bytes[24..].copy_from_slice(&sum.to_le_bytes());
+        bytes[16..48].copy_from_slice(&self.before.0);
+        bytes[48..56].copy_from_slice(&END_MAGIC);
+        let sum = crc32c::crc32c(&bytes[..56]);
+        bytes[56..].copy_from_slice(&sum.to_le_bytes());
         bytes
     }
 
     /// None if these bytes are no end.
     pub(super) fn read(bytes: &[u8; TRAILER]) -> Option<Self> {
-        let is_one = bytes[16..24] == END_MAGIC && le32(bytes, 24) == crc32c::crc32c(&bytes[..24]);
-        is_one.then(|| Self { end: le64(bytes, 0), blocks: le64(bytes, 8) })
+        let is_one = bytes[48..56] == END_MAGIC && le32(bytes, 56) == crc32c::crc32c(&bytes[..56]);
+        let mut before = Hash::default();
+        before.0.copy_from_slice(&bytes[16..48]);
+        is_one.then(|| Self { end: le64(bytes, 0), blocks: le64(bytes, 8), before })
     }
 }
 

@@ -19,7 +19,8 @@ const MAGIC: &[u8; 8] = b"SSRKEY\x01\n";
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const LONGEST_ID: usize = 64;
-/// Where the name of a recording's wrapped key is.
+pub(super) const WHOLE: &str = "one of version 1, whole";
+/// What the file with a recording's wrapped key is called.
 pub(super) const FILE: &str = "key";
 
 /// Encrypts one recording. Its memory is wiped when it goes.
@@ -196,7 +197,7 @@ impl WrappedKey {
     ///
     /// [`Error::Unexpected`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let wrong = |found: &str| unexpected("a wrapped key", "one of version 1, whole", found);
+        let wrong = |found: &str| unexpected("a wrapped key", WHOLE, found);
         let (body, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| wrong("its beginning"))?;
         let body = body.strip_prefix(MAGIC).ok_or_else(|| wrong("something else"))?;
         if crc32c::crc32c(&bytes[..bytes.len() - 4]) != u32::from_le_bytes(*sum) {

@@ -43,12 +43,34 @@
 //! # }
 //! ```
 
+mod canvas;
 mod error;
+mod files;
+mod format;
+mod head;
+mod index;
 mod key;
+mod open;
 mod options;
+mod parse;
+mod pixels;
+mod reader;
+mod record;
+mod recover;
+mod segment;
+mod verify;
+mod walk;
+mod writer;
 
 pub use self::{
     error::{Error, Fault, Wrong},
-    key::{DataKey, MasterKey, WrappedKey, keep_key, read_key, rewrap},
+    files::{segment_path, segments},
+    format::Hash,
+    head::Head,
+    key::{DataKey, KEY_BYTES, MasterKey, WrappedKey, keep_key, read_key, rewrap},
     options::{Limits, Options, Subject},
+    reader::{Reader, read_head},
+    recover::{Recovered, end_interrupted},
+    verify::{Verified, verify},
+    writer::{Finished, Writer},
 };
