@@ -21,11 +21,13 @@
 pub mod capture;
 mod config;
 mod desk;
+pub mod export;
 mod plugin;
 mod routes;
 mod rules;
 pub mod scene;
 mod start;
+pub mod store;
 mod studio;
 mod tables;
 mod tidy;
