@@ -105,8 +105,9 @@ pub struct Player<S> {
     speed: Speed,
     idle: Option<u64>,
     position: Moment,
-    /// When the position was that.
+    /// When the position was `anchor`. Both stay until somebody steers, so that nothing adds up that is rounded.
     since: Duration,
+    anchor: Moment,
     /// When something that is seen has changed last.
     changed: Moment,
     skipped: Spans,
@@ -144,6 +145,7 @@ impl<S: Source> Player<S> {
             idle: None,
             position: Moment(0),
             since: Duration::ZERO,
+            anchor: Moment(0),
             changed: Moment(0),
             skipped: Spans::default(),
             watched: Spans::default(),
@@ -237,7 +239,8 @@ impl<S: Source> Player<S> {
     /// Plays from here on.
     pub fn play(&mut self, now: Duration) {
         if !self.playing {
-            (self.playing, self.since) = (true, now);
+            self.playing = true;
+            self.count_from(now);
             // A recording that is still made may have become longer.
             self.end &= self.ahead.first().is_some();
         }
@@ -264,7 +267,7 @@ impl<S: Source> Player<S> {
 
     /// The time that has passed does not count: playing goes on from the position.
     pub fn hold(&mut self, now: Duration) {
-        self.since = self.since.max(now);
+        self.count_from(now);
     }
 
     /// Goes to a moment, or to the end if that is earlier. It goes on playing if it did.
@@ -275,7 +278,7 @@ impl<S: Source> Player<S> {
     pub fn seek(&mut self, to: Moment, now: Duration) -> Result<(), PlayError<S::Error>> {
         let to = to.min(self.length());
         self.ahead.clear();
-        self.stage.cut();
+        let before = self.stage.cut();
         self.end = false;
         self.source.seek(to).map_err(|source| PlayError::Source { at: to, source })?;
         let mut begun = false;
@@ -294,8 +297,9 @@ impl<S: Source> Player<S> {
             begun |= matches!(scene, crate::scene::Scene::Picture { .. });
             self.stage.show(at, &scene).map_err(|why| wrong(at, why))?;
         }
-        self.stage.bell = false;
-        (self.position, self.changed, self.since) = (to, to, now);
+        self.stage.landed(before);
+        (self.position, self.changed) = (to, to);
+        self.count_from(now);
         self.stood();
         Ok(())
     }
@@ -317,15 +321,15 @@ impl<S: Source> Player<S> {
             {
                 self.reach(jump.from);
                 self.skipped.add(jump);
-                (self.position, self.since) = (jump.to, now);
-                self.stood();
+                self.position = jump.to;
+                self.count_from(now);
             }
             let due = self.due_at(now);
             match self.ahead.first() {
                 Some(at) if at <= due => {
                     if left == 0 {
                         step.late = true;
-                        self.since = now;
+                        self.count_from(now);
                         break;
                     }
                     self.reach(at);
@@ -351,7 +355,7 @@ impl<S: Source> Player<S> {
         }
         let next = self.ahead.first().unwrap_or_else(|| self.length());
         let next = self.jump().map_or(next, |jump| jump.from.min(next));
-        Some(self.since + self.speed.time_of(next.0.saturating_sub(self.position.0)))
+        Some(self.since + self.speed.time_of(next.0.saturating_sub(self.anchor.0)))
     }
 
     /// What is due at a time.
@@ -360,14 +364,18 @@ impl<S: Source> Player<S> {
             return self.position;
         }
         let passed = self.speed.of(now.saturating_sub(self.since));
-        Moment(self.position.0.saturating_add(passed)).min(self.length().max(self.position))
+        Moment(self.anchor.0.saturating_add(passed)).min(self.length()).max(self.position)
     }
 
     /// Goes on counting from here, so that what changes now does not change what has passed.
     fn settle(&mut self, now: Duration) {
         let due = self.due_at(now);
         self.reach(due);
-        self.since = self.since.max(now);
+        self.count_from(now);
+    }
+
+    fn count_from(&mut self, now: Duration) {
+        (self.anchor, self.since) = (self.position, now);
     }
 
     fn reach(&mut self, to: Moment) {
@@ -375,7 +383,6 @@ impl<S: Source> Player<S> {
             if self.is_watched {
                 self.watched.add(Span { from: self.position, to });
             }
-            self.since += self.speed.time_of(to.0 - self.position.0);
             self.position = to;
         }
     }

@@ -208,10 +208,17 @@ impl Stage {
         Ok(())
     }
 
-    /// Forgets what a seek does not come by.
-    pub(super) fn cut(&mut self) {
+    /// Forgets what is not told again behind the picture that a seek begins with, and answers what the pointer looked like.
+    pub(super) fn cut(&mut self) -> Option<Cursor> {
         self.blank = None;
+        self.pointer = None;
+        self.cursor.take()
+    }
+
+    /// After a seek, before which the pointer looked like that.
+    pub(super) fn landed(&mut self, before: Option<Cursor>) {
         self.bell = false;
+        self.cursors += u64::from(self.cursor != before);
     }
 }
 
