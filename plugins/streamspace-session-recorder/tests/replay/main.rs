@@ -4,6 +4,8 @@
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with the suites of streamspace-rfb")]
 mod desktop;
 mod recording;
+mod serving;
+mod small;
 mod timeline;
 mod viewing;
 mod watcher;
