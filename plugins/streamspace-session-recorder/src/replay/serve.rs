@@ -180,7 +180,6 @@ impl<K: Socket, C: Fn() -> Duration> Connection<'_, K, C> {
 
             keys.drain(..).filter(|_| options.keys).for_each(|key| press(key, controls));
             // A viewer that does not keep up is waited for: what it is not shown, it has not watched.
-            behind = if self.viewer.is_behind() { behind.or(Some(now)) } else { None };
             if behind.is_some_and(|since| now.saturating_sub(since) > options.patience) {
                 player.hold(now);
             }
@@ -201,6 +200,7 @@ impl<K: Socket, C: Fn() -> Duration> Connection<'_, K, C> {
                     player.play(now);
                 }
             }
+            behind = if self.viewer.is_behind() { behind.or(Some(now)) } else { None };
             controls.publish(player, self.viewer.is_ready(), self.sent);
             self.send().map_err(ServeError::Socket)?;
             let sent = (self.clock)();

@@ -255,7 +255,8 @@ fn a_viewer_that_does_not_ask_is_waited_for() {
     let mut replay = Replay::new(&recording, Options::default());
     replay.watcher.asks = false;
     replay.begin(&[Encoding::RAW]);
-    let sent = replay.until("it plays", |status, _| status.playing).sent;
+    let screen = u64::from(211 * 131 * 4_u32);
+    let sent = replay.until("it plays", |status, _| status.playing && status.sent > screen).sent;
     for _ in 0..100 {
         let position = replay.controls.status().position;
         replay.go_on(1.0);
@@ -281,6 +282,7 @@ fn a_viewer_that_does_not_ask_is_waited_for() {
 fn whoever_says_nothing_is_not_waited_for() {
     let recording = Maker::new(desktop(20, 20, 1)).recording;
     let replay = Replay::new(&recording, Options::default());
+    replay.from.recv_timeout(DEADLINE).expect("a greeting");
     replay.go_on(11.0);
     assert_eq!(replay.thread.join().expect("no panic").expect("over").why, Why::Handshake);
 
