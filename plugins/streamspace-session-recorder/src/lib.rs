@@ -23,6 +23,7 @@ mod config;
 mod desk;
 pub mod export;
 mod plugin;
+pub mod replay;
 mod routes;
 mod rules;
 pub mod scene;
