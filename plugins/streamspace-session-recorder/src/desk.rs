@@ -17,6 +17,7 @@ use streamspace_plugin::{database::Timestamp, prelude::*, routes::Problem};
 
 use crate::{
     config::{Config, MasterKey},
+    replays::Replays,
     rules::{
         retention,
         state::{State, Step},
@@ -43,6 +44,8 @@ pub(crate) struct Desk {
     pub(crate) watcher: Mutex<()>,
     /// Sessions that could not be recorded.
     pub(crate) watching: Mutex<Tries>,
+    /// Replays that run.
+    pub(crate) replays: Replays,
     running: Mutex<Runs>,
     ended: Condvar,
     /// Whether a thread makes exports.
@@ -110,6 +113,7 @@ impl Desk {
             beginning: Mutex::default(),
             watcher: Mutex::default(),
             watching: Mutex::default(),
+            replays: Replays::default(),
             running: Mutex::default(),
             ended: Condvar::new(),
             exporting: AtomicBool::new(false),
@@ -348,6 +352,7 @@ impl Desk {
 
     /// Has everything end, and waits until it has, or for [`STOP`].
     pub(crate) fn close(&self) {
+        self.replays.close();
         let mut runs = self.runs();
         runs.is_closed = true;
         for entry in runs.all.values_mut() {

@@ -24,6 +24,7 @@ mod desk;
 pub mod export;
 mod plugin;
 pub mod replay;
+mod replays;
 mod routes;
 mod rules;
 pub mod scene;

@@ -5,6 +5,7 @@ mod control;
 mod look;
 mod manage;
 mod policies;
+mod replay;
 mod watch;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub(crate) fn register(on: &mut Registrar<SessionRecorder>) {
     control::register(on);
     look::register(on);
     watch::register(on);
+    replay::register(on);
     manage::register(on);
     policies::register(on);
     agree::register(on);

@@ -1,5 +1,10 @@
 //! What records: the one place where the rest of the plugin meets capture, store, replay and export.
 
+mod keys;
+pub(crate) mod shelf;
+mod tape;
+mod viewer;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -132,9 +137,36 @@ pub(crate) trait Studio: Send + Sync {
     fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture>;
 }
 
-/// What records.
-pub(crate) fn studio(_: &Context) -> Box<dyn Studio> {
-    Box::new(Absent)
+/// What records, and reads what was recorded.
+pub(crate) fn studio(context: &Context) -> Box<dyn Studio> {
+    Box::new(Native { context: context.clone() })
+}
+
+/// Capture and store, with the host's streams.
+struct Native {
+    context: Context,
+}
+
+impl Studio for Native {
+    fn begin(&self, order: Order, tell: Tell) -> Result<Box<dyn Running>> {
+        viewer::begin(self.context.clone(), order, tell)
+    }
+
+    fn salvage(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Finished> {
+        shelf::salvage(id, folder, key)
+    }
+
+    fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
+        shelf::verify(id, folder, key)
+    }
+
+    fn export(&self, id: &str, folder: &Path, key: &MasterKey, format: Format, to: &Path) -> Result<u64> {
+        shelf::export(id, folder, key, format, to)
+    }
+
+    fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture> {
+        shelf::thumbnail(id, folder, key, at)
+    }
 }
 
 /// Fills bytes so that nobody can guess them.
@@ -143,35 +175,5 @@ pub(crate) fn studio(_: &Context) -> Box<dyn Studio> {
 ///
 /// When the system has none.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
-    use ring::rand::{SecureRandom, SystemRandom};
-    SystemRandom::new().fill(bytes).map_err(|_| Error::new("the system gives no random numbers"))
-}
-
-/// Stands where nothing records.
-struct Absent;
-
-fn absent<T>() -> Result<T> {
-    Err(Error::permanent("this build records nothing"))
-}
-
-impl Studio for Absent {
-    fn begin(&self, _: Order, _: Tell) -> Result<Box<dyn Running>> {
-        absent()
-    }
-
-    fn salvage(&self, _: &str, _: &Path, _: &MasterKey) -> Result<Finished> {
-        absent()
-    }
-
-    fn verify(&self, _: &str, _: &Path, _: &MasterKey) -> Result<Verified> {
-        absent()
-    }
-
-    fn export(&self, _: &str, _: &Path, _: &MasterKey, _: Format, _: &Path) -> Result<u64> {
-        absent()
-    }
-
-    fn thumbnail(&self, _: &str, _: &Path, _: &MasterKey, _: u64) -> Result<Picture> {
-        absent()
-    }
+    getrandom::fill(bytes).map_err(|why| Error::new(format!("the system gives no random numbers: {why}")))
 }
