@@ -14,6 +14,7 @@ use crate::{
     platform::{self, Platform, PlatformRef},
     scheduler::{self, Scheduler, TimetableRef},
     storage::{self, Storage, StorageRef},
+    websocket::{self, SocketRef},
 };
 
 /// A plugin's way to the host: its logger, events and outbound HTTP. Cheap to clone, usable from every thread.
@@ -31,6 +32,7 @@ struct Inner {
     storage: Storage,
     scheduler: Scheduler,
     platform: Platform,
+    sockets: Option<Bound<SocketRef>>,
 }
 
 impl Context {
@@ -53,6 +55,7 @@ impl Context {
             storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
             scheduler: Scheduler::new(optional::<TimetableRef>(host, scheduler::ID)?),
             platform: Platform::new(optional::<PlatformRef>(host, platform::ID)?),
+            sockets: optional::<SocketRef>(host, websocket::ID)?,
         })))
     }
 
@@ -109,6 +112,10 @@ impl Context {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.0.platform
+    }
+
+    pub(crate) fn sockets(&self) -> Option<Bound<SocketRef>> {
+        self.0.sockets
     }
 
     pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {

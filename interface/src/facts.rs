@@ -273,7 +273,8 @@ mod tests {
                 crate::events::ID,
                 crate::platform::ID,
                 crate::scheduler::ID,
-                crate::storage::ID
+                crate::storage::ID,
+                crate::websocket::ID
             ]
         );
         assert!(ids(&facts.offers).contains(&crate::lifecycle::ID.to_owned()));

@@ -27,6 +27,7 @@ const PLUGINS: [(&str, &str); 20] = [
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
     ("fixture-platform", "tests/fixtures/fixture-platform"),
     ("fixture-routes", "tests/fixtures/fixture-routes"),
+    ("fixture-sockets", "tests/fixtures/fixture-sockets"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-ui", "tests/fixtures/fixture-ui"),
     ("fixture-upgrade", "tests/fixtures/fixture-upgrade"),

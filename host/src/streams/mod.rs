@@ -1,7 +1,6 @@
 //! Streams of desktops: from viewers through the host to where a desktop speaks RFB, and back.
 
 mod relay;
-mod tickets;
 
 use std::{
     fmt, io,
@@ -14,10 +13,8 @@ use std::{
 
 use tokio::{net::TcpStream, time::timeout};
 
-pub use self::{
-    relay::{Ended, Gone, Outgoing, Relayed, relay},
-    tickets::{Ticket, Tickets},
-};
+pub use self::relay::{Ended, Gone, Outgoing, Relayed, relay};
+use crate::{platform::sessions::Caller, tickets::Tickets};
 
 /// How long the way to a desktop may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -25,8 +22,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// What streams of all sessions have in common.
 #[derive(Debug)]
 pub struct Streams {
-    /// What lets browsers in.
-    pub tickets: Tickets,
+    /// What lets browsers in, each for one session by its id.
+    pub tickets: Tickets<Caller>,
     open: AtomicUsize,
     max_open: usize,
 }

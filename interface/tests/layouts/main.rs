@@ -30,6 +30,7 @@ use streamspace_plugin::{
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
     ui::{self, ContributionsRef},
+    websocket::{self, SocketRef, WebSocketsRef},
 };
 
 mod compare;
@@ -53,12 +54,14 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(storage::ID, Side::Host, "StorageRef", StorageRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Host, "TimetableRef", TimetableRef::LAYOUT),
     Listed::new(platform::ID, Side::Host, "PlatformRef", PlatformRef::LAYOUT),
+    Listed::new(websocket::ID, Side::Host, "SocketRef", SocketRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
     Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
     Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
+    Listed::new(websocket::ID, Side::Plugin, "WebSocketsRef", WebSocketsRef::LAYOUT),
 ];
 
 struct Listed {
