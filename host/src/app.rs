@@ -115,6 +115,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let catalogues = Arc::new(Catalogues::new(Arc::clone(&database), data.path(), &config.catalog));
     catalogues.look_after(&logger).context("cannot start the thread that syncs catalogues")?;
     let ui = Arc::new(Contributions::default());
+    let streams = Streams::new(config.server.max_viewers);
     let runtime = Runtime::new(
         Services {
             bus: Arc::clone(&bus),
@@ -127,6 +128,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             sessions: Arc::clone(&sessions),
             users: Arc::clone(&accounts) as Arc<dyn Users>,
             ui: Arc::clone(&ui),
+            streams: Arc::clone(&streams),
             loader: Arc::clone(&loader),
             store: Arc::clone(&store),
             network: network.handle().clone(),
@@ -155,7 +157,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         ready: Arc::clone(&ready),
         max_body_bytes: config.server.max_body_bytes,
         max_streams: config.server.max_streams,
-        streams: Streams::new(config.server.max_viewers),
+        streams,
         metrics: config.server.metrics,
         started,
         started_us,

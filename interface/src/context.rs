@@ -14,6 +14,7 @@ use crate::{
     platform::{self, Platform, PlatformRef},
     scheduler::{self, Scheduler, TimetableRef},
     storage::{self, Storage, StorageRef},
+    streams::{self, Streams, SwitchboardRef},
     websocket::{self, SocketRef},
 };
 
@@ -32,6 +33,7 @@ struct Inner {
     storage: Storage,
     scheduler: Scheduler,
     platform: Platform,
+    streams: Streams,
     sockets: Option<Bound<SocketRef>>,
 }
 
@@ -55,6 +57,7 @@ impl Context {
             storage: Storage::new(optional::<StorageRef>(host, storage::ID)?),
             scheduler: Scheduler::new(optional::<TimetableRef>(host, scheduler::ID)?),
             platform: Platform::new(optional::<PlatformRef>(host, platform::ID)?),
+            streams: Streams::new(optional::<SwitchboardRef>(host, streams::ID)?),
             sockets: optional::<SocketRef>(host, websocket::ID)?,
         })))
     }
@@ -112,6 +115,12 @@ impl Context {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.0.platform
+    }
+
+    /// What passes between viewers and the desktops of sessions. Not to be called where blocking is not allowed.
+    #[must_use]
+    pub fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     pub(crate) fn sockets(&self) -> Option<Bound<SocketRef>> {

@@ -274,6 +274,7 @@ mod tests {
                 crate::platform::ID,
                 crate::scheduler::ID,
                 crate::storage::ID,
+                crate::streams::ID,
                 crate::websocket::ID
             ]
         );

@@ -52,6 +52,7 @@
 //! | `[request]` | handlers of [routes]: several calls at once, also of one handler | yes, up to the route's timeout |
 //! | `[socket]` | handlers of [WebSockets](websocket): a thread of its own for each socket, for as long as it is open | yes, until the socket is closed, and then up to the host's deadline |
 //! | `[inline]` | handlers of routes that promise not to block; a call of the host that could answers `WOULD_BLOCK` | no |
+//! | `[stream]` | what [taps](streams) are called for: one call at a time per tap, all of one tap on one thread | yes, and what passes meanwhile waits, is lost, or holds the stream up, as the tap asked |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
 //!
 //! Nothing of a plugin but `[inline]` runs on a thread of the host's network loop, and no future, runtime handle or logger type
@@ -76,6 +77,7 @@ mod registrar;
 pub mod routes;
 pub mod scheduler;
 pub mod storage;
+pub mod streams;
 pub mod ui;
 pub mod websocket;
 

@@ -7,6 +7,7 @@ use crate::{
     events::{Consumer, ConsumerBuilder},
     routes::{After, Before, IntoAnswer, Request, Response, Route, RouteBuilder, RouteSet},
     scheduler::{IntoRan, Job, JobBuilder, Run},
+    streams::{Stream, Tap, TapBuilder, TapEntry},
     ui::{
         AdminPage, AdminWidget, ContributionBuilder, ContributionKind, ContributionSpec, MenuItem, Page,
         SettingsPage, Widget,
@@ -22,6 +23,7 @@ pub struct Registrar<P> {
     pub(crate) routes: RouteSet<P>,
     pub(crate) websockets: Vec<WebSocketRoute<P>>,
     pub(crate) contributions: Vec<ContributionSpec>,
+    pub(crate) taps: Vec<TapEntry<P>>,
 }
 
 impl<P> Registrar<P> {
@@ -32,6 +34,7 @@ impl<P> Registrar<P> {
             routes: RouteSet::default(),
             websockets: Vec::new(),
             contributions: Vec::new(),
+            taps: Vec::new(),
         }
     }
 
@@ -198,6 +201,20 @@ impl<P> Registrar<P> {
         self.contribution(ContributionKind::SETTINGS_PAGE, "settings", title)
     }
 
+    /// Registers a tap: `open` is asked for each stream between a viewer and a desktop whether the plugin wants it, and answers
+    /// what is to be called with its bytes. `name` is unique within the plugin: lower-case letters, digits and `-`, at most 64.
+    /// What is answered takes further wishes. The manifest needs the permission `streams:tap`. See [`streams`](crate::streams).
+    ///
+    /// `open` runs as `[stream]`. If it panics, the stream goes on without the tap.
+    pub fn tap(
+        &mut self,
+        name: &str,
+        open: impl Fn(&P, &Stream<'_>) -> Option<Box<dyn Tap>> + Send + Sync + 'static,
+    ) -> TapBuilder<'_> {
+        self.taps.push(TapEntry::new(name, Box::new(open)));
+        TapBuilder::new(&mut self.taps.last_mut().expect("it was just pushed").spec)
+    }
+
     fn contribution<K>(
         &mut self,
         kind: ContributionKind,
@@ -234,6 +251,7 @@ impl<P> fmt::Debug for Registrar<P> {
             .field("routes", &self.routes.routes.len())
             .field("websockets", &self.websockets.len())
             .field("contributions", &self.contributions.len())
+            .field("taps", &self.taps.len())
             .finish()
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 20] = [
+const PLUGINS: [(&str, &str); 22] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("streamspace-teams", "plugins/streamspace-teams"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
@@ -29,6 +29,7 @@ const PLUGINS: [(&str, &str); 20] = [
     ("fixture-routes", "tests/fixtures/fixture-routes"),
     ("fixture-sockets", "tests/fixtures/fixture-sockets"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
+    ("fixture-taps", "tests/fixtures/fixture-taps"),
     ("fixture-ui", "tests/fixtures/fixture-ui"),
     ("fixture-upgrade", "tests/fixtures/fixture-upgrade"),
     ("fixture-generation", "tests/fixtures/fixture-generation"),

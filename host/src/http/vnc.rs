@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     platform::sessions::{Access, Caller, Desktop, NewConnection},
-    streams::{self, Ended, Gone, Outgoing, StreamError},
+    streams::{self, About, Ended, Gone, Outgoing, StreamError, Tee},
 };
 
 /// The sub-protocol of noVNC and websockify: RFB in binary messages.
@@ -171,10 +171,23 @@ pub(super) async fn vnc(
             return Err(why.into());
         }
     };
+    // Before a byte has passed: taps get all of it.
+    let tee = Tee::new(
+        &edge.streams,
+        About {
+            session: desktop.session.clone(),
+            owner: desktop.owner.clone(),
+            user: by.user().unwrap_or_default().to_owned(),
+            template: desktop.template.clone(),
+            connection: desktop.connection.clone(),
+        },
+    );
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let logger = edge.runtime.logs().logger().clone();
     rt::spawn(async move {
-        let ended = carry(&edge, &by, &desktop, stream, session, messages).await;
+        let ended = carry(&edge, &by, &desktop, stream, session, messages, &tee).await;
+        tee.end(ended.reason());
+        drop(tee);
         info!(logger, "A viewer has left a session."; "session" => &desktop.session,
             "connection" => &desktop.connection, "reason" => ended.reason());
         drop(place);
@@ -191,10 +204,11 @@ async fn carry(
     stream: tokio::net::TcpStream,
     session: Session,
     messages: MessageStream,
+    tee: &Tee,
 ) -> Ended {
     let heard = std::rc::Rc::new(std::cell::Cell::new(Instant::now()));
     let incoming = incoming(messages.max_frame_size(MAX_FRAME), session.clone(), heard.clone());
-    let relayed = streams::relay(incoming, Viewer(session.clone()), stream);
+    let relayed = streams::relay(incoming, Viewer(session.clone()), stream, tee);
     let watched = watch(edge, by, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {

@@ -1,6 +1,6 @@
 //! How a plugin is, in one word, and why.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use slog::Level;
@@ -47,7 +47,7 @@ pub struct Health {
     pub last_error: Option<LogLine>,
     /// Panics of its handlers within `plugins.panic_window_secs`.
     pub panics: u64,
-    /// Handlers and jobs that are past their deadline.
+    /// Handlers, jobs and taps that are past their deadline.
     pub hanging: Vec<Hanging>,
     /// Consumers that are behind, or hold back what is behind an event that waits for its next try.
     pub behind: Vec<Behind>,
@@ -55,12 +55,14 @@ pub struct Health {
     pub dead_letters: u64,
     /// What became of the last run of each job.
     pub jobs: Vec<LastRun>,
+    /// Taps for which streams were to wait, and do so no more since it took too long.
+    pub lapsed: Vec<Lapsed>,
 }
 
 /// Something that hangs.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Hanging {
-    /// `consumer` or `job`.
+    /// `consumer`, `job` or `tap`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -77,6 +79,15 @@ pub struct Behind {
     pub pending: u64,
     /// `behind`, `blocked`, `busy` or `hanging`.
     pub state: String,
+}
+
+/// A tap that does not keep up.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Lapsed {
+    /// Its name.
+    pub tap: String,
+    /// How many streams do not wait for it any more.
+    pub streams: u64,
 }
 
 /// The last run of a job.
@@ -113,6 +124,7 @@ impl Plugins {
             behind: Vec::new(),
             dead_letters: view.consumers.iter().map(|consumer| consumer.counts.dead).sum(),
             jobs: jobs.into_iter().map(last_run).collect(),
+            lapsed: Vec::new(),
         };
         if let Some(runtime) = &self.runtime {
             let wanted = Wanted { level: Level::Error, after: None, limit: 1 };
@@ -121,6 +133,15 @@ impl Plugins {
             for job in runtime.scheduler().jobs().iter().filter(|job| &**job.plugin() == name) {
                 let late = Job::running_for(job).filter(|time| *time > job.options().deadline);
                 health.hanging.extend(late.map(|time| hanging("job", &job.options().name, time)));
+            }
+            for tap in runtime.streams().attached().iter().filter(|tap| &**tap.plugin() == name) {
+                let own = tap.options();
+                let late = tap.running_for().filter(|time| *time > own.deadline);
+                health.hanging.extend(late.map(|time| hanging("tap", &own.name, time)));
+                let streams = tap.figures().lapsed.load(Ordering::Relaxed);
+                if streams > 0 {
+                    health.lapsed.push(Lapsed { tap: own.name.clone(), streams });
+                }
             }
             for consumer in runtime.consumers(name) {
                 let (condition, counts) = (consumer.condition(), consumer.counts());
@@ -180,6 +201,9 @@ impl Health {
                 _ => format!("The consumer `{name}` has {pending} events to go."),
             });
         }
+        for Lapsed { tap, streams } in &self.lapsed {
+            reasons.push(format!("The tap `{tap}` does not keep up: {streams} streams do not wait for it any more."));
+        }
         if self.dead_letters > 0 {
             reasons.push(format!("It has {} dead letters.", self.dead_letters));
         }
@@ -212,6 +236,7 @@ mod tests {
             behind: Vec::new(),
             dead_letters: 0,
             jobs: Vec::new(),
+            lapsed: Vec::new(),
         }
     }
 
@@ -239,8 +264,9 @@ mod tests {
             hanging: vec![hanging("job", "j", Duration::from_secs(90))],
             behind: vec![Behind { consumer: "c".to_owned(), pending: 7, state: "blocked".to_owned() }],
             jobs: vec![run("ok"), run("error"), run("hanging")],
+            lapsed: vec![Lapsed { tap: "t".to_owned(), streams: 3 }],
             ..health("running")
         };
-        assert_eq!(judged(ill, true), (HealthWord::Degraded, 6));
+        assert_eq!(judged(ill, true), (HealthWord::Degraded, 7));
     }
 }

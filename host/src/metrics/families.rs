@@ -33,6 +33,7 @@ const fn family(
 
 const CONSUMER: &[&str] = &["plugin", "consumer"];
 const PLUGIN: &[&str] = &["plugin"];
+const TAP: &[&str] = &["plugin", "tap"];
 
 pub(super) const FAMILIES: &[Family] = &[
     family("streamspace_build_info", Kind::Gauge, &["version"], "1, with the version of the host"),
@@ -158,6 +159,12 @@ pub(super) const FAMILIES: &[Family] = &[
         "Lines that a plugin logged beyond its limit",
     ),
     family("streamspace_log_lines", Kind::Counter, &["level"], "Lines of the host's own"),
+    family("streamspace_tap_streams", Kind::Gauge, TAP, "Streams between viewers and desktops that a tap has"),
+    family("streamspace_tap_chunks", Kind::Counter, TAP, "Chunks that were handed to a tap"),
+    family("streamspace_tap_bytes", Kind::Counter, TAP, "Bytes that were handed to a tap"),
+    family("streamspace_tap_lost_bytes", Kind::Counter, TAP, "Bytes that a tap had no room for"),
+    family("streamspace_tap_gaps", Kind::Counter, TAP, "How often bytes passed a tap by, however many in a row"),
+    family("streamspace_tap_lapses", Kind::Counter, TAP, "How often a stream waited for a tap in vain"),
     family("streamspace_event_log_head", Kind::Gauge, &[], "The number of the newest event in the log"),
     family("streamspace_event_log_bytes", Kind::Gauge, &[], "Data in the event log"),
     family("streamspace_streams", Kind::Gauge, &[], "Streams of live changes that are open"),

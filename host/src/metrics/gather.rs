@@ -32,6 +32,7 @@ pub fn gather(sources: &Sources<'_>) -> Found {
     events(&mut found, runtime.bus());
     figures(&mut found, runtime.figures());
     jobs(&mut found, runtime);
+    taps(&mut found, runtime);
     for (level, count) in LEVELS.iter().zip(runtime.logs().lines()) {
         found.count("streamspace_log_lines", &[level], count);
     }
@@ -133,5 +134,22 @@ fn jobs(found: &mut Found, runtime: &Runtime) {
         }
         let running = job.running_for().is_some();
         found.gauge("streamspace_jobs_running", &[plugin, name], f64::from(u8::from(running)));
+    }
+}
+
+fn taps(found: &mut Found, runtime: &Runtime) {
+    for tap in runtime.streams().attached() {
+        let (labels, figures) = ([&**tap.plugin(), tap.options().name.as_str()], tap.figures());
+        found.gauge("streamspace_tap_streams", &labels, figures.streams.load(Ordering::Relaxed) as f64);
+        let counters = [
+            ("streamspace_tap_chunks", &figures.chunks),
+            ("streamspace_tap_bytes", &figures.bytes),
+            ("streamspace_tap_lost_bytes", &figures.lost_bytes),
+            ("streamspace_tap_gaps", &figures.gaps),
+            ("streamspace_tap_lapses", &figures.lapses),
+        ];
+        for (name, count) in counters {
+            found.count(name, &labels, count.load(Ordering::Relaxed));
+        }
     }
 }

@@ -20,13 +20,15 @@ use streamspace_plugin::{
     routes::{IncomingView, OutgoingAnswer, RoutesRef},
     scheduler,
     scheduler::JobsRef,
-    storage, ui,
+    storage, streams,
+    streams::TapsRef,
+    ui,
     ui::ContributionsRef,
     websocket,
     websocket::WebSocketsRef,
 };
 
-use super::{PluginSpec, Runtime, Services, failures::Failures, jobs::Runner};
+use super::{PluginSpec, Runtime, Services, failures::Failures, jobs::Runner, taps::Tapper};
 use crate::{
     database::{DatabaseError, PluginDatabase, open_database},
     events::{Consumer, Fate, PluginEmitter, Refused, SubscribeError, Target, open_emitter},
@@ -40,6 +42,7 @@ use crate::{
     scheduler::{InvalidJob, Job, Options, PluginJobs, open_timetable},
     storage::open_storage,
     store,
+    streams::{Connections, PluginStreams, Tap, TapError, TapOptions, open_streams},
     ui::{Assets, PluginUi, UiError},
 };
 
@@ -76,6 +79,9 @@ pub enum StartError {
     /// Its routes are not valid.
     #[error("{0} ({code})", code = .0.code())]
     Routes(#[from] RouteError),
+    /// Its taps are not permitted or not valid.
+    #[error("{0} ({code})", code = .0.code())]
+    Taps(#[from] TapError),
     /// What it contributes to the console is not valid.
     #[error("{0} ({code})", code = .0.code())]
     Ui(#[from] UiError),
@@ -91,6 +97,8 @@ pub(super) enum RegisterError {
     Consumers(#[from] SubscribeError),
     #[error("{0} ({code})", code = .0.code())]
     Jobs(#[from] store::DatabaseError),
+    #[error("the system gives no thread for a tap: {0}")]
+    Taps(#[from] std::io::Error),
 }
 
 /// A plugin that was started.
@@ -119,6 +127,14 @@ pub(super) struct Instance {
     /// The routes that it asks for, until they are registered.
     wanted_routes: Option<(crate::routes::Table, Arc<dyn RouteTarget>)>,
     routes: Option<Arc<PluginRoutes>>,
+    /// The taps that it asks for, until they are made.
+    wanted_taps: Vec<TapOptions>,
+    pub(super) taps: Vec<Arc<Tap>>,
+    /// The same, for what it may ask of streams.
+    own_taps: Arc<OnceLock<Vec<Arc<Tap>>>>,
+    tapper: Option<Arc<Tapper>>,
+    /// Its own connections to desktops.
+    connections: Arc<Connections>,
     /// What it shows in the console.
     ui: Option<Arc<PluginUi>>,
     /// Closes the plugin's handles when the instance is dropped.
@@ -192,6 +208,17 @@ impl Instance {
             plugin: Arc::clone(&name),
             permissions: spec.permissions.clone(),
         });
+        let own_taps = Arc::<OnceLock<_>>::default();
+        let connections = Arc::<Connections>::default();
+        let (streams_table, streams_handle) = open_streams(PluginStreams {
+            streams: Arc::clone(&services.streams),
+            sessions: Arc::clone(&services.sessions),
+            plugin: Arc::clone(&name),
+            permissions: spec.permissions.clone(),
+            taps: Arc::clone(&own_taps),
+            connections: Arc::clone(&connections),
+            network: services.network.clone(),
+        });
         let host = GRANTS.open(Arc::new(Grants(vec![
             (log::ID, log_table),
             (config::ID, config_table),
@@ -202,6 +229,7 @@ impl Instance {
             (scheduler::ID, jobs_table),
             (platform::ID, platform_table),
             (websocket::ID, crate::websocket::table()),
+            (streams::ID, streams_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
 
@@ -224,6 +252,11 @@ impl Instance {
             runner: None,
             wanted_routes: None,
             routes: None,
+            wanted_taps: Vec::new(),
+            taps: Vec::new(),
+            own_taps,
+            tapper: None,
+            connections,
             ui: None,
             grants: vec![
                 host,
@@ -235,6 +268,7 @@ impl Instance {
                 database_handle,
                 jobs_handle,
                 platform_handle,
+                streams_handle,
             ],
         };
         match instance.fill(plugin, spec, services, runtime) {
@@ -258,6 +292,7 @@ impl Instance {
         self.fill_jobs(plugin, spec, services, runtime)?;
         self.fill_routes(plugin, services, runtime)?;
         self.fill_ui(plugin, spec, services)?;
+        self.fill_taps(plugin, spec, services, runtime)?;
         let Some(consumers) = optional::<ConsumersRef>(plugin, events::ID)? else {
             return Ok(());
         };
@@ -300,6 +335,24 @@ impl Instance {
             runtime: Weak::clone(runtime),
         };
         self.wanted_routes = (!table.is_empty()).then(|| (table, Arc::new(target) as _));
+        Ok(())
+    }
+
+    fn fill_taps(
+        &mut self,
+        plugin: Peer,
+        spec: &PluginSpec,
+        services: &Services,
+        runtime: &Weak<Runtime>,
+    ) -> Result<(), StartError> {
+        let Some(taps) = optional::<TapsRef>(plugin, streams::ID)? else {
+            return Ok(());
+        };
+        let specs = taps.table.list()(taps.handle).into_result().map_err(StartError::Plugin)?;
+        let permissions = spec.permissions.iter().map(String::as_str);
+        self.wanted_taps = TapOptions::read(&specs, permissions, services.bus.limits().handler_deadline)?;
+        self.tapper =
+            Some(Arc::new(Tapper::new(taps, &self.failures, &self.log, services.logs.logger(), runtime)));
         Ok(())
     }
 
@@ -346,6 +399,7 @@ impl Instance {
     pub(super) fn register(&mut self, services: &Services) -> Result<(), RegisterError> {
         self.consumers = services.bus.subscribe(&self.name, &self.wanted)?;
         self.set_jobs(services.scheduler.register(&self.name, &self.wanted_jobs)?);
+        self.make_taps()?;
         self.make_routes(services);
         if self.routes.is_some() {
             services.routes.replace(&self.name, self.routes.as_ref());
@@ -361,7 +415,18 @@ impl Instance {
     pub(super) fn make_successors(&mut self, services: &Services) -> Result<(), RegisterError> {
         self.set_jobs(services.scheduler.successors(&self.name, &self.wanted_jobs)?);
         self.consumers = services.bus.successors(&self.name, &self.wanted, false)?;
+        self.make_taps()?;
         self.make_routes(services);
+        Ok(())
+    }
+
+    fn make_taps(&mut self) -> Result<(), RegisterError> {
+        let Some(tapper) = &self.tapper else { return Ok(()) };
+        for (number, options) in (0..).zip(std::mem::take(&mut self.wanted_taps)) {
+            let target = Arc::clone(tapper) as _;
+            self.taps.push(Tap::start(&self.name, number, options, target)?);
+        }
+        let _ = self.own_taps.set(self.taps.clone());
         Ok(())
     }
 
@@ -405,6 +470,7 @@ impl Instance {
         }
         services.routes.replace(&self.name, self.routes.as_ref());
         services.scheduler.switch(&self.name, &self.jobs, self.job_runner().as_ref());
+        services.streams.attach(&self.name, &self.taps);
         if let Some(ui) = &self.ui {
             services.ui.insert(&self.name, ui);
         }
@@ -434,8 +500,12 @@ impl Instance {
         let job = || {
             self.jobs.iter().find(|job| job.running_for().is_some_and(|time| time > job.options().deadline))
         };
+        let tap = || {
+            self.taps.iter().find(|tap| tap.running_for().is_some_and(|time| time > tap.options().deadline))
+        };
         let consumer = consumer.map(|consumer| format!("the handler of `{}`", consumer.options().name));
-        consumer.or_else(|| job().map(|job| format!("the job `{}`", job.options().name)))
+        let consumer = consumer.or_else(|| job().map(|job| format!("the job `{}`", job.options().name)));
+        consumer.or_else(|| tap().map(|tap| format!("the tap `{}`", tap.options().name)))
     }
 
     fn deliverer(&self) -> Option<Arc<dyn Target>> {
@@ -451,6 +521,24 @@ impl Instance {
         let Some(routes) = &self.routes else { return Vec::new() };
         routes.close();
         routes.drain(deadline)
+    }
+
+    /// Hands nothing more over to taps, and waits for their calls. Answers whether they ended.
+    pub(super) fn pause_taps(&self, deadline: Instant) -> bool {
+        // Every one is waited for, also behind one that hangs.
+        self.taps.iter().fold(true, |all, tap| tap.pause(deadline) && all)
+    }
+
+    /// Has the taps leave their streams, and closes the plugin's own connections.
+    pub(super) fn detach_taps(&self) {
+        self.taps.iter().for_each(|tap| tap.detach());
+        self.connections.close_all();
+    }
+
+    /// Waits until the taps have left their streams. Answers those that have not.
+    pub(super) fn drain_taps(&self, deadline: Instant) -> Vec<String> {
+        let hanging = self.taps.iter().filter(|tap| !tap.drain(deadline));
+        hanging.map(|tap| tap.options().name.clone()).collect()
     }
 
     /// Lets no more requests in.
@@ -471,6 +559,8 @@ impl Instance {
         if let Some(runner) = self.job_runner() {
             services.scheduler.resume(&self.jobs, &runner);
         }
+        self.taps.iter().for_each(|tap| tap.resume());
+        services.streams.attach(&self.name, &self.taps);
     }
 
     /// Gives the plugin its new configuration, which is in place already. Answers whether it took it over. `[setup]`:

@@ -8,6 +8,7 @@ mod instance;
 mod jobs;
 mod replace;
 mod state;
+mod taps;
 mod watch;
 mod workers;
 
@@ -47,6 +48,7 @@ use crate::{
     scheduler::Scheduler,
     storage::Storage,
     store::Store,
+    streams::Streams,
     thread_name::thread_name,
     ui::{Contributions, Declared},
 };
@@ -113,6 +115,8 @@ pub struct Services {
     pub users: Arc<dyn Users>,
     /// What plugins show in the console.
     pub ui: Arc<Contributions>,
+    /// Streams of desktops, and their taps.
+    pub streams: Arc<Streams>,
     /// What loads libraries.
     pub loader: Arc<Loader>,
     /// The installed plugins: who is in quarantine stays there when the host is started again.
@@ -270,6 +274,12 @@ impl Runtime {
     #[must_use]
     pub fn routes(&self) -> &Arc<Routes> {
         &self.services.routes
+    }
+
+    /// Streams of desktops, and their taps.
+    #[must_use]
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.services.streams
     }
 
     /// A plugin's consumers.
@@ -468,7 +478,11 @@ impl Runtime {
         let routes = instance.pause_routes(until);
         let events = self.services.bus.pause(&instance.consumers, until);
         let jobs = self.services.scheduler.drain(&instance.jobs, until);
-        if !(routes.is_empty() && events && jobs.is_empty()) {
+        let taps = instance.pause_taps(until);
+        if !(routes.is_empty() && events && jobs.is_empty() && taps) {
+            // Nothing more is handed to it.
+            instance.detach_taps();
+            let _ = instance.drain_taps(Instant::now());
             std::mem::forget(instance);
             return Err(hung("a handler", seconds).message.into());
         }
@@ -588,6 +602,7 @@ impl Runtime {
         self.services.ui.remove(&instance.name);
         self.services.routes.remove(&instance.name);
         self.services.scheduler.remove(&instance.name);
+        self.services.streams.remove(&instance.name);
         self.end(instance)
     }
 
@@ -597,14 +612,16 @@ impl Runtime {
         let until = deadline(seconds);
         // All intakes are closed before any is waited for.
         instance.close_routes();
+        instance.detach_taps();
         let scheduler = &self.services.scheduler;
         scheduler.close(&instance.jobs);
         let consumers = self.services.bus.detach(&instance.consumers, until);
         let jobs = scheduler.drain(&instance.jobs, until);
         let requests = instance.pause_routes(until);
+        let taps = instance.drain_taps(until);
         let names = consumers.iter().map(|consumer| consumer.options().name.as_str());
         let names = names.chain(jobs.iter().map(|job| job.options().name.as_str()));
-        let hanging: Vec<_> = names.chain(requests.iter().map(String::as_str)).collect();
+        let hanging: Vec<_> = names.chain(requests.iter().chain(&taps).map(String::as_str)).collect();
         if !hanging.is_empty() {
             // Its code is still running on its state: it must never be dropped.
             std::mem::forget(instance);
@@ -654,6 +671,7 @@ impl Runtime {
         self.services.bus.detach(&self.consumers(plugin), Instant::now());
         self.services.scheduler.remove(plugin);
         self.services.routes.remove(plugin);
+        self.services.streams.remove(plugin);
         self.services.ui.remove(plugin);
         // Refused only if the plugin is gone already, and then there is nothing to mark.
         let _ = self.change(plugin, |_| true, State::Failed(reason.to_owned()), "marking it as failed");

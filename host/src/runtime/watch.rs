@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use serde_json::json;
 use slog::{error, warn};
 
 use super::Runtime;
-use crate::{events::Consumer, scheduler::Job};
+use crate::{events::Consumer, scheduler::Job, streams::Tap};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -25,6 +25,18 @@ struct Seen {
     /// How many events were acknowledged, every few seconds of the last minute.
     delivered: VecDeque<(Instant, u64)>,
 }
+
+#[derive(Default)]
+struct SeenTap {
+    lost_bytes: u64,
+    lapses: u64,
+    hanging: bool,
+    /// When its last loss was told of.
+    told: Option<Instant>,
+}
+
+/// What a slow tap loses all the time is told of this often.
+const LOSSES: Duration = Duration::from_secs(10);
 
 /// How often acknowledged events are counted, and over what time their rate is taken.
 const SAMPLE: Duration = Duration::from_secs(5);
@@ -58,6 +70,7 @@ pub(super) fn start(runtime: &Arc<Runtime>) -> std::io::Result<()> {
 
 fn look(runtime: &Weak<Runtime>) {
     let mut seen: HashMap<(Arc<str>, String), Seen> = HashMap::new();
+    let mut taps: HashMap<(Arc<str>, String), SeenTap> = HashMap::new();
     while let Some(runtime) = runtime.upgrade() {
         let consumers = runtime.bus().consumers();
         for consumer in &consumers {
@@ -70,6 +83,14 @@ fn look(runtime: &Weak<Runtime>) {
         for job in runtime.scheduler().jobs() {
             check_job(&runtime, &job);
         }
+        let attached = runtime.streams().attached();
+        for tap in &attached {
+            let key = (Arc::clone(tap.plugin()), tap.options().name.clone());
+            check_tap(&runtime, tap, taps.entry(key).or_default());
+        }
+        taps.retain(|(plugin, name), _| {
+            attached.iter().any(|tap| tap.plugin() == plugin && tap.options().name == *name)
+        });
         drop(runtime);
         thread::sleep(TICK);
     }
@@ -136,6 +157,51 @@ fn check_job(runtime: &Runtime, job: &Job) {
             plugin,
             json!({"name": plugin, "plugin_name": plugin, "job": name, "seconds": seconds}),
         );
+    }
+}
+
+fn check_tap(runtime: &Runtime, tap: &Tap, seen: &mut SeenTap) {
+    let (plugin, name) = (&**tap.plugin(), tap.options().name.as_str());
+    let logger = runtime.logs().logger();
+    let deadline = tap.options().deadline;
+    let hanging = tap.running_for().filter(|time| *time > deadline);
+    if let Some(time) = hanging.filter(|_| !seen.hanging) {
+        error!(
+            logger, "A handler hangs.";
+            "seconds" => time.as_secs(), "deadline_secs" => deadline.as_secs(), "tap" => name, "plugin" => plugin
+        );
+        let data = json!({"name": plugin, "plugin_name": plugin, "tap": name, "seconds": time.as_secs()});
+        runtime.announce("plugin.hanging", plugin, data);
+    }
+    seen.hanging = hanging.is_some();
+
+    let figures = tap.figures();
+    let lapses = figures.lapses.load(Ordering::Relaxed);
+    // Fewer than before: the plugin was started anew.
+    if lapses > seen.lapses {
+        warn!(
+            logger, "A tap held a stream up for too long: the stream goes on without waiting for it.";
+            "times" => lapses - seen.lapses, "times_in_all" => lapses, "tap" => name, "plugin" => plugin
+        );
+    }
+    seen.lapses = lapses;
+    let lost_bytes = figures.lost_bytes.load(Ordering::Relaxed);
+    if lost_bytes < seen.lost_bytes {
+        seen.lost_bytes = 0;
+    }
+    let lost = lost_bytes - seen.lost_bytes;
+    if lost > 0 && seen.told.is_none_or(|told| told.elapsed() >= LOSSES) {
+        warn!(
+            logger, "A tap lags: bytes passed it by.";
+            "lost_bytes" => lost, "lost_bytes_in_all" => lost_bytes, "topic" => "plugin.lagging",
+            "tap" => name, "plugin" => plugin
+        );
+        let data = json!({
+            "name": plugin, "plugin_name": plugin, "tap": name, "lost_bytes": lost, "lost_bytes_in_all": lost_bytes,
+        });
+        runtime.announce("plugin.lagging", plugin, data);
+        seen.lost_bytes = lost_bytes;
+        seen.told = Some(Instant::now());
     }
 }
 

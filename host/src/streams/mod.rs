@@ -1,19 +1,35 @@
-//! Streams of desktops: from viewers through the host to where a desktop speaks RFB, and back.
+//! Streams of desktops: from viewers through the host to where a desktop speaks RFB, and back. Taps of plugins see what passes.
 
+mod capability;
+mod connections;
 mod relay;
+mod ring;
+mod taps;
+mod tee;
+mod thread;
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fmt, io,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{net::TcpStream, time::timeout};
 
-pub use self::relay::{Ended, Gone, Outgoing, Relayed, relay};
+use self::tee::Live;
+pub use self::{
+    relay::{Ended, Gone, Outgoing, Relayed, relay},
+    taps::{Tap, TapError, TapFigures, TapOptions, Target},
+    tee::{About, Tee},
+};
+pub(crate) use self::{
+    capability::{PluginStreams, open as open_streams},
+    connections::Connections,
+};
 use crate::{platform::sessions::Caller, tickets::Tickets};
 
 /// How long the way to a desktop may take.
@@ -26,6 +42,16 @@ pub struct Streams {
     pub tickets: Tickets<Caller>,
     open: AtomicUsize,
     max_open: usize,
+    last_id: AtomicU64,
+    // Both are taken when a stream begins or ends and when a plugin comes or goes, and not for what passes.
+    taps: Mutex<BTreeMap<Arc<str>, Vec<Arc<Tap>>>>,
+    live: Mutex<HashMap<u64, Arc<Live>>>,
+}
+
+/// Nanoseconds of the one clock of all streams.
+pub(crate) fn now_ns() -> u64 {
+    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Why nobody was let through to a desktop.
@@ -78,7 +104,14 @@ impl Streams {
     /// For at most `max_open` viewers at a time.
     #[must_use]
     pub fn new(max_open: usize) -> Arc<Self> {
-        Arc::new(Self { tickets: Tickets::default(), open: AtomicUsize::new(0), max_open })
+        Arc::new(Self {
+            tickets: Tickets::default(),
+            open: AtomicUsize::new(0),
+            max_open,
+            last_id: AtomicU64::new(0),
+            taps: Mutex::default(),
+            live: Mutex::default(),
+        })
     }
 
     /// A place for one more viewer.
@@ -96,6 +129,49 @@ impl Streams {
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Offers every stream that begins from now on to these taps of a plugin, in place of those that it had.
+    pub fn attach(&self, plugin: &Arc<str>, taps: &[Arc<Tap>]) {
+        let mut attached = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+        if taps.is_empty() {
+            attached.remove(plugin);
+        } else {
+            attached.insert(Arc::clone(plugin), taps.to_vec());
+        }
+    }
+
+    /// Offers nothing more to a plugin.
+    pub fn remove(&self, plugin: &str) {
+        self.taps.lock().unwrap_or_else(PoisonError::into_inner).remove(plugin);
+    }
+
+    /// The taps to which streams are offered.
+    #[must_use]
+    pub fn attached(&self) -> Vec<Arc<Tap>> {
+        let attached = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+        attached.values().flatten().map(Arc::clone).collect()
+    }
+
+    /// Offers the streams of a session that run to a tap. Answers how many they are.
+    pub(crate) fn join(&self, tap: &Arc<Tap>, session: &str) -> u64 {
+        let live: Vec<_> = {
+            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.values().filter(|live| live.about.session == session).map(Arc::clone).collect()
+        };
+        live.iter().filter(|live| live.join(tap)).count() as u64
+    }
+
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn begin(&self, live: &Arc<Live>) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(live.id, Arc::clone(live));
+    }
+
+    fn over(&self, id: u64) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 

@@ -10,8 +10,13 @@ use tokio::{
     time::timeout,
 };
 
-/// What is read of a desktop at once, in bytes. A memory page's multiple; what agents of the platform read.
+use super::tee::Tee;
+
+/// What is read of a desktop at once at most, in bytes. A memory page's multiple; what agents of the platform read.
 const PIECE: usize = 32 * 1024;
+/// Room for less than this is not read into. What taps have not seen yet keeps the memory of its pieces: so small pieces are in one
+/// memory until it is full, and do not keep much each.
+const LEAST: usize = 4 * 1024;
 /// How long either end may take for a piece that is sent to it. Who takes longer is gone, or as good as.
 const SLOW: Duration = Duration::from_secs(30);
 
@@ -75,11 +80,12 @@ impl Ended {
 }
 
 /// Carries bytes between a viewer and a desktop until one of them has enough. Each direction waits for its receiver and not for
-/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given.
+/// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given, and what taps see.
 pub async fn relay(
     incoming: impl Stream<Item = Result<Bytes, Gone>>,
     mut outgoing: impl Outgoing,
     desktop: TcpStream,
+    tee: &Tee,
 ) -> Relayed {
     let (mut from_desktop, mut to_desktop) = desktop.into_split();
     let (mut down, mut up) = (0, 0);
@@ -88,13 +94,17 @@ pub async fn relay(
             let mut buffer = BytesMut::with_capacity(PIECE);
             loop {
                 // What the viewer has let go of is used again; otherwise this is a new piece of memory.
-                buffer.reserve(PIECE);
+                if buffer.capacity() < LEAST {
+                    buffer.reserve(PIECE);
+                }
                 match from_desktop.read_buf(&mut buffer).await {
                     Ok(0) => return Ended::Desktop,
                     Ok(count) => down += count as u64,
                     Err(why) => return Ended::Broken(why),
                 }
-                match timeout(SLOW, outgoing.send(buffer.split().freeze())).await {
+                let piece = buffer.split().freeze();
+                tee.to_viewer(&piece, false).await;
+                match timeout(SLOW, outgoing.send(piece)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(Gone)) => return Ended::Viewer,
                     Err(_) => return Ended::ViewerSlow,
@@ -104,6 +114,7 @@ pub async fn relay(
         let up = async {
             pin_mut!(incoming);
             while let Some(Ok(piece)) = incoming.next().await {
+                tee.to_desktop(&piece, false).await;
                 match timeout(SLOW, to_desktop.write_all(&piece)).await {
                     Ok(Ok(())) => up += piece.len() as u64,
                     Ok(Err(why)) => return Ended::Broken(why),

@@ -6,7 +6,7 @@ use std::sync::{OnceLock, atomic::Ordering};
 use abi_stable::{
     prefix_type::WithMetadata,
     staticref,
-    std_types::{ROption, RResult, RStr, RVec},
+    std_types::{ROption, RResult, RSlice, RStr, RVec},
 };
 
 use super::{
@@ -24,6 +24,8 @@ use crate::{
     routes::{IncomingView, OutgoingAnswer, Request, RouteSet, RouteSpec, Routes, RoutesRef},
     scheduler,
     scheduler::{Job, JobSpec, Jobs, JobsRef, Run, RunView},
+    streams,
+    streams::{Chunk, ClosedView, StreamView, TapEntry, TapSpec, Taps, TapsRef},
     ui,
     ui::{ContributionSpec, Contributions, ContributionsRef},
     websocket,
@@ -47,6 +49,7 @@ struct Instance<P> {
     routes: OnceLock<RouteSet<P>>,
     websockets: OnceLock<Vec<WebSocketRoute<P>>>,
     contributions: OnceLock<Vec<ContributionSpec>>,
+    taps: OnceLock<Vec<TapEntry<P>>>,
 }
 
 struct Tables<P>(P);
@@ -76,6 +79,12 @@ impl<P: Plugin> Tables<P> {
     staticref!(const CONTRIBUTIONS: WithMetadata<Contributions> = WithMetadata::new(Contributions {
         list: list_contributions::<P>,
     }));
+    staticref!(const TAPS: WithMetadata<Taps> = WithMetadata::new(Taps {
+        list: list_taps::<P>,
+        open: open_stream::<P>,
+        deliver: deliver_chunks::<P>,
+        closed: closed_stream::<P>,
+    }));
 }
 
 extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
@@ -90,6 +99,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 routes: OnceLock::new(),
                 websockets: OnceLock::new(),
                 contributions: OnceLock::new(),
+                taps: OnceLock::new(),
             }),
             lookup: lookup::<P>,
         })
@@ -117,6 +127,7 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
             ContributionsRef(Tables::<P>::CONTRIBUTIONS.as_prefix()),
             instance,
         )),
+        streams::ID => ROption::RSome(Capability::new(TapsRef(Tables::<P>::TAPS.as_prefix()), instance)),
         _ => ROption::RNone,
     }
 }
@@ -156,12 +167,13 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let Registrar { consumers, jobs, routes, websockets, contributions } = registrar;
+        let Registrar { consumers, jobs, routes, websockets, contributions, taps } = registrar;
         let again = instance.consumers.set(consumers).is_err()
             || instance.jobs.set(jobs).is_err()
             || instance.routes.set(routes).is_err()
             || instance.websockets.set(websockets).is_err()
             || instance.contributions.set(contributions).is_err()
+            || instance.taps.set(taps).is_err()
             || instance.plugin.set(plugin).is_err();
         if again {
             return Err(Fault::new(FaultKind::INVALID, "the plugin is loaded already"));
@@ -200,14 +212,15 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
     // What it contributes to the console is plain data.
-    let Instance { context, plugin, consumers, jobs, routes, websockets, contributions: _ } = *instance;
+    let Instance { context, plugin, consumers, jobs, routes, websockets, contributions: _, taps } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
     let jobs = guard("`drop` of a job's handler", || drop(jobs));
     let routes = guard("`drop` of a route", || drop(routes));
     let websockets = guard("`drop` of a WebSocket's handler", || drop(websockets));
+    let taps = guard("`drop` of a tap", || drop(taps));
     drop(context);
-    plugin.and(handlers).and(jobs).and(routes).and(websockets).into()
+    plugin.and(handlers).and(jobs).and(routes).and(websockets).and(taps).into()
 }
 
 extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
@@ -305,5 +318,46 @@ extern "C" fn handle<P: Plugin>(
         let no_such = || Fault::new(FaultKind::INVALID, format_args!("there is no route number {route}"));
         let routes = instance.routes.get().ok_or_else(no_such)?;
         routes.answer(plugin, route, &Request::new(&view), responder).ok_or_else(no_such)?
+    })
+}
+
+extern "C" fn list_taps<P: Plugin>(instance: Handle) -> Outcome<RVec<TapSpec>> {
+    enter_loaded("the list of taps", instance, |_: &P, instance| {
+        Ok(instance.taps.get().into_iter().flatten().map(|tap| tap.spec.clone()).collect())
+    })
+}
+
+fn tap<P>(instance: &Instance<P>, number: u32) -> Result<&TapEntry<P>, Fault> {
+    let tap = instance.taps.get().and_then(|taps| taps.get(number as usize));
+    tap.ok_or_else(|| Fault::new(FaultKind::INVALID, format_args!("there is no tap number {number}")))
+}
+
+extern "C" fn open_stream<P: Plugin>(instance: Handle, number: u32, view: StreamView<'_>) -> Outcome<bool> {
+    enter_loaded("the tap", instance, |plugin: &P, instance| Ok(tap(instance, number)?.open(plugin, &view)))
+}
+
+extern "C" fn deliver_chunks<P: Plugin>(
+    instance: Handle,
+    number: u32,
+    stream: u64,
+    chunks: RSlice<'_, Chunk<'_>>,
+) -> Outcome<bool> {
+    enter_loaded("the tap", instance, |_: &P, instance| {
+        tap(instance, number)?.deliver(stream, chunks.as_slice())
+    })
+}
+
+extern "C" fn closed_stream<P: Plugin>(
+    instance: Handle,
+    number: u32,
+    stream: u64,
+    view: ClosedView<'_>,
+) -> Outcome<()> {
+    enter_loaded("the tap", instance, |_: &P, instance| {
+        let Some(mut state) = tap(instance, number)?.take(stream) else { return Ok(()) };
+        // One after the other: a drop that panics while a panic unwinds would end the process.
+        let told = guard("the end of a tap", || streams::close(&mut *state, &view));
+        let dropped = guard("`drop` of a tap", || drop(state));
+        told.and(dropped)
     })
 }

@@ -29,7 +29,7 @@ mod root;
 pub use abi_stable::{
     StableAbi,
     prefix_type::PrefixTypeTrait as IntoTable,
-    std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
+    std_types::{ROption, RResult, RSlice, RSliceMut, RStr, RString, RVec},
 };
 
 pub(crate) use self::barrier::resume;

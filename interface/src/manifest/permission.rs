@@ -116,7 +116,7 @@ impl Permission {
         let subject = |word: &str| word == "users" || SUBJECTS.contains(&word);
         let verb = |word: &str| matches!(word, "read" | "write" | "read/write");
         match (self.name(), self.parameter()) {
-            ("network", Some(_)) => true,
+            ("network", Some(_)) | ("streams", Some("tap" | "connect")) => true,
             (name, Some(parameter)) => {
                 (verb(name) && subject(parameter)) || (subject(name) && verb(parameter))
             }
@@ -222,6 +222,8 @@ mod tests {
             "sessions.read",
             "admin.read",
             "admin.plugins.manage",
+            "streams:tap",
+            "streams:connect",
         ] {
             let permission: Permission = text.parse().expect(text);
             assert!(permission.is_known(), "{text} is not known");
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_a_permission_all_the_same() {
-        for text in ["netwerk", "read:stars", "slack.preview", "x"] {
+        for text in ["netwerk", "read:stars", "streams:all", "slack.preview", "x"] {
             assert!(!text.parse::<Permission>().expect(text).is_known(), "{text} is known");
         }
     }

@@ -29,6 +29,7 @@ use streamspace_plugin::{
     routes::{self, RoutesRef},
     scheduler::{self, JobsRef, TimetableRef},
     storage::{self, StorageRef},
+    streams::{self, SwitchboardRef, TapsRef},
     ui::{self, ContributionsRef},
     websocket::{self, SocketRef, WebSocketsRef},
 };
@@ -55,11 +56,13 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(scheduler::ID, Side::Host, "TimetableRef", TimetableRef::LAYOUT),
     Listed::new(platform::ID, Side::Host, "PlatformRef", PlatformRef::LAYOUT),
     Listed::new(websocket::ID, Side::Host, "SocketRef", SocketRef::LAYOUT),
+    Listed::new(streams::ID, Side::Host, "SwitchboardRef", SwitchboardRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
     Listed::new(routes::ID, Side::Plugin, "RoutesRef", RoutesRef::LAYOUT),
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
+    Listed::new(streams::ID, Side::Plugin, "TapsRef", TapsRef::LAYOUT),
     Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
     Listed::new(websocket::ID, Side::Plugin, "WebSocketsRef", WebSocketsRef::LAYOUT),
 ];

@@ -166,6 +166,11 @@ fn arguments(layout: &TypeLayout) -> Vec<String> {
     if let TLData::Enum(_) = layout.data() {
         return fields.map(|field| name(field.layout())).collect();
     }
+    if layout.name() == "RSliceMut" {
+        // Its marker is a type of its own. Its pointer says as much.
+        let pointer = fields.find(|field| field.name() == "data").expect("a slice has a pointer");
+        return vec![name(behind(pointer.layout()))];
+    }
     let Some(marker) = fields.find(|field| field.name() == "_marker") else {
         return Vec::new();
     };

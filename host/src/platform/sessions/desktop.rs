@@ -85,6 +85,25 @@ impl Sessions {
         })
     }
 
+    /// Where the desktop of a session that runs speaks RFB. Whoever goes there is no viewer of the session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`].
+    pub fn desktop_address(&self, id: &str) -> Result<String, SessionError> {
+        let id = id.to_owned();
+        self.database.with("look where a desktop is", move |connection| {
+            let found = if input::check_id("id", &id).is_ok() { rows::find(connection, &id)? } else { None };
+            let Some(row) = found else { return Ok(Err(SessionError::NotFound { id })) };
+            let state = row.state();
+            Ok(if !changes::is_running(state) {
+                Err(SessionError::State { id, state, what: "a connection", expected: "`running`" })
+            } else {
+                row.rfb_address.ok_or(SessionError::NoDesktop { id })
+            })
+        })?
+    }
+
     /// Whether somebody who was let in may still be there: the session runs, and nothing was taken back.
     ///
     /// # Errors

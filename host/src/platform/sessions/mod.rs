@@ -80,6 +80,12 @@ impl Caller {
         Self { sees, source: format!("user:{name}").into() }
     }
 
+    /// The name of the account, if it is one's.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.source.strip_prefix("user:")
+    }
+
     /// A plugin that may manage sessions.
     #[must_use]
     pub fn plugin(name: &str) -> Self {
