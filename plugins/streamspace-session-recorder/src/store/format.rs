@@ -77,14 +77,12 @@ pub(super) struct Kind(pub(super) u8);
 impl Kind {
     /// Scenes.
     pub(super) const SCENES: Self = Self(1);
-    /// Scenes, of which the first is a picture: a reader can begin here.
-    pub(super) const START: Self = Self(2);
-    /// What is on the screen, once more: a reader can begin here, and leaves it out otherwise.
-    pub(super) const AGAIN: Self = Self(3);
+    /// What is on the screen, once more: a reader leaves it out unless it begins here.
+    pub(super) const AGAIN: Self = Self(2);
     /// An account of what was cut off.
-    pub(super) const CUT: Self = Self(4);
+    pub(super) const CUT: Self = Self(3);
     /// The index, and the end.
-    pub(super) const END: Self = Self(5);
+    pub(super) const END: Self = Self(4);
 
     /// Whether a reader that does not know it may leave it out.
     pub(super) const fn may_be_left_out(self) -> bool {
@@ -92,11 +90,11 @@ impl Kind {
     }
 
     pub(super) const fn is_known(self) -> bool {
-        matches!(self.0, 1..=5)
+        matches!(self.0, 1..=4)
     }
 
     pub(super) const fn has_scenes(self) -> bool {
-        matches!(self.0, 1..=3)
+        matches!(self.0, 1..=2)
     }
 }
 
@@ -104,6 +102,8 @@ impl Kind {
 pub(super) const OPEN: u8 = 1;
 /// The payload is encrypted.
 pub(super) const SEALED: u8 = 2;
+/// Its first record is a picture: a reader can begin here.
+pub(super) const BEGINS: u8 = 4;
 
 /// How a payload is packed.
 pub(super) const PLAIN: u8 = 0;
@@ -135,6 +135,10 @@ pub(super) struct BlockHead {
 impl BlockHead {
     pub(super) fn is_open(&self) -> bool {
         self.flags & OPEN != 0
+    }
+
+    pub(super) fn begins(&self) -> bool {
+        self.flags & BEGINS != 0
     }
 
     pub(super) fn is_sealed(&self) -> bool {
@@ -217,7 +221,7 @@ impl BlockHead {
             let expected = "a kind that is known, or that may be left out";
             return Err(Wrong::content("the kind of a block", expected, self.kind.0));
         }
-        if self.flags & !(OPEN | SEALED) != 0 || zero != 0 {
+        if self.flags & !(OPEN | SEALED | BEGINS) != 0 || zero != 0 {
             return Err(Wrong::content("the flags of a block", "known ones", self.flags));
         }
         if !matches!(self.codec, PLAIN | ZSTD) {
@@ -230,6 +234,9 @@ impl BlockHead {
         if self.raw as usize > LARGEST_BLOCK || self.continued > self.raw {
             let expected = format!("at most {LARGEST_BLOCK}, with what goes on inside");
             return Err(Wrong::content("the bytes of a block", expected, self.raw));
+        }
+        if self.begins() && (self.continued > 0 || !self.kind.has_scenes()) {
+            return Err(Wrong::content("the flags of a block", "a beginning where one can be", self.flags));
         }
         if self.from > self.to {
             return Err(Wrong::content("the times of a block", "one after the other", self.to));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Subject, Wrong,
+    Wrong,
     format::{BEHIND, FRONT, Hash, LONGEST_DOCUMENT, MAGIC, VERSION, le32},
 };
 
@@ -34,14 +34,6 @@ pub struct Head {
 pub(super) const CIPHER: &str = "aes-256-gcm";
 
 impl Head {
-    pub(super) fn subject(&self) -> Subject {
-        Subject {
-            recording: self.recording.clone(),
-            session: self.session.clone(),
-            started_at: self.started_at,
-        }
-    }
-
     /// Whether blocks are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.encryption.is_some()

@@ -2,7 +2,7 @@
 
 use super::{
     Wrong,
-    format::{BlockHead, Hash, Kind, le32, le64},
+    format::{BlockHead, Hash, le32, le64},
 };
 
 /// A place where a reader can begin.
@@ -43,18 +43,15 @@ impl Index {
 
     /// Takes the next block into account.
     pub(super) fn see(&mut self, head: &BlockHead, offset: u64, before: &Hash) {
-        let begins = match head.kind {
-            Kind::START => true,
-            Kind::AGAIN => head.continued == 0,
-            Kind::SCENES => false,
-            _ => return,
-        };
-        if begins {
+        if !head.kind.has_scenes() {
+            return;
+        }
+        if head.begins() {
             let entry = Entry { at: head.from, offset, number: head.number, before: *before };
             self.begun = Some(entry);
         }
         // It is whole where a record ends. One that begins behind it and goes on hides that until the next block.
-        if head.continued < head.raw && !begins || !head.is_open() {
+        if head.continued < head.raw && !head.begins() || !head.is_open() {
             self.entries.extend(self.begun.take());
         }
     }

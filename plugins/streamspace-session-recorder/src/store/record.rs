@@ -7,7 +7,7 @@ use streamspace_rfb::Pixel;
 
 use super::{
     Error,
-    format::{Kind, OPEN},
+    format::{BEGINS, Kind, OPEN},
     pixels,
     segment::Segment,
 };
@@ -61,6 +61,7 @@ pub(super) struct Gathered {
     raw: Vec<u8>,
     most: usize,
     kind: Kind,
+    begins: bool,
     continued: usize,
     from: u64,
     to: u64,
@@ -69,7 +70,7 @@ pub(super) struct Gathered {
 impl Gathered {
     pub(super) fn new(most: usize) -> Self {
         let raw = Vec::with_capacity(most);
-        Self { raw, most, kind: Kind::SCENES, continued: 0, from: 0, to: 0 }
+        Self { raw, most, kind: Kind::SCENES, begins: false, continued: 0, from: 0, to: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -85,21 +86,26 @@ impl Gathered {
         self.raw.capacity()
     }
 
-    /// Ends the block, if anything is in it. The next one is of this kind.
-    pub(super) fn seal(&mut self, next: Kind, segment: &mut Segment) -> Result<(), Error> {
+    /// Ends the block, if anything is in it.
+    pub(super) fn seal(&mut self, segment: &mut Segment) -> Result<(), Error> {
         self.close(0, segment)?;
-        self.kind = next;
+        self.kind = Kind::SCENES;
+        Ok(())
+    }
+
+    /// The same; the next one begins with a picture.
+    pub(super) fn begin(&mut self, kind: Kind, segment: &mut Segment) -> Result<(), Error> {
+        self.close(0, segment)?;
+        (self.kind, self.begins) = (kind, true);
         Ok(())
     }
 
     fn close(&mut self, flags: u8, segment: &mut Segment) -> Result<(), Error> {
         if !self.raw.is_empty() {
+            let flags = flags | if self.begins { BEGINS } else { 0 };
             segment.seal(self.kind, flags, &self.raw, self.continued, self.from, self.to)?;
             self.raw.clear();
-            self.continued = 0;
-            if self.kind == Kind::START {
-                self.kind = Kind::SCENES;
-            }
+            (self.continued, self.begins) = (0, false);
         }
         Ok(())
     }

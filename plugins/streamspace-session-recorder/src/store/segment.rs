@@ -11,7 +11,7 @@ use aes_gcm::{Aes256Gcm, aead::AeadInOut};
 use zstd::{bulk::Compressor, zstd_safe};
 
 use super::{
-    Error, Fault, Wrong,
+    Error, Fault,
     files::{self, segment_path},
     format::{BlockHead, HEAD, Hash, Kind, PLAIN, SEALED, TAG, TRAILER, Trailer, ZSTD},
     head::Head,
@@ -200,7 +200,7 @@ impl Segment {
             let (text, tag) = payload.split_at_mut(stored);
             let made = cipher
                 .encrypt_inout_detached(&head.nonce().into(), &associated, text.into())
-                .map_err(|_| self.unsealed(raw.len()))?;
+                .map_err(|_| unsealed(raw.len()))?;
             tag[..TAG].copy_from_slice(&made);
         }
         let payload = &payload[..head.stored as usize];
@@ -214,12 +214,6 @@ impl Segment {
         self.number += 1;
         self.to = to;
         if self.filled >= WRITTEN_AT_ONCE { self.write() } else { Ok(()) }
-    }
-
-    fn unsealed(&self, length: usize) -> Error {
-        let wrong = Wrong::content("a block", "one that can be encrypted", length);
-        let (path, offset) = (self.path.clone(), self.bytes());
-        Fault { path, block: Some(self.number), offset, at: Moment(self.to), wrong }.into()
     }
 
     /// Hands what was gathered to the system.
@@ -272,4 +266,10 @@ impl Segment {
             cipher: self.cipher.take(),
         }
     }
+}
+
+/// The cipher takes 64 GiB at once.
+fn unsealed(length: usize) -> Error {
+    let (what, expected) = ("a block to encrypt", "at most 4 MiB");
+    Error::Unexpected { what, expected, found: length.to_string() }
 }

@@ -172,7 +172,7 @@ impl Segment<'_> {
         self.parser.block(head.from, head.continued > 0)?;
         let (mut at, mut first) = (0, true);
         while let Some(whole) = self.parser.next(raw, &mut at, head.from, self.limits)? {
-            if first && head.continued == 0 && (head.kind != Kind::SCENES) != whole.is_picture {
+            if first && head.begins() && !whole.is_picture {
                 return Err(Wrong::content("a block's first record", "a picture where a reader begins", head.kind.0));
             }
             if whole.at.0 > head.to || (head.kind == Kind::AGAIN && !whole.again) {

@@ -150,7 +150,7 @@ impl Writer {
     /// As of [`Writer::tick`].
     pub fn sync(&mut self) -> Result<Moment, Error> {
         self.written(|writer, segment| {
-            writer.gathered.seal(Kind::SCENES, segment)?;
+            writer.gathered.seal(segment)?;
             segment.sync()?;
             (writer.synced, writer.synced_at) = (writer.last, writer.last);
             Ok(Moment(writer.last))
@@ -164,7 +164,7 @@ impl Writer {
     /// As of [`Writer::tick`].
     pub fn finish(mut self, at: Moment) -> Result<Finished, Error> {
         let mut segment = self.segment.take().ok_or(Error::Failed)?;
-        self.gathered.seal(Kind::SCENES, &mut segment)?;
+        self.gathered.seal(&mut segment)?;
         let length = at.0.max(self.last);
         let (hash, bytes) = segment.end(length, true)?;
         let (bytes, segments) = (self.before + bytes, self.head.segment + 1);
@@ -219,7 +219,7 @@ impl Writer {
         let sync = segment.unsynced() >= self.options.sync_bytes
             || over(self.synced_at, self.options.sync_after);
         if !self.gathered.is_empty() && (sync || over(self.gathered.from(), self.options.block_time)) {
-            self.gathered.seal(Kind::SCENES, segment)?;
+            self.gathered.seal(segment)?;
         }
         if sync {
             segment.sync()?;
@@ -236,7 +236,7 @@ impl Writer {
             self.keyframe(segment)?;
         }
         if is_picture {
-            self.gathered.seal(Kind::START, segment)?;
+            self.gathered.begin(Kind::SCENES, segment)?;
         }
         let bytes = self.gathered.put(at, scene, 0, segment)?;
         self.last = at;
@@ -265,19 +265,19 @@ impl Writer {
     /// Writes what is on the screen once more, in blocks of its own.
     fn keyframe(&mut self, segment: &mut Segment) -> Result<(), Error> {
         let Some(picture) = self.canvas.picture() else { return Ok(()) };
-        self.gathered.seal(Kind::AGAIN, segment)?;
+        self.gathered.begin(Kind::AGAIN, segment)?;
         let mut bytes = self.gathered.put(self.last, &picture, AGAIN, segment)?;
         if let Some(cursor) = self.canvas.cursor() {
             bytes += self.gathered.put(self.last, &cursor, AGAIN, segment)?;
         }
-        self.gathered.seal(Kind::SCENES, segment)?;
+        self.gathered.seal(segment)?;
         self.keyframe = Keyframe { at: self.last, bytes, since: 0 };
         Ok(())
     }
 
     /// Ends the segment and begins the next one, in which a reader can begin as well.
     fn roll_over(&mut self, segment: &mut Segment, is_picture: bool) -> Result<(), Error> {
-        self.gathered.seal(Kind::SCENES, segment)?;
+        self.gathered.seal(segment)?;
         self.head.segment += 1;
         self.head.begins = self.last;
         self.head.size = self.canvas.size();

@@ -10,3 +10,7 @@ pub(crate) mod reel;
 pub(crate) mod viewer;
 #[path = "../../../streamspace-rfb/tests/support/xserver.rs"]
 pub(crate) mod xserver;
+mod owned;
+
+#[allow(unused_imports, clippy::allow_attributes, reason = "not every suite has scenes that own what they have")]
+pub(crate) use self::owned::*;
