@@ -286,6 +286,26 @@ fn memory(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
+fn wire(bencher: Bencher<'_, '_>, name: &str, options: Options) {
+    let said = said(name);
+    fn take(tee: &mut WireTee, from: Side, piece: &[u8]) {
+        let following = tee.take(Moment(0), from, 0, piece, &mut Look).expect("it takes all");
+        assert_eq!(following, Following::Yes);
+    }
+    let begun = || {
+        let mut tee = WireTee::new(&options).expect("it fits");
+        said.handshake.iter().for_each(|(from, bytes)| take(&mut tee, *from, bytes));
+        said.updates[0].chunks(PIECE).for_each(|piece| take(&mut tee, Side::Desktop, piece));
+        tee
+    };
+    counted(bencher, &said).with_inputs(begun).bench_local_values(|mut tee| {
+        for bytes in black_box(&said.updates[1..]) {
+            bytes.chunks(PIECE).for_each(|piece| take(&mut tee, Side::Desktop, piece));
+        }
+        tee
+    });
+}
+
 /// Bytes as they are.
 #[divan::bench(args = ["whole raw", "whole zrle"])]
 fn wire_all(bencher: Bencher<'_, '_>, name: &str) {
