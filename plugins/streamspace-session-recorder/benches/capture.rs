@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The bytes are those of one viewer's connection from its first one on, in pieces of 32 KiB, as a relay reads them. The sink looks
-//! at the first and the last pixel of what it is given: what keeping it costs is not measured here.
+//! at the first and the last pixel of what it is given: what keeping it costs is not measured here. A session has been seen once
+//! before it is measured, but for its memory.
 
 #[path = "../../streamspace-rfb/tests/support/desktop.rs"]
 #[expect(dead_code, reason = "the suites use more of it")]
@@ -27,7 +28,7 @@ use streamspace_session_recorder::{
     scene::{Moment, Scene, Side, Sink},
 };
 
-/// Tells what is allocated, too: that is a session's memory, since each run is a session of its own.
+/// Tells what is allocated, too.
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
@@ -99,7 +100,7 @@ impl Said {
     }
 
     fn bytes(&self) -> usize {
-        self.updates.iter().map(Vec::len).sum()
+        self.updates.iter().skip(1).map(Vec::len).sum()
     }
 }
 
@@ -119,7 +120,7 @@ static FILM: LazyLock<Vec<Framebuffer>> = LazyLock::new(|| {
 
 /// The whole screen, over and over.
 fn whole(encoding: Encoding) -> Said {
-    Said::new(encoding, SCREENS.iter().cycle().take(UPDATES).map(|screen| (screen, ALL)))
+    Said::new(encoding, SCREENS.iter().cycle().take(UPDATES + 1).map(|screen| (screen, ALL)))
 }
 
 /// A screen, and then a window on it.
@@ -166,77 +167,142 @@ fn said(name: &str) -> Said {
 }
 
 fn counted<'a, 'b>(bencher: Bencher<'a, 'b>, said: &Said) -> Bencher<'a, 'b> {
-    bencher.counter(BytesCount::new(said.bytes())).counter(ItemsCount::new(said.updates.len()))
+    bencher.counter(BytesCount::new(said.bytes())).counter(ItemsCount::new(said.updates.len() - 1))
 }
 
-/// The floor: parsed and decoded, and that is all.
-#[divan::bench(args = CONTENTS)]
-fn bare(bencher: Bencher<'_, '_>, name: &str) {
-    let said = said(name);
-    counted(bencher, &said).bench_local(|| {
+/// A connection that is parsed and decoded, and that is all.
+struct Bare {
+    screen: Framebuffer,
+    parser: ServerParser,
+    decoder: Decoder,
+}
+
+impl Bare {
+    fn new() -> Self {
         let limits = Limits::default();
-        let mut screen = Framebuffer::new(WIDTH, HEIGHT, &limits).expect("within the limits");
-        let mut parser = ServerParser::after_handshake(PixelFormat::BGRX, limits);
-        let mut decoder = Decoder::new(limits);
-        for mut bytes in said.updates.iter().map(Vec::as_slice) {
+        Self {
+            screen: Framebuffer::new(WIDTH, HEIGHT, &limits).expect("within the limits"),
+            parser: ServerParser::after_handshake(PixelFormat::BGRX, limits),
+            decoder: Decoder::new(limits),
+        }
+    }
+
+    fn take(&mut self, updates: &[Vec<u8>]) {
+        let Self { screen, parser, decoder } = self;
+        for mut bytes in updates.iter().map(Vec::as_slice) {
             while let Progress::Message { consumed, message } = parser.parse(bytes).expect("a message") {
                 if let ServerMessage::Rect(rect) = &message {
-                    decoder.apply(&mut screen, rect).expect("it is decoded");
+                    decoder.apply(screen, rect).expect("it is decoded");
                 }
                 bytes = &bytes[consumed..];
             }
             screen.damage_mut().clear();
         }
-        black_box(screen.pixels().last().copied())
+    }
+}
+
+/// The floor. The whole updates are there at once.
+#[divan::bench(args = CONTENTS)]
+fn bare(bencher: Bencher<'_, '_>, name: &str) {
+    let said = said(name);
+    let begun = || {
+        let mut bare = Bare::new();
+        bare.take(&said.updates[..1]);
+        bare
+    };
+    counted(bencher, &said).with_inputs(begun).bench_local_values(|mut bare| {
+        bare.take(black_box(&said.updates[1..]));
+        bare
     });
 }
 
-fn follow(said: &Said, options: &Options) {
-    let mut tee = Tee::new(options);
-    let mut capture = Capture::new(Look, options.clone());
-    let mut at = Moment(0);
-    let mut take = |at, from, piece: &[u8]| {
-        let following = tee.take(at, from, 0, piece, &mut capture).expect("it takes all");
-        assert_eq!(following, Following::Yes);
-    };
-    for (from, bytes) in &said.handshake {
-        take(at, *from, bytes);
-    }
-    for bytes in &said.updates {
-        at.0 += 40_000;
-        bytes.chunks(PIECE).for_each(|piece| take(at, Side::Desktop, piece));
-    }
-    capture.finish(at).expect("it takes all");
+/// A connection that is followed.
+struct Followed {
+    tee: Tee,
+    capture: Capture<Look>,
+    at: Moment,
 }
 
-/// From bytes in pieces to scenes. Updates come 25 times a second, so that each is kept.
+impl Followed {
+    fn new(said: &Said, options: &Options) -> Self {
+        let (tee, capture) = (Tee::new(options), Capture::new(Look, options.clone()));
+        let mut followed = Self { tee, capture, at: Moment(0) };
+        for (from, bytes) in &said.handshake {
+            followed.piece(*from, bytes);
+        }
+        followed.take(&said.updates[..1]);
+        followed
+    }
+
+    fn piece(&mut self, from: Side, piece: &[u8]) {
+        let following = self.tee.take(self.at, from, 0, piece, &mut self.capture).expect("it takes all");
+        assert_eq!(following, Following::Yes);
+    }
+
+    /// Updates come 25 times a second, so that each is kept.
+    fn take(&mut self, updates: &[Vec<u8>]) {
+        for bytes in updates {
+            self.at.0 += 40_000;
+            bytes.chunks(PIECE).for_each(|piece| self.piece(Side::Desktop, piece));
+        }
+    }
+}
+
+fn follow(bencher: Bencher<'_, '_>, name: &str, options: &Options) {
+    let said = said(name);
+    let begun = || Followed::new(&said, options);
+    counted(bencher, &said).with_inputs(begun).bench_local_values(|mut followed| {
+        followed.take(black_box(&said.updates[1..]));
+        followed
+    });
+}
+
+/// From bytes in pieces to scenes.
 #[divan::bench(args = CONTENTS)]
 fn tee(bencher: Bencher<'_, '_>, name: &str) {
-    let said = said(name);
-    let options = Options { frames_per_second: 30, ..Options::default() };
-    counted(bencher, &said).bench_local(|| follow(black_box(&said), &options));
+    follow(bencher, name, &Options { frames_per_second: 30, ..Options::default() });
 }
 
-/// The same, with an area that is not to be seen, and a picture each second.
+/// The same, with areas that are not to be seen, and a picture each second.
 #[divan::bench(args = ["window zrle", "lines zrle"])]
 fn tee_redacted(bencher: Bencher<'_, '_>, name: &str) {
-    let said = said(name);
     let redact = vec![Area::new(0, 0, WIDTH, 40), Area::new(400, 300, 300, 200)];
     let keyframe_interval = Duration::from_secs(1);
-    let options = Options { frames_per_second: 30, redact, keyframe_interval, ..Options::default() };
-    counted(bencher, &said).bench_local(|| follow(black_box(&said), &options));
+    follow(
+        bencher,
+        name,
+        &Options { frames_per_second: 30, redact, keyframe_interval, ..Options::default() },
+    );
+}
+
+/// What a session takes of memory, from its first byte on: the most that is allocated at a time.
+#[divan::bench(args = CONTENTS, sample_count = 1, sample_size = 1)]
+fn memory(bencher: Bencher<'_, '_>, name: &str) {
+    let said = said(name);
+    let options = Options { frames_per_second: 30, ..Options::default() };
+    bencher.bench_local(|| {
+        let mut followed = Followed::new(&said, &options);
+        followed.take(black_box(&said.updates[1..]));
+    });
 }
 
 fn wire(bencher: Bencher<'_, '_>, name: &str, options: Options) {
     let said = said(name);
-    counted(bencher, &said).bench_local(|| {
+    fn take(tee: &mut WireTee, from: Side, piece: &[u8]) {
+        let following = tee.take(Moment(0), from, 0, piece, &mut Look).expect("it takes all");
+        assert_eq!(following, Following::Yes);
+    }
+    let begun = || {
         let mut tee = WireTee::new(&options).expect("it fits");
-        let desktop = said.updates.iter().flat_map(|bytes| bytes.chunks(PIECE));
-        let handshake = said.handshake.iter().map(|(from, bytes)| (*from, bytes.as_slice()));
-        for (from, piece) in handshake.chain(desktop.map(|piece| (Side::Desktop, piece))) {
-            let following = tee.take(Moment(0), from, 0, black_box(piece), &mut Look).expect("it takes all");
-            assert_eq!(following, Following::Yes);
+        said.handshake.iter().for_each(|(from, bytes)| take(&mut tee, *from, bytes));
+        said.updates[0].chunks(PIECE).for_each(|piece| take(&mut tee, Side::Desktop, piece));
+        tee
+    };
+    counted(bencher, &said).with_inputs(begun).bench_local_values(|mut tee| {
+        for bytes in black_box(&said.updates[1..]) {
+            bytes.chunks(PIECE).for_each(|piece| take(&mut tee, Side::Desktop, piece));
         }
+        tee
     });
 }
 

@@ -26,10 +26,16 @@ impl<E> From<E> for Stop<E> {
     }
 }
 
+/// Bytes that are copied at once at least, even if fewer are missing. Some encodings say only bit by bit how long they are, and a
+/// parser that is asked for each bit spends its time on being asked.
+const AHEAD: usize = 16 << 10;
+/// Bytes for which there is room made at once, because a message says that it has so many. What is longer shows that it is.
+const ROOM: usize = 8 << 20;
+
 /// The beginning of a message whose end has not come.
 ///
-/// A message that comes as a whole is parsed where it is. Of one that does not, only what is missing is copied, so that what is
-/// kept is never more than one message, but while the other side is waited for.
+/// A message that comes as a whole is parsed where it is. Of one that does not, the pieces are copied until its end is there.
+/// What is kept is never more than one message and a little of the next, but while the other side is waited for.
 #[derive(Debug)]
 pub(super) struct Reassembly {
     kept: Vec<u8>,
@@ -67,43 +73,51 @@ impl Reassembly {
     /// Has what was kept, and then these bytes, parsed message by message.
     pub(super) fn feed<E>(
         &mut self,
-        mut piece: &[u8],
+        piece: &[u8],
         mut step: impl FnMut(&[u8]) -> Result<Step, E>,
     ) -> Result<(), Stop<E>> {
+        // Where the piece goes on. What lies before it was parsed, or stands at the end of what is kept.
+        let mut at = 0;
         loop {
-            let kept = self.is_within();
-            if !kept {
+            let left = self.kept.len() - self.start;
+            // What is left of a copy is parsed where it came from.
+            if left <= at {
+                at -= left;
                 self.kept.clear();
                 (self.start, self.missing) = (0, 0);
-                if piece.is_empty() {
-                    return Ok(());
-                }
             }
-            if self.missing > 0 {
-                let (taken, rest) = piece.split_at(self.missing.min(piece.len()));
-                self.keep(taken)?;
-                self.missing -= taken.len();
-                piece = rest;
+            let kept = self.is_within();
+            let rest = piece.get(at..).unwrap_or_default();
+            if !kept && rest.is_empty() {
+                return Ok(());
+            }
+            if kept && self.missing > 0 {
+                let taken = self.missing.max(AHEAD).min(rest.len());
+                self.keep(&rest[..taken])?;
+                at += taken;
+                self.missing = self.missing.saturating_sub(taken);
                 if self.missing > 0 {
                     return Ok(());
                 }
             }
-            let bytes = if kept { &self.kept[self.start..] } else { piece };
+            let bytes = if kept { &self.kept[self.start..] } else { rest };
             match step(bytes)? {
                 Step::Consumed(count) if kept => self.start += count,
-                Step::Consumed(count) => piece = &piece[count..],
+                Step::Consumed(count) => at += count,
                 Step::Need(more) => {
                     let whole = bytes.len().saturating_add(more);
                     if whole > self.most {
                         return Err(Stop::TooLong(whole));
                     }
                     if !kept {
-                        self.keep(piece)?;
-                        piece = &[];
+                        self.kept.reserve_exact(rest.len() + more.min(ROOM));
+                        self.keep(rest)?;
+                        self.missing = more.max(1);
+                        return Ok(());
                     }
                     self.missing = more.max(1);
                 }
-                Step::Wait => return self.keep(piece),
+                Step::Wait => return self.keep(piece.get(at..).unwrap_or_default()),
             }
         }
     }
@@ -112,7 +126,7 @@ impl Reassembly {
         self.kept.drain(..self.start);
         self.start = 0;
         let length = self.kept.len().saturating_add(piece.len());
-        if length > self.most {
+        if length > self.most.saturating_add(AHEAD) {
             return Err(Stop::TooLong(length));
         }
         self.kept.extend_from_slice(piece);
@@ -159,6 +173,7 @@ mod tests {
         assert_eq!(seen, [vec![5], vec![6, 7]]);
         assert_eq!(reassembly.feed(&[9, 1], |bytes| step(bytes, &mut seen)), Err(Stop::TooLong(10)));
         let mut waiting = Reassembly::new(8);
-        assert_eq!(waiting.feed(&[1; 9], |_| Ok::<_, ()>(Step::Wait)), Err(Stop::TooLong(9)));
+        let many = [1; AHEAD + 9];
+        assert_eq!(waiting.feed(&many, |_| Ok::<_, ()>(Step::Wait)), Err(Stop::TooLong(many.len())));
     }
 }
