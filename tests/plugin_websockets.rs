@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use streamspace_tests::{Answer, Api, DEADLINE, Host, Installation};
+use streamspace_tests::{Answer, Api, DEADLINE, Folder, Host, Installation, replace};
 use tungstenite::{
     ClientRequestBuilder, Message, WebSocket, client,
     http::Uri,
@@ -523,7 +523,7 @@ fn a_handler_closes_behind_what_it_sent_and_a_reason_is_cut_to_fit() {
     assert_eq!((code, reason.len()), (4001, 123));
     assert!(reason.starts_with("true ü"), "a code that may not be sent is refused: {reason}");
     let after = host.logged("what comes after", |line| line.message() == "It is closed.");
-    assert_eq!(after.text("after"), "(true, true, Closed(Plugin))");
+    assert_eq!(after.text("after"), "(true, true, Closed(Done))");
     wait_open(&host, 0);
     host.stop();
 }
@@ -612,6 +612,74 @@ fn a_handler_that_does_not_end_is_treated_as_one_that_hangs() {
     let state = host.wait_state(PLUGIN, "failed");
     let reason = state["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("WebSocket /ignores"), "{state}");
+    host.stop();
+}
+
+#[test]
+fn a_handler_that_does_not_end_with_its_socket_is_reported() {
+    let host = start_with(|installation| installation.set("plugins.handler_deadline_secs", 1));
+    let mut socket = open(&host, "/ignores").unwrap();
+    waiting(&host, 1);
+    socket.close(None).unwrap();
+    let line = host.logged("that it hangs", |line| line.message() == "A handler hangs.");
+    assert_eq!(line.text("route"), "WebSocket /ignores");
+    // It keeps its place until it returns.
+    wait_open(&host, 1);
+    let _ = host.api().post(&at("/open")).expect(204);
+    wait_open(&host, 0);
+    host.stop();
+}
+
+/// A folder with the same plugin as another version.
+fn version(host: &Host, number: &str, generation: u32) -> Folder {
+    let folder = host.copy(PLUGIN, PLUGIN);
+    folder.change(|library| {
+        replace(library, r#""version":"0.1.0""#, &format!(r#""version":"{number}""#));
+    });
+    let path = std::path::PathBuf::from(folder.path()).join("manifest.json");
+    let mut manifest: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    manifest["version"] = number.into();
+    manifest["configSchema"]["properties"]["generation"]["default"] = generation.into();
+    fs::remove_file(&path).unwrap();
+    fs::write(path, manifest.to_string()).unwrap();
+    folder
+}
+
+fn generation(socket: &mut Socket) -> String {
+    socket.send(text("generation")).unwrap();
+    read_text(socket)
+}
+
+#[test]
+fn sockets_stay_with_the_version_that_has_them_until_it_goes() {
+    let host = start_with(|installation| {
+        installation.set("plugins.health_gate_secs", 3).set("plugins.health_gate_failures", 0)
+    });
+    let folder = version(&host, "0.2.0", 2);
+    let upgrade = {
+        let (api, path) = (host.api().another(), folder.path().to_owned());
+        move || api.post_json(&format!("/api/v1/plugins/{PLUGIN}/upgrade"), &json!({ "path": path }))
+    };
+    let mut old = open(&host, "/echo").unwrap();
+    assert_eq!(generation(&mut old), "0");
+
+    // A version that fails with a socket while it is watched is taken back.
+    let upgrading = thread::spawn(upgrade.clone());
+    let mut new = host.wait_for(DEADLINE, "the new version", || {
+        let mut socket = open(&host, "/echo").ok()?;
+        (generation(&mut socket) == "2").then_some(socket)
+    });
+    assert_eq!(generation(&mut old), "0", "both have sockets");
+    let mut failing = open(&host, "/fails").unwrap();
+    failing.send(text("go")).unwrap();
+    let refused = upgrading.join().unwrap();
+    assert!(refused.status >= 400, "{refused:?}");
+    assert_eq!(closed(&mut new).0, 1001);
+    assert_eq!(generation(&mut old), "0", "the one before goes on, with its sockets");
+
+    let _ = upgrade().expect(200);
+    assert_eq!(closed(&mut old).0, 1001);
+    assert_eq!(generation(&mut open(&host, "/echo").unwrap()), "2");
     host.stop();
 }
 

@@ -65,6 +65,14 @@ impl Found {
         self.route().socket.as_ref()
     }
 
+    /// Waits for the handler of a socket that is closed, and has it said if it does not return.
+    pub async fn look_after(&self, wire: &Wire, request_id: &str) {
+        let patience = self.route().timeout;
+        if timeout(patience, wire.returned()).await.is_err() {
+            self.failed(request_id, What::Late(patience));
+        }
+    }
+
     fn serve(&self, request: &Request, socket: Handle) -> Result<Option<OutgoingAnswer>, Fault> {
         let (route, target) = (self.route(), &self.plugin.target);
         let number = self.socket().map_or(0, |socket| socket.number);

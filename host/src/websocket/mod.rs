@@ -123,6 +123,11 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// Waits until the handler has returned.
+    pub async fn returned(&self) {
+        self.end.wait_returned().await;
+    }
+
     /// Waits until the socket is closed.
     pub async fn closed(&self) -> Closed {
         self.end.wait().await

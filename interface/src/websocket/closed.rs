@@ -27,7 +27,7 @@ pub enum Closed {
     /// The plugin is to end, or the host. The handler is to return soon: within `plugins.drain_deadline_secs`.
     Stopping,
     /// The plugin closed it itself, or its handler has returned.
-    Plugin,
+    Done,
 }
 
 impl Closed {
@@ -40,7 +40,7 @@ impl Closed {
             ClosedKind::TOO_LARGE => Self::TooLarge,
             ClosedKind::PROTOCOL => Self::Protocol,
             ClosedKind::STOPPING => Self::Stopping,
-            ClosedKind::PLUGIN => Self::Plugin,
+            ClosedKind::PLUGIN => Self::Done,
             // Whatever else a host knows: it is closed.
             _ => Self::Gone,
         })

@@ -64,7 +64,7 @@ pub use self::{
     builder::WebSocketBuilder,
     closed::{Closed, SocketError},
     route::IntoServed,
-    socket::{Message, Patience, Payload, Received, Sender, Socket, Upgrade},
+    socket::{Message, MessageBytes, Patience, Received, Sender, Socket, Upgrade},
     table::{
         ClosedKind, ID, MessageKind, ReceivedKind, ReceivedMessage, SocketRef, SocketTable, WebSocketSpec,
         WebSockets, WebSocketsRef,

@@ -117,11 +117,11 @@ impl Socket {
         let received = match received.into_result().map_err(SocketError::from) {
             Ok(received) => received,
             // The handler has returned: whoever has the socket still need not tell the two apart.
-            Err(SocketError::Closed(_)) => return Ok(Received::Closed(Closed::Plugin)),
+            Err(SocketError::Closed(_)) => return Ok(Received::Closed(Closed::Done)),
             Err(why) => return Err(why),
         };
         Ok(match received.kind {
-            ReceivedKind::BINARY => Received::Message(Message::Binary(Payload(received.bytes))),
+            ReceivedKind::BINARY => Received::Message(Message::Binary(MessageBytes(received.bytes))),
             ReceivedKind::TEXT => Received::Message(Message::Text(received.text.into_string())),
             ReceivedKind::CLOSED => Received::Closed(Closed::of_message(received)),
             _ => Received::Nothing,
@@ -239,7 +239,7 @@ pub enum Received {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// Bytes.
-    Binary(Payload),
+    Binary(MessageBytes),
     /// A text.
     Text(String),
 }
@@ -268,9 +268,9 @@ impl fmt::Debug for Message {
 
 /// The bytes of a message, as the host has them: read through `Deref`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Payload(RVec<u8>);
+pub struct MessageBytes(RVec<u8>);
 
-impl std::ops::Deref for Payload {
+impl std::ops::Deref for MessageBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -278,21 +278,21 @@ impl std::ops::Deref for Payload {
     }
 }
 
-impl AsRef<[u8]> for Payload {
+impl AsRef<[u8]> for MessageBytes {
     fn as_ref(&self) -> &[u8] {
         self.0.as_slice()
     }
 }
 
-impl From<Payload> for Vec<u8> {
+impl From<MessageBytes> for Vec<u8> {
     /// Copies: the host's buffer goes back to the host.
-    fn from(payload: Payload) -> Self {
+    fn from(payload: MessageBytes) -> Self {
         payload.0.into_vec()
     }
 }
 
-impl fmt::Debug for Payload {
+impl fmt::Debug for MessageBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload").field("bytes", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("MessageBytes").field("bytes", &self.0.len()).finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 pub(super) mod at_once;
+mod carry;
 pub(super) mod socket;
 
 use std::{
