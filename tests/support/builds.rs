@@ -10,12 +10,13 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 21] = [
+const PLUGINS: [(&str, &str); 22] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("streamspace-teams", "plugins/streamspace-teams"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
     ("streamspace-discord", "plugins/streamspace-discord"),
     ("streamspace-email-smtp", "plugins/streamspace-email-smtp"),
+    ("streamspace-session-recorder", "plugins/streamspace-session-recorder"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-jobs", "tests/fixtures/fixture-jobs"),

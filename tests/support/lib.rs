@@ -22,6 +22,7 @@ mod mail;
 mod note;
 mod novnc;
 mod package;
+mod painted;
 mod postgres;
 mod process;
 mod provider;
@@ -49,6 +50,7 @@ pub use self::{
     note::{change_note, note_in},
     novnc::NoVnc,
     package::{Packing, Vendor},
+    painted::PaintedDesktop,
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
     provider::{Alert, Provider, Reply, Request},

@@ -10,8 +10,10 @@ import { call, clock, element } from "./api.js";
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
 /** How often the position is asked for, in milliseconds. */
 const LOOK = 500;
-/** What is skipped if nothing changes for so long, in seconds. */
-const IDLE = 3;
+/** What is skipped if nothing changes for so long, in milliseconds. */
+const IDLE = 3000;
+/** How far the buttons go, in milliseconds. */
+const STEP = 10_000;
 
 class RecordingPlayer extends HTMLElement {
     connectedCallback() {
@@ -41,8 +43,9 @@ class RecordingPlayer extends HTMLElement {
             this.rfb.viewOnly = ticket.access === "view";
             return;
         }
-        this.replay = crypto.randomUUID();
-        this.open(`${this.base}/recordings/${encodeURIComponent(recording)}/replay?replay=${this.replay}`);
+        const name = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16)).join("");
+        this.replay = `${this.base}/recordings/${encodeURIComponent(recording)}/replays/${name}`;
+        this.open(`${this.base}/recordings/${encodeURIComponent(recording)}/replay?name=${name}`);
         this.controls();
         this.look();
     }
@@ -72,16 +75,21 @@ class RecordingPlayer extends HTMLElement {
         }
         this.speed.onchange = () => this.order({ speed: Number(this.speed.value) });
         this.idle = element("input", { type: "checkbox" });
-        this.idle.onchange = () => this.order({ skip_idle_secs: this.idle.checked ? IDLE : 0 });
+        this.idle.onchange = () => this.order({ skip_idle_ms: this.idle.checked ? IDLE : 0 });
         const idle = element("label", {}, this.idle, " Skip what stands still");
-        const back = button("−10 s", () => this.order({ seek_by_ms: -10_000 }));
-        const on = button("+10 s", () => this.order({ seek_by_ms: 10_000 }));
+        const back = button("−10 s", () => this.step(-STEP));
+        const on = button("+10 s", () => this.step(STEP));
         this.bar.replaceChildren(this.play, back, on, this.seek, this.time, this.speed, idle);
+    }
+
+    step(by) {
+        const { position_ms: at = 0, length_ms: length = 0 } = this.status ?? {};
+        this.order({ seek_ms: Math.min(Math.max(at + by, 0), length) });
     }
 
     async order(wish) {
         try {
-            this.show(await call("POST", `${this.base}/replays/${this.replay}`, wish));
+            this.show(await call("POST", this.replay, wish));
         } catch (error) {
             this.say(error.message);
         }
@@ -89,7 +97,7 @@ class RecordingPlayer extends HTMLElement {
 
     async look() {
         try {
-            this.show(await call("GET", `${this.base}/replays/${this.replay}`));
+            this.show(await call("GET", this.replay));
         } catch (error) {
             // It is known once its WebSocket is open.
             if (error.status !== 404) this.say(error.message);
