@@ -8,4 +8,5 @@
 //! it, `replay` and `export` read it.
 #![forbid(unsafe_code)]
 
+pub mod export;
 pub mod scene;

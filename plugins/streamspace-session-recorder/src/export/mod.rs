@@ -1,0 +1,3 @@
+//! Recordings in the forms of others, made of any [`Source`](crate::scene::Source).
+
+pub mod webm;

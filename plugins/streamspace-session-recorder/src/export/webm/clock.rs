@@ -1,0 +1,97 @@
+//! When there is a frame.
+
+use super::screen::Change;
+use crate::scene::Moment;
+
+const SECOND: u64 = 1_000_000;
+
+/// Where nothing changes, there is a frame this often.
+const STILL: u64 = 5 * SECOND;
+
+/// Where something changed since the last key frame, the next comes after this; and where nothing did.
+const KEY: u64 = 10 * SECOND;
+const STILL_KEY: u64 = 60 * SECOND;
+
+/// How long the first frame, which is at 0, waits for the first picture.
+const PATIENCE: u64 = SECOND;
+
+/// A frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) at: Moment,
+    pub(super) key: bool,
+}
+
+/// Says when there is a frame, by what changes when.
+#[derive(Debug)]
+pub(super) struct Clock {
+    fps: u64,
+    /// When a frame is due because of a change.
+    change: Option<u64>,
+    /// When the last frame was; none before the first.
+    last: Option<u64>,
+    last_key: u64,
+    /// Whether something changed since the last key frame.
+    moved: bool,
+    wants_key: bool,
+}
+
+impl Clock {
+    pub(super) fn new(fps: u8) -> Self {
+        Self { fps: fps.max(1).into(), change: None, last: None, last_key: 0, moved: false, wants_key: true }
+    }
+
+    /// The first moment for a frame that is not before `at`.
+    fn moment(&self, at: u64) -> u64 {
+        at.saturating_mul(self.fps).div_ceil(SECOND) * SECOND / self.fps
+    }
+
+    /// A scene changed the screen.
+    pub(super) fn changed(&mut self, at: Moment, change: Change) {
+        if change != Change::None && self.change.is_none() {
+            self.change = Some(self.moment(at.0));
+        }
+        self.wants_key |= change == Change::All;
+    }
+
+    /// A frame that is due before `now`. Whatever happens at its very moment is still on it.
+    pub(super) fn take(&mut self, now: Moment) -> Option<Due> {
+        let still = match self.last {
+            Some(last) => self.moment(last + STILL),
+            None => PATIENCE,
+        };
+        let at = self.change.unwrap_or(still).min(still);
+        (at < now.0).then(|| self.due(at))
+    }
+
+    /// The last frame: so that the video does not end before the recording does.
+    pub(super) fn last(&mut self, end: Moment) -> Option<Due> {
+        // The last moment that is not after the end.
+        let at = end.0 * self.fps / SECOND * SECOND / self.fps;
+        match self.last {
+            None => Some(self.due(at)),
+            Some(last) if at > last => Some(self.due(at)),
+            // It changed after that.
+            Some(last) => self.change.map(|change| self.due(change.max(last + 1))),
+        }
+    }
+
+    /// The end of the last frame.
+    pub(super) fn end(&self) -> Moment {
+        Moment(self.last.map_or(0, |last| last + SECOND / self.fps))
+    }
+
+    fn due(&mut self, at: u64) -> Due {
+        self.moved |= self.change.take().is_some();
+        let since = at - self.last_key.min(at);
+        let key = std::mem::take(&mut self.wants_key) || since >= STILL_KEY || self.moved && since >= KEY;
+        // The first picture is there from the beginning on.
+        let at = if self.last.is_some() { at } else { 0 };
+        if key {
+            self.last_key = at;
+            self.moved = false;
+        }
+        self.last = Some(at);
+        Due { at: Moment(at), key }
+    }
+}

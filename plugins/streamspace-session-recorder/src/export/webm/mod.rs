@@ -1,0 +1,292 @@
+//! Recordings as video: WebM, which browsers play and seek in.
+//!
+//! ```text
+//! source ──▶ Screen ──▶ Clock ──▶ Encoder ──▶ Muxer ──▶ file
+//!            pixels     when      AV1         WebM
+//! ```
+//!
+//! The recording is read twice: once for its sizes and chapters, once for its frames. It runs in the background, on as many threads
+//! as it is given, and keeps no more than some frames and five seconds of video in memory.
+//!
+//! # What is shown
+//!
+//! - A frame only where something changed, at most [`Options::fps`] a second. Changes that come together are one frame, at
+//!   the next of these moments. Where nothing changes, a frame every five seconds.
+//! - A key frame at the beginning, at a change of size, after what was lost, every ten seconds while something changes, and every
+//!   minute otherwise. A viewer can go to each of them at once.
+//! - A video has one size: the largest width and the largest height of the recording, made even. A smaller screen is shown in
+//!   its middle, black around it.
+//! - The cursor is drawn where a viewer's pointer is. Where that was not recorded, there is none.
+//! - While there was a gap or a pause, what was last seen is shown half as bright. Both, and markers, are chapters.
+//!
+//! # Why AV1 by `rav1e`
+//!
+//! A plugin is one library that loads everywhere, and is built by `cargo build` where there is a C compiler and nothing else.
+//!
+//! | encoder | for | against |
+//! |---|---|---|
+//! | **`rav1e`** (AV1) | Rust alone; well kept; inter frames, so that what does not change costs nothing; all browsers decode it | slow without its assembler, which needs `nasm` where it is built |
+//! | libvpx (VP8, VP9) | three times as fast or more | Debian's has to be installed where the plugin is built; no crate brings its source |
+//! | libwebp (VP8, key frames alone) | its source comes with a crate | each frame is a whole picture: a gigabyte an hour for a clock that ticks |
+//!
+//! The speed is what an export in the background has least need of. What it is, `docs/performance.md` says.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # use std::{fs::File, ops::ControlFlow};
+//! # use streamspace_session_recorder::{export::webm, scene::Source};
+//! # fn example(mut recording: impl Source) -> Result<(), webm::Error> {
+//! let file = File::create("recording.webm").map_err(webm::Error::Write)?;
+//! let exported = webm::export(&mut recording, file, &webm::Options::default(), |progress| {
+//!     // Break stops it.
+//!     let _ = progress.at;
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert!(exported.frames > 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod color;
+mod ebml;
+mod encoder;
+mod muxer;
+mod plan;
+mod screen;
+
+use std::{
+    io::{self, Seek, Write},
+    ops::ControlFlow,
+    time::Duration,
+};
+
+use self::{
+    clock::{Clock, Due},
+    encoder::Encoder,
+    muxer::{Muxer, Track},
+    plan::Plan,
+    screen::Screen,
+};
+use crate::scene::{Moment, Source};
+
+/// How a video is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The most frames a second. 1 to 60; 10.
+    pub fps: u8,
+    /// How good the picture is: 1 to 100; 70, with which text is sharp.
+    pub quality: u8,
+    /// Threads that encode, 1 to 16; 1, which leaves the other cores to the host. A picture is cut into as many tiles.
+    pub threads: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fps: 10, quality: 70, threads: 1 }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        for (what, is, most) in
+            [("fps", self.fps, 60), ("quality", self.quality, 100), ("threads", self.threads, 16)]
+        {
+            if !(1..=most).contains(&is) {
+                return Err(Error::Options { what, is, most });
+            }
+        }
+        Ok(())
+    }
+
+    /// AV1's, of which 255 is the worst.
+    fn quantizer(&self) -> usize {
+        usize::from(100 - self.quality.min(100)) * 255 / 100
+    }
+}
+
+/// How far an export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Where in the recording it is; the beginning while it is read for the first time.
+    pub at: Moment,
+    /// How long the recording is.
+    pub length: Moment,
+    /// Frames so far.
+    pub frames: u64,
+    /// Bytes so far.
+    pub bytes: u64,
+}
+
+/// A video that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exported {
+    /// How many frames it has.
+    pub frames: u64,
+    /// How long it is.
+    pub duration: Duration,
+    /// How long the file is.
+    pub bytes: u64,
+    /// In pixels.
+    pub width: u16,
+    /// In pixels.
+    pub height: u16,
+}
+
+/// Why there is no video.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option is not within its bounds.
+    #[error("the option `{what}` is {is}: expected 1 to {most}")]
+    Options {
+        /// Which.
+        what: &'static str,
+        /// What it is.
+        is: u8,
+        /// What it may be.
+        most: u8,
+    },
+    /// The recording cannot be read.
+    #[error("the recording cannot be read: {0}")]
+    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A scene of the recording cannot be shown.
+    #[error("the recording's scene at {at:?} cannot be shown: {error}")]
+    Scene {
+        /// When it happened.
+        at: Moment,
+        /// What is wrong with it.
+        #[source]
+        error: streamspace_rfb::Error,
+    },
+    /// There is nothing to be seen.
+    #[error("the recording has no picture: there is nothing to make a video of")]
+    Empty,
+    /// There are only bytes of a session's stream.
+    #[error("the recording was not decoded: it consists of bytes of the session's stream; give a source that decodes them")]
+    Wire,
+    /// Longer than anybody records.
+    #[error("the recording is {length:?} long: expected at most {most:?}")]
+    Length {
+        /// How long it is.
+        length: Duration,
+        /// How long it may be.
+        most: Duration,
+    },
+    /// The encoder does not go on.
+    #[error("the video cannot be encoded: {0}")]
+    Encoder(String),
+    /// The file cannot be written.
+    #[error("the video cannot be written: {0}")]
+    Write(#[source] io::Error),
+    /// It was stopped, as it was told.
+    #[error("the export was stopped")]
+    Stopped,
+}
+
+/// Makes a video of a recording. What is written is a whole file only if this succeeds.
+///
+/// `progress` is asked before each frame, and now and then while scenes are read; [`ControlFlow::Break`] stops. Takes long: for a
+/// thread of its own.
+///
+/// # Errors
+///
+/// [`Error`] says which.
+pub fn export<S: Source, O: Write + Seek>(
+    source: &mut S,
+    out: O,
+    options: &Options,
+    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Exported, Error> {
+    options.check()?;
+    let plan = Plan::new(source, &mut progress)?;
+    let encoder = Encoder::new(plan.width.into(), plan.height.into(), options)?;
+    let track = Track { width: plan.width.into(), height: plan.height.into(), codec: encoder.head() };
+    let muxer = Muxer::new(out, &track).map_err(Error::Write)?;
+    let screen = Screen::new(plan.width.into(), plan.height.into())
+        .map_err(|error| Error::Scene { at: Moment(0), error })?;
+    let clock = Clock::new(options.fps);
+    let mut film = Film { encoder, muxer, screen, clock, frames: 0, length: plan.length, progress };
+
+    source.seek(Moment(0)).map_err(unreadable)?;
+    let mut now = Moment(0);
+    let mut read = 0_u64;
+    while let Some((at, scene)) = source.next().map_err(unreadable)? {
+        // As in the first reading: times do not go back.
+        now = at.max(now).min(plan.length);
+        film.until(now)?;
+        let change = film.screen.show(&scene).map_err(|error| Error::Scene { at, error })?;
+        film.clock.changed(now, change);
+        read += 1;
+        if read.is_multiple_of(256) {
+            film.ask(now)?;
+        }
+    }
+    film.finish(&plan)
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Source(Box::new(error))
+}
+
+/// A video that is being made.
+struct Film<O, P> {
+    encoder: Encoder,
+    muxer: Muxer<O>,
+    screen: Screen,
+    clock: Clock,
+    frames: u64,
+    length: Moment,
+    progress: P,
+}
+
+impl<O: Write + Seek, P: FnMut(Progress) -> ControlFlow<()>> Film<O, P> {
+    fn ask(&mut self, at: Moment) -> Result<(), Error> {
+        let progress =
+            Progress { at, length: self.length, frames: self.frames, bytes: self.muxer.bytes() };
+        match (self.progress)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
+    }
+
+    /// Makes the frames that are due before a moment.
+    fn until(&mut self, now: Moment) -> Result<(), Error> {
+        while let Some(due) = self.clock.take(now) {
+            self.frame(due)?;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, due: Due) -> Result<(), Error> {
+        self.ask(due.at)?;
+        self.encoder.put(self.screen.draw(), due.at.0 / 1_000, due.key)?;
+        self.frames += 1;
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), Error> {
+        while let Some(packet) = self.encoder.take()? {
+            self.muxer.frame(packet.at_ms, packet.key, packet.data()).map_err(Error::Write)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, plan: &Plan) -> Result<Exported, Error> {
+        self.until(plan.length)?;
+        if let Some(due) = self.clock.last(plan.length) {
+            self.frame(due)?;
+        }
+        self.encoder.finish();
+        self.drain()?;
+        let end = plan.length.max(self.clock.end()).0 / 1_000;
+        let bytes = self.muxer.finish(end, &plan.chapters).map_err(Error::Write)?;
+        Ok(Exported {
+            frames: self.frames,
+            duration: Duration::from_millis(end),
+            bytes,
+            width: plan.width,
+            height: plan.height,
+        })
+    }
+}

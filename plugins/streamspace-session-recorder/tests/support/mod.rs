@@ -1,0 +1,5 @@
+//! What the suites share.
+
+#![allow(dead_code, clippy::allow_attributes, reason = "no suite uses all of it")]
+
+pub(crate) mod reel;
