@@ -64,15 +64,15 @@ impl Clock {
         (at < now.0).then(|| self.due(at))
     }
 
-    /// The last frame: so that the video does not end before the recording does.
+    /// The last frame, which the recording ends with, if it is not there yet.
     pub(super) fn last(&mut self, end: Moment) -> Option<Due> {
-        // The last moment that is not after the end.
-        let at = end.0 * self.fps / SECOND * SECOND / self.fps;
+        // The last moment of a frame that is over then.
+        let at = (end.0 * self.fps / SECOND).saturating_sub(1) * SECOND / self.fps;
         match self.last {
             None => Some(self.due(at)),
             Some(last) if at > last => Some(self.due(at)),
-            // It changed after that.
-            Some(last) => self.change.map(|change| self.due(change.max(last + 1))),
+            // What changed after that is to be seen too, though it makes the video longer.
+            Some(last) => self.change.is_some().then(|| self.due(self.moment(last + 1))),
         }
     }
 

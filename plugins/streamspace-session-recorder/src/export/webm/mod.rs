@@ -5,6 +5,8 @@
 //!            pixels     when      AV1         WebM
 //! ```
 //!
+//! The last two, and why they are what they are, are [`streamspace_video`]'s.
+//!
 //! The recording is read twice: once for its sizes and chapters, once for its frames. It runs in the background, on as many threads
 //! as it is given, and keeps no more than some frames and five seconds of video in memory.
 //!
@@ -18,18 +20,6 @@
 //!   its middle, black around it.
 //! - The cursor is drawn where a viewer's pointer is. Where that was not recorded, there is none.
 //! - While there was a gap or a pause, what was last seen is shown half as bright. Both, and markers, are chapters.
-//!
-//! # Why AV1 by `rav1e`
-//!
-//! A plugin is one library that loads everywhere, and is built by `cargo build` where there is a C compiler and nothing else.
-//!
-//! | encoder | for | against |
-//! |---|---|---|
-//! | **`rav1e`** (AV1) | Rust alone; well kept; inter frames, so that what does not change costs nothing; all browsers decode it | slow without its assembler, which needs `nasm` where it is built |
-//! | libvpx (VP8, VP9) | three times as fast or more | Debian's has to be installed where the plugin is built; no crate brings its source |
-//! | libwebp (VP8, key frames alone) | its source comes with a crate | each frame is a whole picture: a gigabyte an hour for a clock that ticks |
-//!
-//! The speed is what an export in the background has least need of. What it is, `docs/performance.md` says.
 //!
 //! # Example
 //!
@@ -49,10 +39,6 @@
 //! ```
 
 mod clock;
-mod color;
-mod ebml;
-mod encoder;
-mod muxer;
 mod plan;
 mod screen;
 
@@ -62,14 +48,17 @@ use std::{
     time::Duration,
 };
 
+use streamspace_video::{Encoder, Muxer, Packet, Settings, Track};
+
 use self::{
     clock::{Clock, Due},
-    encoder::Encoder,
-    muxer::{Muxer, Track},
     plan::Plan,
     screen::Screen,
 };
 use crate::scene::{Moment, Source};
+
+/// What files say of who made them.
+const APP: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// How a video is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +89,10 @@ impl Options {
         Ok(())
     }
 
-    /// AV1's, of which 255 is the worst.
-    fn quantizer(&self) -> usize {
-        usize::from(100 - self.quality.min(100)) * 255 / 100
+    fn settings(&self) -> Settings {
+        // Of AV1's measure, 255 is the worst.
+        let quantizer = (u16::from(100 - self.quality.min(100)) * 255 / 100) as u8;
+        Settings { fps: self.fps, quantizer, threads: self.threads }
     }
 }
 
@@ -163,7 +153,9 @@ pub enum Error {
     #[error("the recording has no picture: there is nothing to make a video of")]
     Empty,
     /// There are only bytes of a session's stream.
-    #[error("the recording was not decoded: it consists of bytes of the session's stream; give a source that decodes them")]
+    #[error(
+        "the recording was not decoded: it consists of bytes of the session's stream; give a source that decodes them"
+    )]
     Wire,
     /// Longer than anybody records.
     #[error("the recording is {length:?} long: expected at most {most:?}")]
@@ -175,7 +167,7 @@ pub enum Error {
     },
     /// The encoder does not go on.
     #[error("the video cannot be encoded: {0}")]
-    Encoder(String),
+    Encoder(#[source] streamspace_video::Error),
     /// The file cannot be written.
     #[error("the video cannot be written: {0}")]
     Write(#[source] io::Error),
@@ -200,13 +192,12 @@ pub fn export<S: Source, O: Write + Seek>(
 ) -> Result<Exported, Error> {
     options.check()?;
     let plan = Plan::new(source, &mut progress)?;
-    let encoder = Encoder::new(plan.width.into(), plan.height.into(), options)?;
-    let track = Track { width: plan.width.into(), height: plan.height.into(), codec: encoder.head() };
-    let muxer = Muxer::new(out, &track).map_err(Error::Write)?;
-    let screen = Screen::new(plan.width.into(), plan.height.into())
-        .map_err(|error| Error::Scene { at: Moment(0), error })?;
+    let encoder = Encoder::new(plan.width, plan.height, &options.settings()).map_err(Error::Encoder)?;
+    let screen =
+        Screen::new(plan.width, plan.height).map_err(|error| Error::Scene { at: Moment(0), error })?;
+    let output = Output::Waiting(out);
     let clock = Clock::new(options.fps);
-    let mut film = Film { encoder, muxer, screen, clock, frames: 0, length: plan.length, progress };
+    let mut film = Film { encoder, output, screen, clock, frames: 0, plan: &plan, progress };
 
     source.seek(Moment(0)).map_err(unreadable)?;
     let mut now = Moment(0);
@@ -222,28 +213,56 @@ pub fn export<S: Source, O: Write + Seek>(
             film.ask(now)?;
         }
     }
-    film.finish(&plan)
+    film.finish()
 }
 
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Source(Box::new(error))
 }
 
+/// The file: its head says what the first frame begins with.
+#[derive(Debug)]
+enum Output<O> {
+    Waiting(O),
+    Begun(Muxer<O>),
+    /// It failed.
+    Lost,
+}
+
+impl<O: Write + Seek> Output<O> {
+    fn bytes(&self) -> u64 {
+        if let Self::Begun(muxer) = self { muxer.bytes() } else { 0 }
+    }
+
+    fn frame(&mut self, packet: &Packet, plan: &Plan) -> io::Result<()> {
+        if let Self::Waiting(_) = self
+            && let Self::Waiting(out) = std::mem::replace(self, Self::Lost)
+        {
+            let track = Track { width: plan.width, height: plan.height, codec: packet.head() };
+            *self = Self::Begun(Muxer::new(out, APP, &track)?);
+        }
+        match self {
+            Self::Begun(muxer) => muxer.frame(packet.at_ms, packet.key, packet.data()),
+            _ => Err(io::Error::other("it failed before")),
+        }
+    }
+}
+
 /// A video that is being made.
-struct Film<O, P> {
+struct Film<'a, O, P> {
     encoder: Encoder,
-    muxer: Muxer<O>,
+    output: Output<O>,
     screen: Screen,
     clock: Clock,
     frames: u64,
-    length: Moment,
+    plan: &'a Plan,
     progress: P,
 }
 
-impl<O: Write + Seek, P: FnMut(Progress) -> ControlFlow<()>> Film<O, P> {
+impl<O: Write + Seek, P: FnMut(Progress) -> ControlFlow<()>> Film<'_, O, P> {
     fn ask(&mut self, at: Moment) -> Result<(), Error> {
-        let progress =
-            Progress { at, length: self.length, frames: self.frames, bytes: self.muxer.bytes() };
+        let (length, frames, bytes) = (self.plan.length, self.frames, self.output.bytes());
+        let progress = Progress { at, length, frames, bytes };
         match (self.progress)(progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Stopped),
@@ -260,19 +279,20 @@ impl<O: Write + Seek, P: FnMut(Progress) -> ControlFlow<()>> Film<O, P> {
 
     fn frame(&mut self, due: Due) -> Result<(), Error> {
         self.ask(due.at)?;
-        self.encoder.put(self.screen.draw(), due.at.0 / 1_000, due.key)?;
+        self.encoder.put(self.screen.draw(), due.at.0 / 1_000, due.key).map_err(Error::Encoder)?;
         self.frames += 1;
         self.drain()
     }
 
     fn drain(&mut self) -> Result<(), Error> {
-        while let Some(packet) = self.encoder.take()? {
-            self.muxer.frame(packet.at_ms, packet.key, packet.data()).map_err(Error::Write)?;
+        while let Some(packet) = self.encoder.take().map_err(Error::Encoder)? {
+            self.output.frame(&packet, self.plan).map_err(Error::Write)?;
         }
         Ok(())
     }
 
-    fn finish(mut self, plan: &Plan) -> Result<Exported, Error> {
+    fn finish(mut self) -> Result<Exported, Error> {
+        let plan = self.plan;
         self.until(plan.length)?;
         if let Some(due) = self.clock.last(plan.length) {
             self.frame(due)?;
@@ -280,7 +300,8 @@ impl<O: Write + Seek, P: FnMut(Progress) -> ControlFlow<()>> Film<O, P> {
         self.encoder.finish();
         self.drain()?;
         let end = plan.length.max(self.clock.end()).0 / 1_000;
-        let bytes = self.muxer.finish(end, &plan.chapters).map_err(Error::Write)?;
+        let Output::Begun(muxer) = self.output else { return Err(Error::Empty) };
+        let bytes = muxer.finish(end, &plan.chapters).map_err(Error::Write)?;
         Ok(Exported {
             frames: self.frames,
             duration: Duration::from_millis(end),

@@ -3,8 +3,9 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use streamspace_rfb::Limits;
+use streamspace_video::Chapter;
 
-use super::{Error, Progress, muxer::Chapter, unreadable};
+use super::{Error, Progress, unreadable};
 use crate::scene::{Moment, Scene, Source};
 
 /// Nobody records for longer; what says so is broken, and would be video for ever.
@@ -56,7 +57,9 @@ impl Plan {
                 _ => None,
             };
             chapters.extend(
-                chapter.filter(|_| chapters.len() < CHAPTERS).map(|text| Chapter { at_ms: at.0 / 1_000, text }),
+                chapter
+                    .filter(|_| chapters.len() < CHAPTERS)
+                    .map(|text| Chapter { at_ms: at.0 / 1_000, text }),
             );
             read += 1;
             if read.is_multiple_of(256) {

@@ -1,8 +1,8 @@
 //! What is on the screen while a recording is played, and the picture of it that is encoded.
 
 use streamspace_rfb::{Area, Cursor, Error, Framebuffer, Limits, Pixel};
+use streamspace_video::Planes;
 
-use super::color::Planes;
 use crate::scene::Scene;
 
 /// A screen, drawn in the middle of a picture that is as large as the largest of the recording.
@@ -30,7 +30,7 @@ pub(super) enum Change {
 
 impl Screen {
     /// `width` and `height` are even.
-    pub(super) fn new(width: usize, height: usize) -> Result<Self, Error> {
+    pub(super) fn new(width: u16, height: u16) -> Result<Self, Error> {
         Ok(Self {
             framebuffer: Framebuffer::new(0, 0, &Limits::default())?,
             cursor: None,
@@ -125,7 +125,7 @@ impl Screen {
         let screen = &self.framebuffer;
         // In the middle, at an even place.
         let place = |all: usize, part: u16| all.saturating_sub(usize::from(part)) / 4 * 2;
-        let at = (place(self.planes.width, screen.width()), place(self.planes.height, screen.height()));
+        let at = (place(self.planes.width(), screen.width()), place(self.planes.height(), screen.height()));
         if std::mem::take(&mut self.all) {
             self.planes.clear();
             self.planes.draw(screen, screen.area(), at, self.lost);
@@ -140,7 +140,8 @@ impl Screen {
     }
 
     fn draw_cursor(&mut self, at: (usize, usize)) {
-        let (Some(area), Some(cursor), Some(pointer)) = (self.cursor_area(), &self.cursor, self.pointer) else {
+        let (Some(area), Some(cursor), Some(pointer)) = (self.cursor_area(), &self.cursor, self.pointer)
+        else {
             return;
         };
         let screen = &self.framebuffer;
@@ -169,7 +170,9 @@ fn blend_row(row: &mut [Pixel], left: u16, y: u16, cursor: &Cursor, pointer: (u1
     // The column of `row` at which the cursor begins; below 0 if it begins outside.
     let start = i32::from(pointer.0) - i32::from(cursor.x) - i32::from(left);
     for (column, [red, green, blue, alpha]) in (start..).zip(pixels) {
-        let Some(under) = usize::try_from(column).ok().and_then(|column| row.get_mut(column)) else { continue };
+        let Some(under) = usize::try_from(column).ok().and_then(|column| row.get_mut(column)) else {
+            continue;
+        };
         for (under, over) in under.iter_mut().zip([red, green, blue]) {
             let alpha = u32::from(*alpha);
             *under = ((u32::from(*over) * alpha + u32::from(*under) * (255 - alpha) + 127) / 255) as u8;

@@ -13,7 +13,7 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-use super::ebml::{Elements, UNKNOWN_SIZE, id, long_size, size};
+use crate::ebml::{Elements, UNKNOWN_SIZE, id, long_size, size};
 
 /// What a cluster has at most, in time and in bytes: what is kept in memory. A frame that is larger has one for itself.
 const CLUSTER_MS: u64 = 5_000;
@@ -23,22 +23,28 @@ const CLUSTER_BYTES: usize = 4 << 20;
 const SEEK_HEAD_BYTES: usize = 128;
 
 /// The track of video.
-pub(super) struct Track {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    /// The head of the stream, as ISO's files have it (`av1C`).
-    pub(super) codec: Vec<u8>,
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// In pixels.
+    pub width: u16,
+    /// In pixels.
+    pub height: u16,
+    /// What a decoder has to know before the first frame: [`Packet::head`](crate::Packet::head).
+    pub codec: Vec<u8>,
 }
 
 /// Something to go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chapter {
-    pub(super) at_ms: u64,
-    pub(super) text: String,
+pub struct Chapter {
+    /// In milliseconds.
+    pub at_ms: u64,
+    /// What is there.
+    pub text: String,
 }
 
-/// A file that is being written.
-pub(super) struct Muxer<O> {
+/// A file that is being written. What is there before [`finish`](Muxer::finish) plays, and has neither duration nor places to go to.
+#[derive(Debug)]
+pub struct Muxer<O> {
     out: O,
     /// Where the output was at the beginning.
     base: u64,
@@ -57,7 +63,13 @@ pub(super) struct Muxer<O> {
 
 impl<O: Write + Seek> Muxer<O> {
     /// Begins a file where the output is.
-    pub(super) fn new(mut out: O, track: &Track) -> io::Result<Self> {
+    ///
+    /// `app` is what makes it, with its version.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn new(mut out: O, app: &str, track: &Track) -> io::Result<Self> {
         let base = out.stream_position()?;
         let mut head = Elements::default();
         head.master(id::EBML, |ebml| {
@@ -74,7 +86,6 @@ impl<O: Write + Seek> Muxer<O> {
         head.void(SEEK_HEAD_BYTES);
         let info = head.0.len() as u64;
         head.master(id::INFO, |info| {
-            let app = concat!("streamspace-session-recorder ", env!("CARGO_PKG_VERSION"));
             // Times are in milliseconds. The duration is last, where it is found again.
             info.number(id::TIMESTAMP_SCALE, 1_000_000)
                 .text(id::MUXING_APP, app)
@@ -101,8 +112,12 @@ impl<O: Write + Seek> Muxer<O> {
         })
     }
 
-    /// Adds a frame. Times do not go back.
-    pub(super) fn frame(&mut self, at_ms: u64, key: bool, data: &[u8]) -> io::Result<()> {
+    /// Adds a frame, at its time in milliseconds. Times do not go back.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn frame(&mut self, at_ms: u64, key: bool, data: &[u8]) -> io::Result<()> {
         let at_ms = at_ms.max(self.last_ms);
         self.last_ms = at_ms;
         let full = self.cluster.0.len() + data.len() > CLUSTER_BYTES;
@@ -129,7 +144,7 @@ impl<O: Write + Seek> Muxer<O> {
     }
 
     /// Bytes of the file so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.written + self.cluster.0.len() as u64
     }
 
@@ -152,7 +167,11 @@ impl<O: Write + Seek> Muxer<O> {
     }
 
     /// Ends the file, and says how many bytes it has. The output is at its end then.
-    pub(super) fn finish(mut self, duration_ms: u64, chapters: &[Chapter]) -> io::Result<u64> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn finish(mut self, duration_ms: u64, chapters: &[Chapter]) -> io::Result<u64> {
         self.end_cluster()?;
         let mut places = vec![(id::INFO, self.info), (id::TRACKS, self.tracks)];
         let mut tail = Elements::default();
@@ -200,8 +219,8 @@ fn write_track(entry: &mut Elements, track: &Track) {
         .bytes(id::CODEC_PRIVATE, &track.codec)
         .master(id::VIDEO, |video| {
             video
-                .number(id::PIXEL_WIDTH, track.width as u64)
-                .number(id::PIXEL_HEIGHT, track.height as u64)
+                .number(id::PIXEL_WIDTH, track.width.into())
+                .number(id::PIXEL_HEIGHT, track.height.into())
                 .number(id::FLAG_INTERLACED, 2)
                 .master(id::COLOUR, |colour| {
                     // BT.709 in all three; the range of broadcasting; a chroma sample in the middle of four pixels.

@@ -9,31 +9,44 @@ const RED: [i32; 3] = [28_784, -26_145, -2_639];
 
 /// A picture in I420, whose sides are even. It begins black.
 #[derive(Debug, Clone)]
-pub(super) struct Planes {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) luma: Vec<u8>,
-    pub(super) blue: Vec<u8>,
-    pub(super) red: Vec<u8>,
+pub struct Planes {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) luma: Vec<u8>,
+    pub(crate) blue: Vec<u8>,
+    pub(crate) red: Vec<u8>,
 }
 
 impl Planes {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        debug_assert!(width.is_multiple_of(2) && height.is_multiple_of(2), "{width}x{height}");
+    /// Sides that are odd are made even.
+    pub fn new(width: u16, height: u16) -> Self {
+        let even = |side: u16| usize::from(side).next_multiple_of(2);
+        let (width, height) = (even(width), even(height));
         let (all, quarter) = (width * height, width * height / 4);
         Self { width, height, luma: vec![16; all], blue: vec![128; quarter], red: vec![128; quarter] }
     }
 
+    /// In pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// In pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
     /// Makes everything black.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.luma.fill(16);
         self.blue.fill(128);
         self.red.fill(128);
     }
 
-    /// Draws an area of a screen whose left upper corner is at `at`, which is even. The area grows to even pixels; where the
-    /// screen ends in the middle of such a pair, its last pixel is drawn twice.
-    pub(super) fn draw(&mut self, screen: &Framebuffer, area: Area, at: (usize, usize), dimmed: bool) {
+    /// Draws an area of a screen whose left upper corner is at `at`, which is even; half as bright, if it is `dimmed`. The area
+    /// grows to even pixels; where the screen ends in the middle of such a pair, its last pixel is drawn twice. What is outside
+    /// is left out.
+    pub fn draw(&mut self, screen: &Framebuffer, area: Area, at: (usize, usize), dimmed: bool) {
         let Some(area) = area.intersection(&screen.area()) else { return };
         let left = usize::from(area.x) & !1;
         let right = area.right() as usize;
@@ -46,9 +59,9 @@ impl Planes {
         }
     }
 
-    /// Draws two rows of pixels at an even place.
-    pub(super) fn draw_rows(&mut self, upper: &[Pixel], lower: &[Pixel], at: (usize, usize), dimmed: bool) {
-        let pairs = upper.len().div_ceil(2).min(self.width.saturating_sub(at.0) / 2);
+    /// Draws two rows of pixels, of one length, at an even place. What is outside is left out.
+    pub fn draw_rows(&mut self, upper: &[Pixel], lower: &[Pixel], at: (usize, usize), dimmed: bool) {
+        let pairs = upper.len().min(lower.len()).div_ceil(2).min(self.width.saturating_sub(at.0) / 2);
         if pairs == 0 || at.1 + 1 >= self.height {
             return;
         }
@@ -108,7 +121,8 @@ mod tests {
             let pixel = [part(0), part(4), part(8), 255];
             let mut planes = Planes::new(2, 2);
             planes.draw_rows(&[pixel; 2], &[pixel; 2], (0, 0), false);
-            for (is, wanted) in [planes.luma[3], planes.blue[0], planes.red[0]].into_iter().zip(exact(pixel)) {
+            for (is, wanted) in [planes.luma[3], planes.blue[0], planes.red[0]].into_iter().zip(exact(pixel))
+            {
                 assert!((f64::from(is) - wanted).abs() <= 0.51, "{pixel:?}: {is}, wanted {wanted}");
             }
         }
