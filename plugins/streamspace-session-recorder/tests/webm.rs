@@ -399,6 +399,15 @@ fn what_cannot_be_seen_is_refused() {
     ] {
         assert!(matches!(refused(&mut reel, &options), Error::Options { .. }), "{options:?}");
     }
+    // Each of the pictures is small.
+    let mut wide = reel.clone();
+    for (width, height) in [(16_384, 2), (2, 16_384)] {
+        put(&mut wide, 2, &Scene::Picture { width, height, pixels: &[[0; 4]; 32_768] });
+    }
+    assert!(matches!(
+        refused(&mut wide, &Options::default()),
+        Error::Size { width: 16_384, height: 16_384, .. }
+    ));
     reel.put(Moment(u64::MAX), &Scene::Bell).expect("kept");
     assert!(matches!(refused(&mut reel, &Options::default()), Error::Length { .. }));
 }

@@ -8,7 +8,7 @@ const BLUE: [i32; 3] = [-6_596, -22_188, 28_784];
 const RED: [i32; 3] = [28_784, -26_145, -2_639];
 
 /// A picture in I420, whose sides are even. It begins black.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planes {
     pub(crate) width: usize,
     pub(crate) height: usize,

@@ -95,3 +95,72 @@ impl Clock {
         Due { at: Moment(at), key }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(clock: &mut Clock, until: u64) -> Vec<(u64, bool)> {
+        std::iter::from_fn(|| clock.take(Moment(until * 1_000)))
+            .map(|due| (due.at.0 / 1_000, due.key))
+            .collect()
+    }
+
+    #[test]
+    fn changes_that_come_together_are_one_frame() {
+        let mut clock = Clock::new(10);
+        clock.changed(Moment(0), Change::All);
+        assert_eq!(all(&mut clock, 1), [(0, true)]);
+        for at in [110, 120, 199, 200] {
+            clock.changed(Moment(at * 1_000), Change::Some);
+        }
+        // What happens at 200 ms may go on.
+        assert_eq!(all(&mut clock, 200), []);
+        assert_eq!(all(&mut clock, 201), [(200, false)]);
+        clock.changed(Moment(300_001), Change::None);
+        assert_eq!(all(&mut clock, 5_200), []);
+        assert_eq!(all(&mut clock, 11_000), [(5_200, false), (10_200, true)]);
+    }
+
+    #[test]
+    fn what_does_not_change_has_few_key_frames() {
+        let mut clock = Clock::new(10);
+        clock.changed(Moment(0), Change::All);
+        let keys: Vec<_> =
+            all(&mut clock, 200_000).into_iter().filter(|(_, key)| *key).map(|(at, _)| at).collect();
+        assert_eq!(keys, [0, 60_000, 120_000, 180_000]);
+    }
+
+    #[test]
+    fn the_first_frame_waits_for_the_first_picture() {
+        let mut clock = Clock::new(10);
+        assert_eq!(all(&mut clock, 730), []);
+        clock.changed(Moment(730_000), Change::All);
+        assert_eq!(all(&mut clock, 801), [(0, true)]);
+        // But not for long.
+        let mut clock = Clock::new(10);
+        assert_eq!(all(&mut clock, 1_500), [(0, true)]);
+        clock.changed(Moment(1_510_000), Change::All);
+        assert_eq!(all(&mut clock, 2_000), [(1_600, true)]);
+    }
+
+    #[test]
+    fn the_last_change_is_to_be_seen() {
+        for (changed, wanted) in
+            [(None, None), (Some(880), Some(900)), (Some(950), Some(1_000)), (Some(999), Some(1_000))]
+        {
+            let mut clock = Clock::new(10);
+            clock.changed(Moment(0), Change::All);
+            all(&mut clock, 1);
+            clock.changed(Moment(900_000), Change::Some);
+            if changed.is_none() || changed > Some(900) {
+                assert_eq!(all(&mut clock, 901), [(900, false)]);
+            }
+            if let Some(at) = changed {
+                clock.changed(Moment(at * 1_000), Change::Some);
+            }
+            let last = clock.last(Moment(1_000_000)).map(|due| due.at.0 / 1_000);
+            assert_eq!(last, wanted, "{changed:?}");
+        }
+    }
+}

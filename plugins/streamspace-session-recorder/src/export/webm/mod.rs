@@ -8,7 +8,8 @@
 //! The last two, and why they are what they are, are [`streamspace_video`]'s.
 //!
 //! The recording is read twice: once for its sizes and chapters, once for its frames. It runs in the background, on as many threads
-//! as it is given, and keeps no more than some frames and five seconds of video in memory.
+//! as it is given. What it keeps in memory does not grow with the recording: about ninety bytes for each pixel of a picture, which are
+//! the encoder's, and five seconds of video.
 //!
 //! # What is shown
 //!
@@ -164,6 +165,16 @@ pub enum Error {
         length: Duration,
         /// How long it may be.
         most: Duration,
+    },
+    /// Larger than what there is memory for.
+    #[error("the recording's pictures take {width}x{height} pixels together: expected at most {most} pixels")]
+    Size {
+        /// The largest width.
+        width: u16,
+        /// The largest height.
+        height: u16,
+        /// Pixels that there may be.
+        most: u32,
     },
     /// The encoder does not go on.
     #[error("the video cannot be encoded: {0}")]

@@ -2,7 +2,6 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use streamspace_rfb::Limits;
 use streamspace_video::Chapter;
 
 use super::{Error, Progress, unreadable};
@@ -14,6 +13,9 @@ const MOST: Moment = Moment(7 * 24 * 3_600 * 1_000_000);
 /// Chapters that a file has at most; they are kept in memory. And the longest text of one, in bytes.
 const CHAPTERS: usize = 1_000;
 const CHAPTER_BYTES: usize = 200;
+
+/// Pixels that a picture has at most: two screens of 3840x2160, and a little. The encoder has some ninety bytes for each.
+const PIXELS: u32 = 1 << 24;
 
 /// The least side that the encoder takes.
 const LEAST: u16 = 16;
@@ -74,11 +76,12 @@ impl Plan {
             let of = |moment: Moment| Duration::from_micros(moment.0);
             return Err(Error::Length { length: of(length), most: of(MOST) });
         }
-        // The largest of both may come from two pictures; the encoder has many frames of that size.
+        // The largest of both may come from two pictures.
         let even = |side: u16| side.max(LEAST).checked_next_multiple_of(2).unwrap_or(u16::MAX - 1);
         let (width, height) = (even(width), even(height));
-        let limits = Limits::default();
-        limits.check_size(width, height).map_err(|error| Error::Scene { at: Moment(0), error })?;
+        if u32::from(width) * u32::from(height) > PIXELS {
+            return Err(Error::Size { width, height, most: PIXELS });
+        }
         Ok(Self { width, height, length, chapters })
     }
 }

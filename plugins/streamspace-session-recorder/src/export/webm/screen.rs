@@ -179,3 +179,74 @@ fn blend_row(row: &mut [Pixel], left: u16, y: u16, cursor: &Cursor, pointer: (u1
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u16, height: u16, colour: u8) -> (u16, u16, Vec<Pixel>) {
+        (width, height, vec![[colour; 4]; usize::from(width) * usize::from(height)])
+    }
+
+    fn show(screen: &mut Screen, (width, height, pixels): &(u16, u16, Vec<Pixel>)) -> Change {
+        screen.show(&Scene::Picture { width: *width, height: *height, pixels }).expect("it is shown")
+    }
+
+    #[test]
+    fn only_what_is_new_changes_something() {
+        let mut screen = Screen::new(20, 20).expect("small");
+        assert_eq!(screen.show(&Scene::Bell).expect("nothing"), Change::None);
+        assert_eq!(screen.show(&Scene::Paused).expect("nothing to lose"), Change::None);
+        assert_eq!(show(&mut screen, &picture(20, 20, 9)), Change::All);
+        screen.draw();
+        assert_eq!(show(&mut screen, &picture(20, 20, 9)), Change::None);
+        assert_eq!(screen.show(&Scene::Pointer { x: 1, y: 1, buttons: 0 }).expect("no cursor"), Change::None);
+        assert_eq!(show(&mut screen, &picture(20, 20, 8)), Change::Some);
+        screen.draw();
+        assert_eq!(screen.show(&Scene::Gap("lost")).expect("it is shown"), Change::Some);
+        screen.draw();
+        assert_eq!(screen.show(&Scene::Paused).expect("it is lost already"), Change::None);
+        assert_eq!(show(&mut screen, &picture(20, 20, 8)), Change::All);
+        assert_eq!(show(&mut screen, &picture(20, 18, 8)), Change::All);
+    }
+
+    /// As if a recording were another one when it is read again.
+    #[test]
+    fn what_does_not_fit_is_cut() {
+        let mut screen = Screen::new(20, 20).expect("small");
+        for (width, height) in [(19, 50), (50, 19), (51, 51), (0, 7), (7, 0), (1, 1)] {
+            show(&mut screen, &picture(width, height, 255));
+            screen.draw();
+        }
+        // Fewer pixels than it says.
+        show(&mut screen, &(20, 20, vec![[255; 4]; 30]));
+        screen.draw();
+        let patch = Scene::Patch { area: Area::new(19, 0, 2, 1), pixels: &[[0; 4]; 2] };
+        assert!(screen.show(&patch).is_err());
+    }
+
+    #[test]
+    fn cursors_may_be_anywhere_and_anything() {
+        for (width, height) in [(20, 20), (15, 13), (1, 1)] {
+            let mut screen = Screen::new(20, 20).expect("small");
+            show(&mut screen, &picture(width, height, 100));
+            for (hot, side, pixels) in
+                [(0, 8, 64), (7, 8, 64), (u16::MAX, 8, 64), (0, 0, 0), (3, 9, 80), (0, 60, 3600)]
+            {
+                let pixels = vec![[255, 255, 255, 128]; pixels];
+                let cursor = Cursor { x: hot, y: hot, width: side, height: side, pixels };
+                screen.show(&Scene::Cursor(Some(&cursor))).expect("it is shown");
+                for (x, y) in [(0, 0), (19, 19), (u16::MAX, 0), (0, u16::MAX), (7, 12)] {
+                    screen.show(&Scene::Pointer { x, y, buttons: 0 }).expect("it is shown");
+                    screen.draw();
+                }
+            }
+            // Where none is left, everything is as it was.
+            screen.show(&Scene::Cursor(None)).expect("it is shown");
+            let after = screen.draw().clone();
+            let mut fresh = Screen::new(20, 20).expect("small");
+            show(&mut fresh, &picture(width, height, 100));
+            assert_eq!(&after, fresh.draw());
+        }
+    }
+}
