@@ -5,6 +5,8 @@
 pub(crate) mod conversation;
 #[path = "../../../streamspace-rfb/tests/support/desktop.rs"]
 pub(crate) mod desktop;
+pub(crate) mod ebml;
+pub(crate) mod ffmpeg;
 mod owned;
 pub(crate) mod reel;
 #[path = "../../../streamspace-rfb/tests/support/viewer.rs"]
