@@ -10,7 +10,7 @@ use std::{
 use streamspace_plugin::prelude::*;
 
 use crate::{
-    config::{Config, KEY_BYTES, MasterKey},
+    config::{Config, KEY_BYTES, MasterKey, Way},
     desk::Desk,
     routes, studio, ui,
 };
@@ -71,6 +71,11 @@ impl Plugin for SessionRecorder {
     ];
 
     fn load(context: &Context, config: Config) -> Result<Self> {
+        if config.capture != Way::Viewer {
+            return Err(Error::permanent(
+                "`capture`: this version records as one more viewer alone, which needs nobody to watch: set it to `viewer`",
+            ));
+        }
         let folder = config.folder();
         make_folder(&folder).map_err(|why| {
             Error::new(format!(

@@ -1,6 +1,6 @@
 //! What was recorded: read, looked through, made into something else.
 
-use std::path::Path;
+use std::{fs::File, io::BufWriter, path::Path};
 
 use serde_json::{Value, json};
 use streamspace_plugin::prelude::*;
@@ -9,6 +9,7 @@ use super::{Ending, Finished, Picture, Verified, keys};
 use crate::{
     capture,
     config::{Format, MasterKey},
+    export::fbs,
     replay::{Bounds, thumbnail as small},
     scene::{Moment, Scene, Source},
     store::{self, Limits, Reader},
@@ -84,8 +85,21 @@ pub(super) fn verify(id: &str, folder: &Path, key: &MasterKey) -> Result<Verifie
 
 /// Makes a file of a recording.
 pub(super) fn export(id: &str, folder: &Path, key: &MasterKey, format: Format, to: &Path) -> Result<u64> {
-    let _ = (open(id, folder, key)?, to);
-    Err(Error::permanent(format!("this version does not make {} of recordings yet", format.name())))
+    let mut reader = open(id, folder, key)?;
+    reader.seek(Moment(0)).map_err(Error::new)?;
+    let failed = |why: &dyn std::fmt::Display| Error::new(format!("{}: {why}", to.display()));
+    match format {
+        Format::Vnc => {
+            let file = File::create(to).map_err(|why| failed(&why))?;
+            let options = fbs::Options { name: format!("Recording {id}"), ..fbs::Options::default() };
+            let mut out = BufWriter::new(file);
+            let exported = fbs::export(&mut reader, &mut out, &options).map_err(Error::new)?;
+            let file = out.into_inner().map_err(|why| failed(&why))?;
+            file.sync_all().map_err(|why| failed(&why))?;
+            Ok(exported.bytes)
+        }
+        Format::Webm | Format::Mp4 => Err(Error::permanent("this version makes no videos: ask for `vnc`")),
+    }
 }
 
 /// What was to be seen at a moment.

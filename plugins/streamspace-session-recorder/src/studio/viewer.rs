@@ -22,7 +22,7 @@ use crate::{
     capture::{
         Backoff, Capture, Clipboard, Connection, Ended, Input, Options, Received, Settings, SharedViewer,
     },
-    config::{self, Config, Way},
+    config::{self, Config},
     scene::Moment,
     store::{self, Subject, Writer},
 };
@@ -36,12 +36,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Begins to record.
 pub(super) fn begin(context: Context, order: Order, tell: Tell) -> Result<Box<dyn Running>> {
-    if order.config.capture != Way::Viewer {
-        return Err(Error::permanent("this version records with `capture` set to `viewer` alone"));
-    }
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::new(format!("{} cannot be written: {why}", order.folder.display()))
-    };
+    let failed = |why: &dyn std::fmt::Display| Error::new(format!("{} cannot be written: {why}", order.folder.display()));
     fs::create_dir_all(&order.folder).map_err(|why| failed(&why))?;
     let key = order.key.as_ref().map(|key| keys::make(&order.id, &order.folder, key)).transpose()?;
     let subject =
