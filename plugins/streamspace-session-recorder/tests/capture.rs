@@ -208,7 +208,10 @@ fn another_size_is_another_picture() {
     session.at(2_000).fill(Area::new(100, 0, 20, 30), 4);
     assert_eq!(session.pictures(), 2);
     assert_same(session.reel().screen().as_ref(), &session.said.screen);
-    session.at(3_000).said.resize(1, 1);
+    session.at(3_000).said.resize(0, 7);
+    assert_eq!(session.hear(), Following::Yes);
+    assert_eq!(session.pictures(), 2, "there is no picture of nothing");
+    session.at(4_000).said.resize(1, 1);
     assert_eq!(session.hear(), Following::Yes);
     assert_same(session.reel().screen().as_ref(), &session.said.screen);
 }

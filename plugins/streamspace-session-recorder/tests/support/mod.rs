@@ -5,6 +5,7 @@
 pub(crate) mod conversation;
 #[path = "../../../streamspace-rfb/tests/support/desktop.rs"]
 pub(crate) mod desktop;
+pub(crate) mod made_up;
 pub(crate) mod reel;
 #[path = "../../../streamspace-rfb/tests/support/viewer.rs"]
 pub(crate) mod viewer;
