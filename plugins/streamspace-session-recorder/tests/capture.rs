@@ -104,7 +104,10 @@ fn the_last_state_is_that_of_the_desktop_in_every_encoding() {
         let (mut tee, mut capture) = (Tee::new(&options), Capture::new(Reel::default(), options));
         for (index, piece) in pieces.iter().enumerate() {
             let at = Moment(index as u64 * 7_000);
-            assert_eq!(follow(&mut tee, &mut capture, at, &[piece.clone()], usize::MAX), Following::Yes);
+            assert_eq!(
+                follow(&mut tee, &mut capture, at, std::slice::from_ref(piece), usize::MAX),
+                Following::Yes
+            );
         }
         capture.finish(Moment(u64::MAX)).expect("a reel takes all");
         assert_same(capture.sink().screen().as_ref(), &said.screen);
@@ -122,7 +125,10 @@ fn scenes_are_the_same_wherever_the_stream_is_split() {
             let (mut tee, mut capture) = (Tee::new(&options), Capture::new(Reel::default(), options));
             for (index, piece) in pieces.iter().enumerate() {
                 let at = Moment(index as u64 * 1_000);
-                assert_eq!(follow(&mut tee, &mut capture, at, &[piece.clone()], most), Following::Yes);
+                assert_eq!(
+                    follow(&mut tee, &mut capture, at, std::slice::from_ref(piece), most),
+                    Following::Yes
+                );
             }
             capture.into_sink()
         };

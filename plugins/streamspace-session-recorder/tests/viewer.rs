@@ -3,7 +3,9 @@
 mod support;
 
 use std::{
-    io, thread,
+    io,
+    sync::atomic::Ordering::Relaxed,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,17 +29,6 @@ use self::support::{
 
 fn often() -> Options {
     Options { frames_per_second: 1_000, ..Options::default() }
-}
-
-fn quick() -> Settings {
-    let short = Duration::from_millis(300);
-    Settings {
-        handshake: short,
-        stall: short,
-        probe: short,
-        look: Duration::from_millis(5),
-        ..Settings::default()
-    }
 }
 
 fn patient() -> Settings {
@@ -183,7 +174,15 @@ fn how_it_ends_is_said_and_is_a_gap() {
     ];
     for (expected, script) in ends {
         let options = Options { most_buffered: 1 << 20, ..often() };
-        let seen = view(quick(), options, None, script);
+        // Only what is looked for is quick, so that nothing else can come first.
+        let (patient, short) = (patient(), Duration::from_millis(300));
+        let settings = match expected {
+            _ if expected.contains("handshake") => Settings { handshake: short, ..patient },
+            _ if expected.contains("a message or an update") => Settings { stall: short, ..patient },
+            _ if expected.contains("no sign") => Settings { stall: short, probe: short, ..patient },
+            _ => patient,
+        };
+        let seen = view(settings, options, None, script);
         assert!(seen.ended.to_string().contains(expected), "{expected}: {}", seen.ended);
         let last = seen.reel.scenes.last().map(|(_, scene)| scene.clone());
         assert_eq!(last, Some(Kept::Gap(seen.ended.to_string())));
@@ -192,7 +191,7 @@ fn how_it_ends_is_said_and_is_a_gap() {
 
 #[test]
 fn a_wrong_password_is_not_tried_again() {
-    let seen = view(quick(), often(), Some(b"wrong"), |desktop, _| {
+    let seen = view(patient(), often(), Some(b"wrong"), |desktop, _| {
         desktop.say(&ServerMessage::Version(Version::V3_8));
         desktop.hear(|_, _| ());
         desktop.say(&ServerMessage::SecurityTypes(&[2]));
@@ -295,14 +294,17 @@ fn a_pause_asks_for_nothing_and_goes_on_with_the_whole_screen() {
         desktop.begin();
         desktop.request();
         control.pause(true);
+        let end = Instant::now() + DEADLINE;
+        while !desktop.paused.load(Relaxed) {
+            assert!(Instant::now() < end, "it does not pause");
+            thread::sleep(Duration::from_millis(1));
+        }
         // What was asked for before still comes.
-        thread::sleep(Duration::from_millis(100));
         desktop.fill(Area::new(5, 5, 9, 9), 100);
-        thread::sleep(Duration::from_millis(100));
-        let before = desktop.requests;
-        desktop.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
-        assert_eq!(desktop.next(), None, "{before} requests came before");
-        desktop.stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+        desktop.taken();
+        // Time enough to ask in, for one that would.
+        thread::sleep(Duration::from_millis(50));
+        desktop.taken();
         control.pause(false);
         assert_eq!(desktop.request(), Some(false));
         desktop.fill(ALL, 101);

@@ -1,9 +1,13 @@
 //! A desktop that is made up, and a viewer of it.
 
 use std::{
+    convert::Infallible,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +21,7 @@ use streamspace_rfb::{
 };
 use streamspace_session_recorder::{
     capture::{Capture, Control, Ended, Options, Settings, SharedViewer},
-    scene::Moment,
+    scene::{Moment, Scene, Sink},
 };
 
 use super::reel::Reel;
@@ -35,6 +39,23 @@ pub(crate) struct Desktop {
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) shared: bool,
     pub(crate) requests: usize,
+    /// Whether the sink was told of a pause.
+    pub(crate) paused: Arc<AtomicBool>,
+}
+
+/// A reel that tells of a pause.
+struct Telling(Reel, Arc<AtomicBool>);
+
+impl Sink for Telling {
+    type Error = Infallible;
+
+    fn put(&mut self, at: Moment, scene: &Scene<'_>) -> Result<(), Infallible> {
+        self.0.put(at, scene)?;
+        if *scene == Scene::Paused {
+            self.1.store(true, Relaxed);
+        }
+        Ok(())
+    }
 }
 
 /// What a viewer said after the handshake.
@@ -145,6 +166,18 @@ impl Desktop {
         self.send(&bytes);
     }
 
+    /// Waits until the viewer has taken all that was sent. Panics if it asks for something meanwhile.
+    pub(crate) fn taken(&mut self) {
+        self.say(&ServerMessage::Fence(Fence { flags: Fence::REQUEST, payload: b"taken?" }));
+        loop {
+            match self.next().expect("a viewer") {
+                Said::Fence { payload, .. } if payload == b"taken?" => return,
+                Said::Request { .. } => panic!("it asks for something"),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn rect(&mut self, area: Area, encoding: Encoding) {
         let mut bytes = ServerMessage::Update { rects: 1 }.to_bytes();
         let (format, payload) = (PixelFormat::BGRX, &[][..]);
@@ -177,6 +210,8 @@ pub(crate) fn view(
     let address = listener.local_addr().expect("bound");
     let control = Arc::new(Control::default());
     let of_desktop = Arc::clone(&control);
+    let paused = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&paused);
     let thread = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a viewer");
         stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
@@ -190,6 +225,7 @@ pub(crate) fn view(
             encodings: Vec::new(),
             shared: false,
             requests: 0,
+            paused: told,
         };
         desktop(&mut made, &of_desktop);
         made.stream.shutdown(std::net::Shutdown::Both).ok();
@@ -197,11 +233,11 @@ pub(crate) fn view(
     });
     let stream = TcpStream::connect(address).expect("the desktop");
     let mut viewer = SharedViewer::new(stream, settings, &options, password);
-    let mut capture = Capture::new(Reel::default(), options);
+    let mut capture = Capture::new(Telling(Reel::default(), paused), options);
     let began = Instant::now();
     let clock = || Moment(u64::try_from(began.elapsed().as_micros()).expect("a test is short"));
     let ended = viewer.run(&mut capture, clock, &control).expect("a reel takes all");
     drop(viewer);
     let desktop = thread.join().expect("the desktop did as it should");
-    Seen { ended, reel: capture.into_sink(), desktop }
+    Seen { ended, reel: capture.into_sink().0, desktop }
 }
