@@ -104,7 +104,10 @@ fn the_last_state_is_that_of_the_desktop_in_every_encoding() {
         let (mut tee, mut capture) = (Tee::new(&options), Capture::new(Reel::default(), options));
         for (index, piece) in pieces.iter().enumerate() {
             let at = Moment(index as u64 * 7_000);
-            assert_eq!(follow(&mut tee, &mut capture, at, &[piece.clone()], usize::MAX), Following::Yes);
+            assert_eq!(
+                follow(&mut tee, &mut capture, at, std::slice::from_ref(piece), usize::MAX),
+                Following::Yes
+            );
         }
         capture.finish(Moment(u64::MAX)).expect("a reel takes all");
         assert_same(capture.sink().screen().as_ref(), &said.screen);
@@ -122,7 +125,10 @@ fn scenes_are_the_same_wherever_the_stream_is_split() {
             let (mut tee, mut capture) = (Tee::new(&options), Capture::new(Reel::default(), options));
             for (index, piece) in pieces.iter().enumerate() {
                 let at = Moment(index as u64 * 1_000);
-                assert_eq!(follow(&mut tee, &mut capture, at, &[piece.clone()], most), Following::Yes);
+                assert_eq!(
+                    follow(&mut tee, &mut capture, at, std::slice::from_ref(piece), most),
+                    Following::Yes
+                );
             }
             capture.into_sink()
         };
@@ -208,7 +214,10 @@ fn another_size_is_another_picture() {
     session.at(2_000).fill(Area::new(100, 0, 20, 30), 4);
     assert_eq!(session.pictures(), 2);
     assert_same(session.reel().screen().as_ref(), &session.said.screen);
-    session.at(3_000).said.resize(1, 1);
+    session.at(3_000).said.resize(0, 7);
+    assert_eq!(session.hear(), Following::Yes);
+    assert_eq!(session.pictures(), 2, "there is no picture of nothing");
+    session.at(4_000).said.resize(1, 1);
     assert_eq!(session.hear(), Following::Yes);
     assert_same(session.reel().screen().as_ref(), &session.said.screen);
 }

@@ -3,227 +3,32 @@
 mod support;
 
 use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
+    io,
+    sync::atomic::Ordering::Relaxed,
     thread,
     time::{Duration, Instant},
 };
 
+use proptest::prelude::*;
 use streamspace_rfb::{
-    Area, Encoder, Encoding, Framebuffer, Limits, PixelFormat,
-    message::{
-        ClientMessage, ClientParser, Fence, Progress, Rect, Secret, SecurityType, ServerInit, ServerMessage,
-        Version,
-    },
+    Area, Encoding, Limits,
+    message::{Fence, Secret, SecurityType, ServerMessage, Version},
 };
 use streamspace_session_recorder::{
-    capture::{Backoff, Capture, Control, Encode, Ended, Options, Pace, Settings, SharedViewer},
-    scene::Moment,
+    capture::{
+        Backoff, Capture, Connection, Control, Encode, Ended, Options, Pace, Received, Settings, SharedViewer,
+    },
+    scene::{Moment, Side},
 };
 
 use self::support::{
-    conversation::assert_same,
+    conversation::{Conversation, assert_same},
+    made_up::{ALL, DEADLINE, Desktop, Said, view},
     reel::{Kept, Reel},
 };
 
-const DEADLINE: Duration = Duration::from_secs(20);
-const ALL: Area = Area::new(0, 0, 64, 48);
-
-/// A desktop, on a connection of its own.
-struct Desktop {
-    stream: TcpStream,
-    parser: ClientParser,
-    received: Vec<u8>,
-    encoder: Encoder,
-    screen: Framebuffer,
-    encodings: Vec<Encoding>,
-    shared: bool,
-    requests: usize,
-}
-
-/// What a viewer said after the handshake.
-#[derive(Debug, Clone, PartialEq)]
-enum Said {
-    Request { incremental: bool, area: Area },
-    Continuous { enable: bool, area: Area },
-    Fence { flags: u32, payload: Vec<u8> },
-    Other,
-}
-
-impl Desktop {
-    fn say(&mut self, message: &ServerMessage<'_>) {
-        self.parser.heard(message);
-        self.send(&message.to_bytes());
-    }
-
-    /// The viewer may have gone.
-    fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).ok();
-    }
-
-    /// The next thing that the viewer says; none if it has gone.
-    fn hear<T>(&mut self, mut take: impl FnMut(&mut Self, &ClientMessage<'_>) -> T) -> Option<T> {
-        loop {
-            let received = std::mem::take(&mut self.received);
-            if let Progress::Message { consumed, message } = self.parser.parse(&received).expect("a message")
-            {
-                let taken = take(self, &message);
-                self.received = received[consumed..].to_vec();
-                return Some(taken);
-            }
-            self.received = received;
-            let mut piece = [0; 4096];
-            match self.stream.read(&mut piece) {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => self.received.extend_from_slice(&piece[..count]),
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<Said> {
-        self.hear(|desktop, message| match *message {
-            ClientMessage::UpdateRequest { incremental, area } => {
-                desktop.requests += 1;
-                Said::Request { incremental, area }
-            }
-            ClientMessage::ContinuousUpdates { enable, area } => Said::Continuous { enable, area },
-            ClientMessage::Fence(Fence { flags, payload }) => {
-                Said::Fence { flags, payload: payload.to_vec() }
-            }
-            ClientMessage::SetPixelFormat(format) => {
-                desktop.encoder.set_format(format).expect("a format");
-                Said::Other
-            }
-            ClientMessage::SetEncodings(encodings) => {
-                desktop.encodings = encodings.iter().collect();
-                Said::Other
-            }
-            ref other => panic!("a viewer that only looks says {other:?}"),
-        })
-    }
-
-    /// Waits for a request; answers whether it was for changes alone, or none if the viewer has gone.
-    fn request(&mut self) -> Option<bool> {
-        loop {
-            if let Said::Request { incremental, area } = self.next()? {
-                assert_eq!(area, self.screen.area());
-                return Some(incremental);
-            }
-        }
-    }
-
-    fn handshake(&mut self, version: Version, security: SecurityType) {
-        self.say(&ServerMessage::Version(version));
-        let answered = self.hear(|_, message| *message == ClientMessage::Version(version));
-        assert_eq!(answered, Some(true));
-        if version == Version::V3_3 {
-            self.say(&ServerMessage::Security(security));
-        } else {
-            self.say(&ServerMessage::SecurityTypes(&[19, security.0, 16]));
-            assert_eq!(self.hear(|_, message| *message == ClientMessage::Security(security)), Some(true));
-        }
-        if security == SecurityType::VNC {
-            self.say(&ServerMessage::Challenge(Secret(&[7; 16])));
-            self.hear(|_, message| assert!(matches!(message, ClientMessage::Response(_)), "{message:?}"));
-        }
-        if version == Version::V3_8 || security == SecurityType::VNC {
-            self.say(&ServerMessage::SecurityResult { code: 0, reason: None });
-        }
-        self.shared = self.hear(|_, message| *message == ClientMessage::Init { shared: true }) == Some(true);
-        let format = PixelFormat::RGB565;
-        let (width, height) = (self.screen.width(), self.screen.height());
-        self.say(&ServerMessage::Init(ServerInit { width, height, format, name: b"made up" }));
-    }
-
-    fn begin(&mut self) {
-        self.handshake(Version::V3_8, SecurityType::NONE);
-        assert_eq!(self.request(), Some(false), "the first one is for all");
-        self.fill(ALL, 1);
-    }
-
-    /// Draws, and sends what was drawn in the encoding that the viewer likes best.
-    fn fill(&mut self, area: Area, red: u8) {
-        self.screen.fill(area, [red, 1, 2, 255]).expect("inside");
-        let mut bytes = Vec::new();
-        self.encoder.update(&self.screen, &[area], self.encodings[0], &mut bytes).expect("it is encoded");
-        self.send(&bytes);
-    }
-
-    fn rect(&mut self, area: Area, encoding: Encoding) {
-        let mut bytes = ServerMessage::Update { rects: 1 }.to_bytes();
-        let (format, payload) = (PixelFormat::BGRX, &[][..]);
-        ServerMessage::Rect(Rect { area, encoding, format, payload, last: true }).write(&mut bytes);
-        self.send(&bytes);
-    }
-
-    /// Answers requests with nothing new until the viewer has gone.
-    fn until_gone(&mut self) {
-        while self.request().is_some() {
-            self.send(&ServerMessage::Update { rects: 0 }.to_bytes());
-        }
-    }
-}
-
-/// What became of a viewer.
-struct Seen {
-    ended: Ended,
-    reel: Reel,
-    desktop: Desktop,
-}
-
-fn view(
-    settings: Settings,
-    options: Options,
-    password: Option<&[u8]>,
-    desktop: impl FnOnce(&mut Desktop, &Control) + Send + 'static,
-) -> Seen {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    let control = Arc::new(Control::default());
-    let of_desktop = Arc::clone(&control);
-    let thread = thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a viewer");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a time-out");
-        let mut made = Desktop {
-            stream,
-            parser: ClientParser::new(Limits::default()),
-            received: Vec::new(),
-            encoder: Encoder::new(PixelFormat::RGB565).expect("a format"),
-            screen: Framebuffer::new(ALL.width, ALL.height, &Limits::default()).expect("small"),
-            encodings: Vec::new(),
-            shared: false,
-            requests: 0,
-        };
-        desktop(&mut made, &of_desktop);
-        made.stream.shutdown(std::net::Shutdown::Both).ok();
-        made
-    });
-    let stream = TcpStream::connect(address).expect("the desktop");
-    let mut viewer = SharedViewer::new(stream, settings, &options, password);
-    let mut capture = Capture::new(Reel::default(), options);
-    let began = Instant::now();
-    let clock = || Moment(u64::try_from(began.elapsed().as_micros()).expect("a test is short"));
-    let ended = viewer.run(&mut capture, clock, &control).expect("a reel takes all");
-    drop(viewer);
-    let desktop = thread.join().expect("the desktop did as it should");
-    Seen { ended, reel: capture.into_sink(), desktop }
-}
-
 fn often() -> Options {
     Options { frames_per_second: 1_000, ..Options::default() }
-}
-
-fn quick() -> Settings {
-    let short = Duration::from_millis(300);
-    Settings {
-        handshake: short,
-        stall: short,
-        probe: short,
-        look: Duration::from_millis(5),
-        ..Settings::default()
-    }
 }
 
 fn patient() -> Settings {
@@ -369,7 +174,15 @@ fn how_it_ends_is_said_and_is_a_gap() {
     ];
     for (expected, script) in ends {
         let options = Options { most_buffered: 1 << 20, ..often() };
-        let seen = view(quick(), options, None, script);
+        // Only what is looked for is quick, so that nothing else can come first.
+        let (patient, short) = (patient(), Duration::from_millis(300));
+        let settings = match expected {
+            _ if expected.contains("handshake") => Settings { handshake: short, ..patient },
+            _ if expected.contains("a message or an update") => Settings { stall: short, ..patient },
+            _ if expected.contains("no sign") => Settings { stall: short, probe: short, ..patient },
+            _ => patient,
+        };
+        let seen = view(settings, options, None, script);
         assert!(seen.ended.to_string().contains(expected), "{expected}: {}", seen.ended);
         let last = seen.reel.scenes.last().map(|(_, scene)| scene.clone());
         assert_eq!(last, Some(Kept::Gap(seen.ended.to_string())));
@@ -378,7 +191,7 @@ fn how_it_ends_is_said_and_is_a_gap() {
 
 #[test]
 fn a_wrong_password_is_not_tried_again() {
-    let seen = view(quick(), often(), Some(b"wrong"), |desktop, _| {
+    let seen = view(patient(), often(), Some(b"wrong"), |desktop, _| {
         desktop.say(&ServerMessage::Version(Version::V3_8));
         desktop.hear(|_, _| ());
         desktop.say(&ServerMessage::SecurityTypes(&[2]));
@@ -481,14 +294,17 @@ fn a_pause_asks_for_nothing_and_goes_on_with_the_whole_screen() {
         desktop.begin();
         desktop.request();
         control.pause(true);
+        let end = Instant::now() + DEADLINE;
+        while !desktop.paused.load(Relaxed) {
+            assert!(Instant::now() < end, "it does not pause");
+            thread::sleep(Duration::from_millis(1));
+        }
         // What was asked for before still comes.
-        thread::sleep(Duration::from_millis(100));
         desktop.fill(Area::new(5, 5, 9, 9), 100);
-        thread::sleep(Duration::from_millis(100));
-        let before = desktop.requests;
-        desktop.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
-        assert_eq!(desktop.next(), None, "{before} requests came before");
-        desktop.stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+        desktop.taken();
+        // Time enough to ask in, for one that would.
+        thread::sleep(Duration::from_millis(50));
+        desktop.taken();
         control.pause(false);
         assert_eq!(desktop.request(), Some(false));
         desktop.fill(ALL, 101);
@@ -550,4 +366,58 @@ fn updates_come_by_themselves_where_the_desktop_can() {
     });
     assert_same(seen.reel.screen().as_ref(), &seen.desktop.screen);
     assert!(seen.desktop.requests <= 4, "{} requests", seen.desktop.requests);
+}
+
+/// A connection that gives bytes, and takes all.
+struct Played<'a>(std::slice::Chunks<'a, u8>);
+
+impl Connection for Played<'_> {
+    fn receive(&mut self, into: &mut [u8], _: Duration) -> io::Result<Received> {
+        let Some(piece) = self.0.next() else { return Ok(Received::End) };
+        into[..piece.len()].copy_from_slice(piece);
+        Ok(Received::Bytes(piece.len()))
+    }
+
+    fn send(&mut self, _: &[u8], _: Duration) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn play(bytes: &[u8], piece: usize) -> (Ended, Reel) {
+    let limits = Limits { pixels: 1 << 16, ..Options::LIMITS };
+    let options = Options { limits, most_buffered: 1 << 18, ..often() };
+    let mut viewer = SharedViewer::new(Played(bytes.chunks(piece)), patient(), &options, Some(b"secret"));
+    let mut capture = Capture::new(Reel::default(), options);
+    let ended = viewer.run(&mut capture, || Moment(0), &Control::default()).expect("a reel takes all");
+    assert!(viewer.memory() < 1 << 20, "{} bytes", viewer.memory());
+    (ended, capture.into_sink())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn garbage_ends_it_with_a_reason(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        begun in any::<bool>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        piece in 1_usize..400,
+    ) {
+        let mut said = Conversation::begun(32, 24);
+        said.fill(said.screen.area(), 7, Encoding::RAW);
+        let of_desktop = said.pieces.iter().filter(|(side, _)| begun && *side == Side::Desktop);
+        let mut sent: Vec<u8> = of_desktop.flat_map(|(_, bytes)| bytes.clone()).chain(bytes).collect();
+        for (index, value) in changes {
+            if !sent.is_empty() {
+                let index = index.index(sent.len());
+                sent[index] = value;
+            }
+        }
+        let (ended, reel) = play(&sent, piece);
+        prop_assert!(!matches!(ended, Ended::Stopped));
+        let last = reel.scenes.last().map(|(_, scene)| scene.clone());
+        prop_assert_eq!(last, Some(Kept::Gap(ended.to_string())));
+        // What was kept can be shown.
+        reel.screen();
+    }
 }

@@ -19,8 +19,8 @@ use des::{
     cipher::{BlockCipherEncrypt, KeyInit},
 };
 use streamspace_rfb::{
-    Area, Encoding, Framebuffer, PixelFormat,
-    message::{ClientMessage, Version},
+    Applied, Area, Encoding, Framebuffer, PixelFormat, Screen,
+    message::{ClientMessage, Screens, Version},
 };
 use streamspace_session_recorder::{
     capture::{
@@ -150,6 +150,60 @@ fn a_shared_viewer_keeps_what_was_drawn() {
         assert_eq!(reel.count(|scene| matches!(scene, Kept::Gap(_))), 0);
         assert!(reel.count(|scene| matches!(scene, Kept::Cursor(Some(_)))) > 0, "the pointer has a shape");
         assert!(bytes.load(Relaxed) > 10_000);
+    }
+}
+
+#[test]
+fn a_desktop_of_another_size_is_kept_as_it_is() {
+    for pace in [Pace::Asked, Pace::Continuous] {
+        let Some(server) = XServer::start(WIDTH, HEIGHT) else { return };
+        let mut painter = Painter::connect(&server);
+        let (control, kept) = (Control::default(), Mutex::new((Reel::default(), None)));
+        let stream = TcpStream::connect(("127.0.0.1", server.port)).expect("the server");
+        let settings = Settings { pace, look: Duration::from_millis(5), ..Settings::default() };
+        let options = Options { frames_per_second: 60, ..Options::default() };
+        thread::scope(|scope| {
+            let viewer = scope.spawn(|| {
+                let mut viewer = SharedViewer::new(stream, settings, &options, None);
+                let mut capture = Capture::new(Shared(&kept), options.clone());
+                let began = Instant::now();
+                let clock = || Moment(u64::try_from(began.elapsed().as_micros()).expect("short"));
+                viewer.run(&mut capture, clock, &control).expect("a reel takes all")
+            });
+            let wait = |until: &dyn Fn(&Framebuffer) -> bool| {
+                let end = Instant::now() + DEADLINE;
+                while !kept.lock().expect("nobody panicked").1.as_ref().is_some_and(until) {
+                    assert!(!viewer.is_finished(), "it has ended");
+                    assert!(Instant::now() < end, "{pace:?}: the scenes do not become what was drawn");
+                    thread::sleep(Duration::from_millis(2));
+                }
+            };
+            for (width, height) in [(800, 600), (320, 200), (1024, 768)] {
+                // Another viewer has it changed.
+                let mut other = Viewer::connect(&server, Version::V3_8);
+                other.ask(None, &[Encoding::RAW, Encoding::EXTENDED_DESKTOP_SIZE]);
+                let screen = loop {
+                    other.update(false);
+                    let layout = other.said.iter().rev().find_map(|said| match said {
+                        Applied::Layout(layout) => Some(layout.screens[0]),
+                        _ => None,
+                    });
+                    if let Some(screen) = layout {
+                        break screen;
+                    }
+                };
+                let screens = Screens::to_bytes(&[Screen { area: Area::new(0, 0, width, height), ..screen }]);
+                let screens = Screens::from_bytes(&screens);
+                other.send(&ClientMessage::SetDesktopSize { width, height, screens });
+                wait(&|shown| (shown.width(), shown.height()) == (width, height));
+                let drawn = desktop(width, height, width.into());
+                painter.put(&drawn, drawn.area());
+                wait(&|shown| same(Some(shown), &drawn));
+            }
+            control.stop();
+            let ended = viewer.join().expect("it did not panic");
+            assert!(matches!(ended, Ended::Stopped), "{ended}");
+        });
     }
 }
 

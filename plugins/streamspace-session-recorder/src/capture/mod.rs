@@ -353,7 +353,11 @@ impl<S: Sink> Capture<S> {
     }
 
     fn is_pending(&self) -> bool {
-        let damaged = self.framebuffer.as_ref().is_some_and(|screen| !screen.damage().is_empty());
+        // There is no picture of nothing.
+        let Some(screen) = self.framebuffer.as_ref().filter(|screen| !screen.area().is_empty()) else {
+            return false;
+        };
+        let damaged = !screen.damage().is_empty();
         let changed = damaged || self.picture || self.cursor_changed || self.pointer_changed;
         self.drawn && !self.paused && changed
     }

@@ -19,7 +19,7 @@ pub enum Clipboard {
 /// What is kept of a viewer's keys and pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Input {
-    /// Nothing.
+    /// Nothing. Where the desktop says where its pointer is, that is kept all the same: it is part of what is seen.
     #[default]
     Off,
     /// The pointer, and when keys were pressed. Not which.

@@ -180,13 +180,13 @@ impl Tee {
         // What one side said may be what the other side's bytes wait for.
         let followed = match from {
             Side::Desktop => self
-                .from_desktop(at, bytes, capture)
-                .and_then(|()| self.from_viewer(at, &[], capture))
-                .and_then(|()| self.from_desktop(at, &[], capture)),
+                .hear_desktop(at, bytes, capture)
+                .and_then(|()| self.hear_viewer(at, &[], capture))
+                .and_then(|()| self.hear_desktop(at, &[], capture)),
             Side::Viewer => self
-                .from_viewer(at, bytes, capture)
-                .and_then(|()| self.from_desktop(at, &[], capture))
-                .and_then(|()| self.from_viewer(at, &[], capture)),
+                .hear_viewer(at, bytes, capture)
+                .and_then(|()| self.hear_desktop(at, &[], capture))
+                .and_then(|()| self.hear_viewer(at, &[], capture)),
         };
         match followed {
             Ok(()) => Ok(Following::Yes),
@@ -225,7 +225,7 @@ impl Tee {
         Ok(Following::No)
     }
 
-    fn from_desktop<S: Sink>(
+    fn hear_desktop<S: Sink>(
         &mut self,
         at: Moment,
         bytes: &[u8],
@@ -239,7 +239,7 @@ impl Tee {
         fed.map_err(|stop| ending(Side::Desktop, *most, stop))
     }
 
-    fn from_viewer<S: Sink>(
+    fn hear_viewer<S: Sink>(
         &mut self,
         at: Moment,
         bytes: &[u8],

@@ -7,6 +7,7 @@ pub(crate) mod conversation;
 pub(crate) mod desktop;
 pub(crate) mod ebml;
 pub(crate) mod ffmpeg;
+pub(crate) mod made_up;
 mod owned;
 pub(crate) mod reel;
 #[path = "../../../streamspace-rfb/tests/support/viewer.rs"]
