@@ -4,7 +4,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, channel, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -102,15 +102,10 @@ impl Replay {
     /// Passes what there is. Whether anything was.
     fn pass(&mut self) -> bool {
         let mut any = false;
-        loop {
-            match self.from.try_recv() {
-                Ok(bytes) => {
-                    any = true;
-                    self.longest = self.longest.max(bytes.len());
-                    self.watcher.hear(&bytes);
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(bytes) = self.from.try_recv() {
+            any = true;
+            self.longest = self.longest.max(bytes.len());
+            self.watcher.hear(&bytes);
         }
         if !self.watcher.out.is_empty() {
             any = true;
