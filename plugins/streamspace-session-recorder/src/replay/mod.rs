@@ -31,6 +31,7 @@
 mod ahead;
 mod controls;
 mod player;
+mod pointer;
 mod serve;
 mod span;
 mod stage;

@@ -6,6 +6,7 @@ use streamspace_rfb::{Cursor, Framebuffer, Limits};
 
 use super::{
     ahead::Ahead,
+    pointer::Pointer,
     span::{Span, Spans},
     stage::{Marks, Stage, Wrong},
 };
@@ -178,6 +179,12 @@ impl<S: Source> Player<S> {
     /// Where the pointer was, if that was recorded.
     pub fn pointer(&self) -> Option<(u16, u16)> {
         self.stage.pointer
+    }
+
+    /// What is shown, to draw the pointer on it and take it away again.
+    pub(super) fn with_pointer(&mut self) -> (&mut Framebuffer, Pointer<'_>) {
+        let Stage { screen, cursor, cursors, pointer, .. } = &mut self.stage;
+        (screen, Pointer { cursor: cursor.as_ref(), version: *cursors, at: *pointer })
     }
 
     /// How long the recording is.

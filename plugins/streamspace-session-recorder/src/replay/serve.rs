@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use super::{
     controls::{Controls, Seek},
     player::{PlayError, Player, Step},
+    pointer::Drawn,
     span::Spans,
     viewer::{Viewer, ViewerError},
 };
@@ -48,13 +49,16 @@ pub struct Options {
     pub name: String,
     /// Whether the viewer's keys steer. Yes.
     pub keys: bool,
+    /// Whether the pointer is drawn where it was, if that was recorded, in place of telling the viewer what its own looks like. No.
+    pub pointer: bool,
     /// Whether it plays as soon as the viewer asks for a picture. Yes.
     pub plays: bool,
     /// Where it begins.
     pub from: Moment,
     /// How long the viewer may take for the handshake. 10 s.
     pub handshake: Duration,
-    /// After how long without a word of the viewer, or of whoever steers, the replay ends. An hour.
+    /// After how long the replay ends if it stands still, or waits for the viewer, and neither the viewer nor whoever steers says
+    /// anything. An hour.
     pub silence: Duration,
     /// For how long it is played to a viewer that does not ask for what has changed; then it waits for the viewer. 2 s.
     pub patience: Duration,
@@ -67,6 +71,7 @@ impl Default for Options {
         Self {
             name: "Recording".to_owned(),
             keys: true,
+            pointer: false,
             plays: true,
             from: Moment(0),
             handshake: Duration::from_secs(10),
@@ -137,7 +142,9 @@ pub fn serve<S: Source, K: Socket>(
 ) -> Result<Served, ServeError<S::Error, K::Error>> {
     let mut out = Vec::new();
     let viewer = Viewer::new(&options.name, &mut out);
-    let mut connection = Connection { viewer, out, sent: 0, received: 0, socket, controls, options, clock };
+    let drawn = Drawn::default();
+    let mut connection =
+        Connection { viewer, drawn, out, sent: 0, received: 0, socket, controls, options, clock };
     let why = connection.run(player);
     player.watch(false);
     let Connection { viewer, sent, received, .. } = connection;
@@ -148,6 +155,7 @@ pub fn serve<S: Source, K: Socket>(
 
 struct Connection<'a, K, C> {
     viewer: Viewer,
+    drawn: Drawn,
     out: Vec<u8>,
     sent: u64,
     received: u64,
@@ -187,12 +195,10 @@ impl<K: Socket, C: Fn() -> Duration> Connection<'_, K, C> {
                 heard = now;
             }
             let Step { bell, .. } = player.advance(now).map_err(ServeError::Play)?;
-            self.viewer.look(player.screen_mut());
             if bell {
                 self.viewer.ring(&mut self.out);
             }
-            let (cursor, version) = (player.cursor(), player.cursor_version());
-            let updated = self.viewer.update(player.screen(), cursor, version, &mut self.out);
+            let updated = self.show(player);
             if updated.map_err(ServeError::Viewer)? && !watched {
                 watched = true;
                 player.watch(true);
@@ -201,6 +207,9 @@ impl<K: Socket, C: Fn() -> Duration> Connection<'_, K, C> {
                 }
             }
             behind = if self.viewer.is_behind() { behind.or(Some(now)) } else { None };
+            if player.is_playing() && behind.is_none() {
+                heard = now;
+            }
             controls.publish(player, self.viewer.is_ready(), self.sent);
             self.send().map_err(ServeError::Socket)?;
             let sent = (self.clock)();
@@ -225,6 +234,22 @@ impl<K: Socket, C: Fn() -> Duration> Connection<'_, K, C> {
                 }
             }
         }
+    }
+
+    /// An update, if there is one to be sent.
+    fn show<S: Source>(&mut self, player: &mut Player<S>) -> Result<bool, ViewerError> {
+        let Self { viewer, drawn, out, .. } = self;
+        let (screen, pointer) = player.with_pointer();
+        if !self.options.pointer {
+            viewer.look(screen);
+            return viewer.update(screen, pointer.cursor, pointer.version, out);
+        }
+        drawn.look(screen, &pointer);
+        viewer.look(screen);
+        drawn.draw(screen, &pointer);
+        let updated = viewer.update(screen, None, 0, out);
+        drawn.lift(screen);
+        updated
     }
 
     /// Sends what there is, in messages that are not too long.

@@ -4,13 +4,13 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, channel, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use streamspace_rfb::{Encoding, Limits, PixelFormat, message::Version};
+use streamspace_rfb::{Area, Encoding, Limits, PixelFormat, message::Version};
 use streamspace_session_recorder::{
     replay::{
         Controls, Options, Player, Received, Seek, ServeError, Served, Socket, Span, Speed, Status,
@@ -21,7 +21,7 @@ use streamspace_session_recorder::{
 
 use crate::{
     desktop::desktop,
-    recording::{Maker, Recording, SECOND, at_work, slowly},
+    recording::{Kept, Maker, Recording, SECOND, at_work, cursor, slowly},
     watcher::Watcher,
 };
 
@@ -102,15 +102,10 @@ impl Replay {
     /// Passes what there is. Whether anything was.
     fn pass(&mut self) -> bool {
         let mut any = false;
-        loop {
-            match self.from.try_recv() {
-                Ok(bytes) => {
-                    any = true;
-                    self.longest = self.longest.max(bytes.len());
-                    self.watcher.hear(&bytes);
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(bytes) = self.from.try_recv() {
+            any = true;
+            self.longest = self.longest.max(bytes.len());
+            self.watcher.hear(&bytes);
         }
         if !self.watcher.out.is_empty() {
             any = true;
@@ -289,14 +284,20 @@ fn whoever_says_nothing_is_not_waited_for() {
     replay.go_on(11.0);
     assert_eq!(replay.thread.join().expect("no panic").expect("over").why, Why::Handshake);
 
-    let mut replay = Replay::new(&recording, Options::default());
+    // Played for longer than that, and then it stands still.
+    let mut long = recording.clone();
+    long.length = 9_000 * SECOND;
+    let mut replay = Replay::new(&long, Options::default());
     replay.begin(&[]);
+    for second in [2_000, 4_000] {
+        replay.go_on(2_000.0);
+        replay.until("it plays", |status, _| status.position == Moment(second * SECOND));
+    }
+    replay.controls.pause();
+    replay.until("it stands", |status, _| !status.playing);
     replay.go_on(3_599.0);
     replay.controls.set_speed(Speed::new(2.0));
     replay.until("it is heard", |status, _| status.speed == 2.0);
-    replay.go_on(3_599.0);
-    replay.controls.pause();
-    replay.until("it is heard again", |status, _| !status.playing);
     replay.go_on(3_601.0);
     assert_eq!(replay.thread.join().expect("no panic").expect("over").why, Why::Silence);
 }
@@ -324,4 +325,29 @@ fn a_viewer_that_has_gone_ends_the_replay() {
     replay.to.as_ref().expect("open").send(said).expect("it listens");
     let outcome = replay.thread.join().expect("no panic");
     assert!(matches!(outcome, Err(ServeError::Socket(Gone))), "{outcome:?}");
+}
+
+#[test]
+fn the_pointer_is_drawn_where_it_was() {
+    let mut maker = Maker::new(desktop(60, 40, 1));
+    let shape = cursor(3);
+    maker.cursor(0, Some(shape.clone()));
+    maker.put(SECOND, Kept::Pointer(30, 20));
+    maker.put(2 * SECOND, Kept::Pointer(10, 8));
+    let recording = maker.recording;
+    let plain = slowly(&recording, 0).0;
+    let mut replay = Replay::new(&recording, Options { pointer: true, plays: false, ..Options::default() });
+    replay.begin(&[Encoding::ZRLE, Encoding::CURSOR]);
+    for (moment, (x, y)) in [(SECOND, (30, 20)), (2 * SECOND, (10, 8)), (SECOND, (30, 20))] {
+        replay.controls.seek(Seek::To(Moment(moment)));
+        let mut expected = plain.clone();
+        let pixels = shape.pixels.iter().enumerate().filter(|(_, pixel)| pixel[3] > 0);
+        for (i, pixel) in pixels.map(|(i, pixel)| (i as u16, *pixel)) {
+            let dot = Area::new(x - shape.x + i % shape.width, y - shape.y + i / shape.width, 1, 1);
+            expected.fill(dot, pixel).expect("inside");
+        }
+        replay.until("the pointer", |_, watcher| watcher.screen.pixels() == expected.pixels());
+    }
+    assert_eq!(replay.watcher.cursor, None);
+    replay.close().expect("it was served");
 }

@@ -51,7 +51,7 @@ fn those_of_a_recording_are_of_its_pictures() {
         assert!(all.windows(2).all(|two| two[0].at < two[1].at));
         for small in all {
             let pictures = recording.scenes.iter().filter(|(at, _)| *at == small.at);
-            let picture = pictures.filter_map(|(_, kept)| match kept {
+            let mut picture = pictures.filter_map(|(_, kept)| match kept {
                 Kept::Picture(width, height, pixels) => {
                     let mut screen = Framebuffer::new(*width, *height, &Limits::default()).expect("small");
                     screen.write(screen.area(), pixels).expect("all");
@@ -59,7 +59,7 @@ fn those_of_a_recording_are_of_its_pictures() {
                 }
                 _ => None,
             });
-            let shown = picture.last().unwrap_or_else(|| panic!("a picture at {:?}", small.at));
+            let shown = picture.next_back().unwrap_or_else(|| panic!("a picture at {:?}", small.at));
             assert_eq!(read(&small), scaled(&shown, small.width, small.height));
         }
     }

@@ -85,14 +85,11 @@ impl Watcher {
         self.received.extend_from_slice(bytes);
         let received = std::mem::take(&mut self.received);
         let mut at = 0;
-        loop {
-            match self.parser.parse(&received[at..]).unwrap_or_else(|error| panic!("{error}")) {
-                Progress::Message { consumed, message } => {
-                    at += consumed;
-                    self.take(&message);
-                }
-                Progress::Need { .. } => break,
-            }
+        while let Progress::Message { consumed, message } =
+            self.parser.parse(&received[at..]).unwrap_or_else(|error| panic!("{error}"))
+        {
+            at += consumed;
+            self.take(&message);
         }
         self.received = received[at..].to_vec();
     }

@@ -249,12 +249,12 @@ impl Viewer {
                 self.fences = self.fences.saturating_sub(1);
             }
             ClientMessage::SetDesktopSize { .. } => self.refuse = true,
+            // Whoever presses more keys at once than this means nothing by it.
             ClientMessage::Key { down: true, symbol }
-            | ClientMessage::ExtendedKey { down: true, symbol, .. } => {
-                // Whoever presses more at once than this means nothing by it.
-                if keys.len() < 64 {
-                    keys.push_back(symbol);
-                }
+            | ClientMessage::ExtendedKey { down: true, symbol, .. }
+                if keys.len() < 64 =>
+            {
+                keys.push_back(symbol);
             }
             _ => {}
         }
