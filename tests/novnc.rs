@@ -6,30 +6,13 @@
 use std::{thread, time::Duration};
 
 use serde_json::json;
-use streamspace_tests::{Backend, DEADLINE, Host, Installation, NoVnc, Xvnc};
-
-fn at(rest: &str) -> String {
-    format!("/api/v1/sessions{rest}")
-}
-
-/// A session that runs at this desktop.
-fn run(host: &Host, id: &str, address: &str) {
-    let new = json!({"id": id, "owner": "admin", "template": "desktop"});
-    let _ = host.api().post_json(&at(""), &new).expect(201);
-    let step = |state: &str| {
-        let _ =
-            host.api().post_json(&at(&format!("/{id}/transition")), &json!({ "state": state })).expect(200);
-    };
-    step("creating");
-    let _ = host.api().patch(&at(&format!("/{id}")), &json!({ "rfb_address": address })).expect(200);
-    step("running");
-}
+use streamspace_tests::{Backend, DEADLINE, Installation, NoVnc, Xvnc};
 
 #[test]
 fn what_is_on_the_desktop_is_in_the_browser() {
     let (Some(mut desktop), Some(mut viewer)) = (Xvnc::start(800, 600), NoVnc::start()) else { return };
     let host = Installation::on(&Backend::Sqlite).start();
-    run(&host, "s-1", &desktop.address());
+    host.run_session("s-1", "admin", &desktop.address(), json!({}));
     desktop.fill("#336699");
     desktop.run(
         "xterm",
@@ -41,7 +24,7 @@ fn what_is_on_the_desktop_is_in_the_browser() {
         ],
     );
 
-    let ticket = host.api().post(&at("/s-1/tickets")).expect(201).json();
+    let ticket = host.api().post("/api/v1/sessions/s-1/tickets").expect(201).json();
     assert_eq!(viewer.open(&host, ticket["path"].as_str().unwrap()), (800, 600));
     // A pixel for a pixel, of a screen that stands still.
     let shown = viewer.until(DEADLINE, |shown| shown.colours() > 2 && *shown == desktop.picture());
