@@ -215,11 +215,13 @@ impl Desk {
     /// What a recording's own thread tells.
     fn hear(&self, id: &str, news: News) {
         match news {
-            News::Begun => match recordings::step(&self.context.database(), id, Step::Begin) {
-                Ok(true) => self.announce("recording.started", id),
-                Ok(false) => {}
-                Err(why) => {
-                    warn!(self.context.logger(), "The beginning of a recording cannot be written down."; "recording" => id, "reason" => %why);
+            News::Begun => {
+                let session = self.runs().all.get(id).map(|entry| entry.session.clone());
+                self.went_well(session.as_deref().unwrap_or_default());
+                match recordings::step(&self.context.database(), id, Step::Begin) {
+                    Ok(true) => self.announce("recording.started", id),
+                    Ok(false) => {}
+                    Err(why) => warn!(self.context.logger(), "The beginning of a recording cannot be written down."; "recording" => id, "reason" => %why);
                 }
             },
             News::Ended(finished) => {
@@ -227,6 +229,7 @@ impl Desk {
                 let (by, days) = known.unwrap_or_default();
                 let by = by.unwrap_or(match finished.ending {
                     Ending::Stopped => "user",
+                    Ending::Session(_) => "session",
                     Ending::Desktop(_) => "desktop",
                     Ending::Long => "limit",
                     Ending::Failed(_) => "failure",
@@ -275,6 +278,7 @@ impl Desk {
             Ending::Stopped | Ending::Long => {
                 (!finished.is_playable).then(|| "there was nothing to be seen".to_owned())
             }
+            Ending::Session(why) => (!finished.is_playable).then(|| why.clone()),
             Ending::Desktop(why) | Ending::Failed(why) => Some(why.clone()),
         };
         let at = Timestamp::now();

@@ -99,6 +99,7 @@ impl Plugin for SessionRecorder {
             .topics([
                 "session.started",
                 "session.woken",
+                "session.updated",
                 "session.stopped",
                 "session.hibernated",
                 "session.terminated",

@@ -54,11 +54,11 @@ impl Desk {
         if session.id.is_empty() {
             return Ok(());
         }
-        if matches!(event.topic(), "session.started" | "session.woken") {
+        if matches!(event.topic(), "session.started" | "session.woken" | "session.updated") {
             // An event may be old: what counts is how the session is now.
             if let Some(session) = self.context.platform().sessions().get(&session.id)? {
                 self.watch_tries(|tries| tries.went_well(&session.id));
-                self.record_if_due(&session, &mut HashMap::new())?;
+                self.try_to_record(&session, &mut HashMap::new());
             }
         } else {
             self.stop_session(&session.id, "session");
@@ -87,12 +87,21 @@ impl Desk {
             if self.is_closed() {
                 break;
             }
-            let session = session?;
-            if let Err(why) = self.record_if_due(&session, &mut people) {
-                debug!(self.context.logger(), "A session is not recorded."; "session" => &session.id, "reason" => %why);
-            }
+            self.try_to_record(&session?, &mut people);
         }
         Ok(())
+    }
+
+    /// As [`record_if_due`](Self::record_if_due). What fails is tried again at the next look.
+    fn try_to_record(&self, session: &Session, people: &mut HashMap<String, Person>) {
+        if let Err(why) = self.record_if_due(session, people) {
+            info!(self.context.logger(), "A session is not recorded yet."; "session" => &session.id, "reason" => %why);
+        }
+    }
+
+    /// Something of a session is recorded.
+    pub(crate) fn went_well(&self, session: &str) {
+        self.watch_tries(|tries| tries.went_well(session));
     }
 
     /// Has a session recorded, if that is to be and is not.
@@ -105,15 +114,11 @@ impl Desk {
             return Ok(());
         }
         let Some(ask) = self.due(session, people)? else { return Ok(()) };
-        match self.start(session, &ask) {
-            Ok(Asked::Recording(_)) => self.watch_tries(|tries| tries.went_well(&session.id)),
-            Ok(Asked::Waiting(_)) => self.watch_tries(|tries| tries.failed(&session.id, now)),
-            Err(why) => {
-                self.watch_tries(|tries| tries.failed(&session.id, now));
-                return Err(why);
-            }
+        // Until there is a picture: a desktop that is not there is asked ever more seldom.
+        self.watch_tries(|tries| tries.failed(&session.id, now));
+        match self.start(session, &ask)? {
+            Asked::Recording(_) | Asked::Waiting(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Who wants a session to be recorded that is not, if anybody does.
@@ -134,7 +139,7 @@ impl Desk {
                 u64::try_from(passed).is_ok_and(|passed| Duration::from_micros(passed) < GO_ON)
             });
             let by = last.ended_by.as_deref();
-            is_recent && matches!(by, Some("host" | "crash" | "limit" | "desktop"))
+            is_recent && last.status.is_playable() && matches!(by, Some("host" | "crash" | "limit" | "desktop"))
         });
         let ask = Ask { cause: decision.automatic, ..Ask::default() };
         Ok(match (decision.automatic, broken_off) {

@@ -33,6 +33,8 @@ pub(crate) struct Order {
 pub(crate) enum Ending {
     /// It was asked to stop.
     Stopped,
+    /// The session does not run, or nobody knows where its desktop is.
+    Session(String),
     /// The desktop is gone.
     Desktop(String),
     /// It is as long as one may be.

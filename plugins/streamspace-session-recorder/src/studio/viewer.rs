@@ -154,9 +154,7 @@ fn follow(
                 }
             }
             Err(StreamError::Unreachable(why) | StreamError::Full(why)) => why,
-            Err(why @ (StreamError::NotRunning(_) | StreamError::NotFound(_))) => {
-                return Ending::Desktop(why.to_string());
-            }
+            Err(StreamError::NotRunning(why) | StreamError::NotFound(why)) => return Ending::Session(why),
             Err(why) => return Ending::Failed(why.to_string()),
         };
         debug!(context.logger(), "A desktop is away."; "recording" => &order.id, "reason" => &why);
