@@ -131,8 +131,7 @@ fn every_truncation(key: Option<&DataKey>) {
         if key.is_some() && length % 7 > 0 {
             continue;
         }
-        let (mut writer, recovered) =
-            Writer::open_for_append(home.path(), key, small()).expect("it goes on");
+        let (mut writer, recovered) = Writer::open_for_append(home.path(), key, small()).expect("it goes on");
         assert!(!recovered.was_finished);
         put_all(&mut writer, &[(Moment(9_000_000), Owned::Bell)]);
         writer.finish(Moment(0)).expect("it is finished");

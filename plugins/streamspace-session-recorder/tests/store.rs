@@ -165,8 +165,10 @@ fn segments_are_appended() {
         Writer::open_for_append(home.path(), Some(&key), small()).expect("it goes on");
     assert!(recovered.was_finished && recovered.cut_bytes == 0);
     assert_eq!((recovered.hash, recovered.length), (first.hash, first.length));
-    let more: Vec<_> =
-        happened(4, 30, 60, 40).into_iter().map(|(at, scene)| (Moment(at.0 + first.length.0), scene)).collect();
+    let more: Vec<_> = happened(4, 30, 60, 40)
+        .into_iter()
+        .map(|(at, scene)| (Moment(at.0 + first.length.0), scene))
+        .collect();
     put_all(&mut writer, &more);
     let finished = writer.finish(Moment(0)).expect("it is finished");
     assert_eq!(finished.segments, 2);

@@ -10,14 +10,28 @@ use crate::scene::{Moment, Scene};
 /// A scene, with what it consists of.
 #[derive(Debug)]
 pub(super) enum Held {
-    Picture { width: u16, height: u16, pixels: Vec<Pixel> },
-    Patch { area: Area, pixels: Vec<Pixel> },
+    Picture {
+        width: u16,
+        height: u16,
+        pixels: Vec<Pixel>,
+    },
+    Patch {
+        area: Area,
+        pixels: Vec<Pixel>,
+    },
     Cursor(Option<Cursor>),
-    Pointer { x: u16, y: u16, buttons: u16 },
+    Pointer {
+        x: u16,
+        y: u16,
+        buttons: u16,
+    },
     Bell,
     Gap(String),
     Paused,
-    Marker { kind: String, text: String },
+    Marker {
+        kind: String,
+        text: String,
+    },
     /// What is not replayed, or changes nothing: so many pixels were looked at.
     Nothing(usize),
 }
@@ -25,7 +39,9 @@ pub(super) enum Held {
 impl Held {
     pub(super) fn scene(&self) -> Option<Scene<'_>> {
         Some(match self {
-            Self::Picture { width, height, pixels } => Scene::Picture { width: *width, height: *height, pixels },
+            Self::Picture { width, height, pixels } => {
+                Scene::Picture { width: *width, height: *height, pixels }
+            }
             Self::Patch { area, pixels } => Scene::Patch { area: *area, pixels },
             Self::Cursor(cursor) => Scene::Cursor(cursor.as_ref()),
             Self::Pointer { x, y, buttons } => Scene::Pointer { x: *x, y: *y, buttons: *buttons },

@@ -435,7 +435,8 @@ impl<S: Source> Player<S> {
         if to.0.saturating_sub(self.changed.0) <= patience {
             return None;
         }
-        let short = Moment(self.changed.0.saturating_add(self.speed.of(Duration::from_micros(SHORT)).min(patience)));
+        let short =
+            Moment(self.changed.0.saturating_add(self.speed.of(Duration::from_micros(SHORT)).min(patience)));
         let from = short.max(self.position);
         (to > from).then_some(Span { from, to })
     }

@@ -130,7 +130,8 @@ impl Stage {
         match *scene {
             // Pictures come now and then, whether something has changed or not.
             Scene::Picture { width, height, pixels } => {
-                (width, height) != (self.screen.width(), self.screen.height()) || pixels != self.screen.pixels()
+                (width, height) != (self.screen.width(), self.screen.height())
+                    || pixels != self.screen.pixels()
             }
             Scene::Patch { area, .. } => !area.is_empty(),
             // What the pointer looks like is sent again behind each picture.

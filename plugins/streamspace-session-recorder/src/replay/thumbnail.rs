@@ -237,8 +237,10 @@ mod tests {
 
     /// By the definition, in floating point.
     fn slowly(screen: &Framebuffer, width: u16, height: u16) -> Vec<[f64; 3]> {
-        let (fx, fy) = (f64::from(screen.width()) / f64::from(width), f64::from(screen.height()) / f64::from(height));
-        let overlap = |at: u16, from: f64, to: f64| (to.min(f64::from(at) + 1.0) - from.max(at.into())).max(0.0);
+        let (fx, fy) =
+            (f64::from(screen.width()) / f64::from(width), f64::from(screen.height()) / f64::from(height));
+        let overlap =
+            |at: u16, from: f64, to: f64| (to.min(f64::from(at) + 1.0) - from.max(at.into())).max(0.0);
         let mean = |x: f64, y: f64| {
             let mut sum = [0.0; 3];
             for row in 0..screen.height() {
@@ -249,18 +251,25 @@ mod tests {
             }
             sum.map(|sum| sum / (fx * fy))
         };
-        (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| mean(f64::from(x) * fx, f64::from(y) * fy)).collect()
+        (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .map(|(x, y)| mean(f64::from(x) * fx, f64::from(y) * fy))
+            .collect()
     }
 
     #[test]
     fn each_pixel_is_the_mean_of_its_area() {
-        let picture = screen(37, 23, |x, y| [(x * 7 % 256) as u8, (y * 11 % 256) as u8, (x * y % 256) as u8, 255]);
+        let picture =
+            screen(37, 23, |x, y| [(x * 7 % 256) as u8, (y * 11 % 256) as u8, (x * y % 256) as u8, 255]);
         for (width, height) in [(37, 23), (10, 7), (36, 22), (1, 1), (5, 23), (37, 2)] {
             let small = scaled(&picture, width, height);
             let exact = slowly(&picture, width, height);
             assert_eq!(small.len(), exact.len(), "{width}x{height}");
             for (small, exact) in small.iter().zip(exact) {
-                assert!((0..3).all(|i| (f64::from(small[i]) - exact[i]).abs() < 0.5001), "{width}x{height}: {small:?} {exact:?}");
+                assert!(
+                    (0..3).all(|i| (f64::from(small[i]) - exact[i]).abs() < 0.5001),
+                    "{width}x{height}: {small:?} {exact:?}"
+                );
             }
         }
         assert_eq!(scaled(&picture, 100, 100).len(), 37 * 23);

@@ -12,8 +12,7 @@ use streamspace_plugin::{
 
 use super::{MAX_BODY, note, playable, recording};
 use crate::{
-    SessionRecorder,
-    capture,
+    SessionRecorder, capture,
     desk::Desk,
     replay::{Controls, Options, Player, Received, Seek, Socket, Span, Speed, serve},
     rules::rights::Act,
@@ -34,9 +33,9 @@ pub(super) fn register(on: &mut Registrar<SessionRecorder>) {
         .max_message_bytes(MAX_MESSAGE)
         .describe("Plays a recording to a viewer of RFB: `name` to steer it by, `from_ms`, `speed`, `skip_idle_ms`, `paused`");
     on.get("/recordings/{id}/replays/{name}", status).describe("Where a replay of the caller's is");
-    on.post("/recordings/{id}/replays/{name}", steer)
-        .body_limit(MAX_BODY)
-        .describe("Steers a replay of the caller's: `play`, `seek_ms`, `speed` from 0.25 to 16, `skip_idle_ms`, `end`");
+    on.post("/recordings/{id}/replays/{name}", steer).body_limit(MAX_BODY).describe(
+        "Steers a replay of the caller's: `play`, `seek_ms`, `speed` from 0.25 to 16, `skip_idle_ms`, `end`",
+    );
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,7 +77,8 @@ fn replay(plugin: &SessionRecorder, request: &Request<'_>, upgrade: Upgrade) -> 
     let reader = shelf::open(&found.id, &folder, &desk.key)
         .map_err(|why| Problem::new(409, format!("the recording cannot be read: {why}")))?;
     let player = Player::new(reader, capture::Options::LIMITS);
-    let mut player = player.map_err(|why| Problem::new(409, format!("the recording cannot be played: {why}")))?;
+    let mut player =
+        player.map_err(|why| Problem::new(409, format!("the recording cannot be played: {why}")))?;
     let key = key(request, &found.id, &name);
     if !desk.replays.begin(&key, &controls) {
         return Err(Problem::new(409, "a replay of this name runs: end it, or give this one another").into());

@@ -12,7 +12,8 @@ use crate::{
 
 /// The master key as the store has it. Its name is made of it, and tells nothing of it.
 fn master(key: &MasterKey) -> Result<store::MasterKey> {
-    let digest = Sha256::new().chain_update(b"streamspace-session-recorder master key").chain_update(key.0).finalize();
+    let digest =
+        Sha256::new().chain_update(b"streamspace-session-recorder master key").chain_update(key.0).finalize();
     let id: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     store::MasterKey::from_bytes(&id, key.0).map_err(Error::new)
 }

@@ -36,14 +36,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Begins to record.
 pub(super) fn begin(context: Context, order: Order, tell: Tell) -> Result<Box<dyn Running>> {
-    let failed = |why: &dyn std::fmt::Display| Error::new(format!("{} cannot be written: {why}", order.folder.display()));
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(format!("{} cannot be written: {why}", order.folder.display()))
+    };
     fs::create_dir_all(&order.folder).map_err(|why| failed(&why))?;
     let key = order.key.as_ref().map(|key| keys::make(&order.id, &order.folder, key)).transpose()?;
-    let subject = Subject {
-        recording: order.id.clone(),
-        session: order.session.clone(),
-        started_at: order.started_at,
-    };
+    let subject =
+        Subject { recording: order.id.clone(), session: order.session.clone(), started_at: order.started_at };
     let writer = Writer::create(&order.folder, &subject, key.as_ref(), written(&order.config))
         .map_err(|why| failed(&why))?;
     let shared = Arc::new(Shared::default());
@@ -100,13 +99,15 @@ fn record(context: &Context, order: &Order, writer: Writer, shared: &Arc<Shared>
         // What is on the disk is looked for, as after a crash.
         Err(why) => {
             let left = super::shelf::end(&order.id, &order.folder, order.key.as_ref());
-            left.map(|left| Finished { ending: Ending::Failed(why.to_string()), ..left }).unwrap_or(Finished {
-                bytes: 0,
-                length: 0,
-                hash: None,
-                is_playable: false,
-                ending: Ending::Failed(why.to_string()),
-            })
+            left.map(|left| Finished { ending: Ending::Failed(why.to_string()), ..left }).unwrap_or(
+                Finished {
+                    bytes: 0,
+                    length: 0,
+                    hash: None,
+                    is_playable: false,
+                    ending: Ending::Failed(why.to_string()),
+                },
+            )
         }
     };
     tell(News::Ended(finished));
@@ -130,7 +131,14 @@ fn follow(
         }
         let why = match context.streams().connect(&order.session) {
             Ok(desktop) => {
-                let line = Line { desktop, tape: tape.clone(), shared: Arc::clone(shared), most, clock, ticked: Instant::now() };
+                let line = Line {
+                    desktop,
+                    tape: tape.clone(),
+                    shared: Arc::clone(shared),
+                    most,
+                    clock,
+                    ticked: Instant::now(),
+                };
                 let mut viewer = SharedViewer::new(line, Settings::default(), &options, None);
                 let connected = Instant::now();
                 match viewer.run(&mut capture, clock, &shared.control) {
@@ -196,7 +204,9 @@ impl<C: Fn() -> Moment> Connection for Line<C> {
         match self.desktop.read(into) {
             Ok(0) => Ok(Received::End),
             Ok(count) => Ok(Received::Bytes(count)),
-            Err(why) if matches!(why.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(Received::Nothing),
+            Err(why) if matches!(why.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                Ok(Received::Nothing)
+            }
             Err(why) => Err(why),
         }
     }

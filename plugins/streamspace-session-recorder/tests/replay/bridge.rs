@@ -69,6 +69,7 @@ fn vncdotool_sees_the_last_picture() {
     let info = reader.next_frame(&mut pixels).expect("it is whole");
     std::fs::remove_file(&file).expect("it was there");
     assert_eq!((info.width, info.height), (last.width().into(), last.height().into()));
-    let expected: Vec<[u8; 3]> = last.pixels().iter().map(|[red, green, blue, _]| [*red, *green, *blue]).collect();
+    let expected: Vec<[u8; 3]> =
+        last.pixels().iter().map(|[red, green, blue, _]| [*red, *green, *blue]).collect();
     assert!(pixels == expected.as_flattened());
 }

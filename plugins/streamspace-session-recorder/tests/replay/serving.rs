@@ -13,8 +13,8 @@ use std::{
 use streamspace_rfb::{Encoding, Limits, PixelFormat, message::Version};
 use streamspace_session_recorder::{
     replay::{
-        Controls, Options, Player, Received, Seek, ServeError, Served, Socket, Span, Speed, Status, ViewerError, Why,
-        serve,
+        Controls, Options, Player, Received, Seek, ServeError, Served, Socket, Span, Speed, Status,
+        ViewerError, Why, serve,
     },
     scene::Moment,
 };
@@ -167,9 +167,8 @@ fn a_recording_is_replayed_to_its_end() {
     let mut replay = Replay::by(&recording, Options::default(), Arc::default(), now);
     replay.controls.set_speed(Speed::FASTEST);
     replay.begin(&[Encoding::TIGHT, Encoding::EXTENDED_DESKTOP_SIZE]);
-    let status = replay.until("the end", |status, watcher| {
-        status.at_end && watcher.screen.pixels() == last.pixels()
-    });
+    let status =
+        replay.until("the end", |status, watcher| status.at_end && watcher.screen.pixels() == last.pixels());
     assert_eq!((status.speed, status.playing, status.size), (16.0, false, (173, 160)));
     let all = Span { from: Moment(0), to: Moment(recording.length) };
     assert_eq!(status.watched, [all]);
@@ -205,7 +204,11 @@ fn it_is_steered_from_elsewhere() {
     let status = replay.until("six seconds later", |status, _| status.position == Moment(8 * SECOND));
     assert_eq!((status.skip_idle, status.has_viewer, status.over), (idle, true, false));
     let span = |from, to| Span { from: Moment(from), to: Moment(to) };
-    assert_eq!(status.watched, [span(2 * SECOND, 8 * SECOND)], "it went back to what is before what it had seen");
+    assert_eq!(
+        status.watched,
+        [span(2 * SECOND, 8 * SECOND)],
+        "it went back to what is before what it had seen"
+    );
     replay.controls.end();
     let served = replay.thread.join().expect("no panic").expect("it was served");
     assert_eq!(served.why, Why::Ended);

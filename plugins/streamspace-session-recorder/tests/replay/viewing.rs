@@ -191,7 +191,13 @@ fn a_viewer_that_cannot_have_another_size_sees_what_fits() {
 
 #[test]
 fn what_the_pointer_looks_like_comes_as_the_viewer_takes_it() {
-    let half = streamspace_rfb::Cursor { pixels: vec![[200, 100, 50, 255], [0; 4]], width: 2, height: 1, x: 0, y: 0 };
+    let half = streamspace_rfb::Cursor {
+        pixels: vec![[200, 100, 50, 255], [0; 4]],
+        width: 2,
+        height: 1,
+        x: 0,
+        y: 0,
+    };
     let mut maker = Maker::new(desktop(60, 40, 1));
     maker.cursor(SECOND, Some(cursor(3)));
     maker.cursor(2 * SECOND, Some(half.clone()));
@@ -200,7 +206,9 @@ fn what_the_pointer_looks_like_comes_as_the_viewer_takes_it() {
         let mut desk = Desk::new(&maker.recording, Version::V3_8, 4_096);
         desk.begin(PixelFormat::BGRX, &[Encoding::RAW, shape]);
         assert_eq!(desk.watcher.cursor, None);
-        for (moment, expected) in [(SECOND, Some(cursor(3))), (2 * SECOND, Some(half.clone())), (3 * SECOND, None)] {
+        for (moment, expected) in
+            [(SECOND, Some(cursor(3))), (2 * SECOND, Some(half.clone())), (3 * SECOND, None)]
+        {
             desk.player.seek(Moment(moment), desk.now).expect("there");
             desk.settle().expect("it is served");
             let expected = expected.unwrap_or_default();

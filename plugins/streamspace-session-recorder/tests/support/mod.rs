@@ -5,12 +5,16 @@
 pub(crate) mod conversation;
 #[path = "../../../streamspace-rfb/tests/support/desktop.rs"]
 pub(crate) mod desktop;
+mod owned;
 pub(crate) mod reel;
 #[path = "../../../streamspace-rfb/tests/support/viewer.rs"]
 pub(crate) mod viewer;
 #[path = "../../../streamspace-rfb/tests/support/xserver.rs"]
 pub(crate) mod xserver;
-mod owned;
 
-#[allow(unused_imports, clippy::allow_attributes, reason = "not every suite has scenes that own what they have")]
+#[allow(
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "not every suite has scenes that own what they have"
+)]
 pub(crate) use self::owned::*;

@@ -50,9 +50,10 @@ impl Viewer {
                 None => left.push(area),
             }
         }
-        let shape = self.can.cursor.filter(|_| {
-            self.cursor != Some(version) && (cursor.is_some() || self.cursor.is_some())
-        });
+        let shape = self
+            .can
+            .cursor
+            .filter(|_| self.cursor != Some(version) && (cursor.is_some() || self.cursor.is_some()));
         if areas.is_empty() && shape.is_none() {
             return Ok(false);
         }
@@ -148,9 +149,8 @@ fn put_cursor(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let none = Cursor::default();
-    let cursor = cursor.filter(|cursor| {
-        cursor.pixels.len() == Area::new(0, 0, cursor.width, cursor.height).pixels()
-    });
+    let cursor =
+        cursor.filter(|cursor| cursor.pixels.len() == Area::new(0, 0, cursor.width, cursor.height).pixels());
     let Cursor { x, y, width, height, pixels } = cursor.unwrap_or(&none);
     let head = Area::new(*x, *y, *width, *height);
     [head.x, head.y, head.width, head.height].iter().for_each(|side| out.extend(side.to_be_bytes()));
