@@ -106,7 +106,11 @@ impl Recorder {
     }
 
     fn of_session(&self, session: &str) -> Vec<Value> {
-        let page = self.api().get(&at(&format!("/recordings?session_id={session}&sort=started_at"))).expect(200).json();
+        let page = self
+            .api()
+            .get(&at(&format!("/recordings?session_id={session}&sort=started_at")))
+            .expect(200)
+            .json();
         page["recordings"].as_array().unwrap().clone()
     }
 
@@ -134,9 +138,11 @@ fn tamper(backend: &Backend, installation: &Installation, sql: &str) {
 
 fn a_policy_decides_and_says_why(backend: &Backend) {
     let recorder = start(backend, json!({}));
-    let (ada, auditor) = (account(&recorder.host, "ada", &[]), account(&recorder.host, "max", &["recording.read"]));
+    let (ada, auditor) =
+        (account(&recorder.host, "ada", &[]), account(&recorder.host, "max", &["recording.read"]));
     let everybody = recorder.policy(&json!({"name": "everybody"}));
-    let hers = recorder.policy(&json!({"name": "ada", "apply_to_users": ["ada"], "priority": 5, "retention_days": 7}));
+    let hers = recorder
+        .policy(&json!({"name": "ada", "apply_to_users": ["ada"], "priority": 5, "retention_days": 7}));
     let question = json!({"user": "ada", "template": "firefox"});
     let decide = || recorder.api().post_json(&at("/recording-policies/decide"), &question).expect(200).json();
     let decided = decide();
@@ -152,8 +158,14 @@ fn a_policy_decides_and_says_why(backend: &Backend) {
     assert_eq!(decide()["policy"]["id"], json!(everybody));
 
     recorder.api().post_json(&at("/recording-policies"), &json!({"name": "ada"})).problem(&[409]);
-    recorder.api().post_json(&at("/recording-policies"), &json!({"name": "x", "retention_days": 99_999})).problem(&[422]);
-    recorder.api().post_json(&at("/recording-policies"), &json!({"name": "x", "colour": "red"})).problem(&[422]);
+    recorder
+        .api()
+        .post_json(&at("/recording-policies"), &json!({"name": "x", "retention_days": 99_999}))
+        .problem(&[422]);
+    recorder
+        .api()
+        .post_json(&at("/recording-policies"), &json!({"name": "x", "colour": "red"}))
+        .problem(&[422]);
     recorder.api().patch(&path, &json!({"name": 7})).problem(&[422]);
     ada.get(&at("/recording-policies")).problem(&[403]);
     auditor.delete(&path).problem(&[403]);
@@ -167,11 +179,16 @@ fn a_recording_goes_its_way(backend: &Backend) {
     let ada = account(&recorder.host, "ada", &[]);
     recorder.session("s-1", "ada");
     recorder.session("s-2", "ada");
-    let begun = recorder.begin(&ada, "s-1", &json!({"reason": "training", "metadata": {"ticket": 7}})).expect(201).json();
+    let begun = recorder
+        .begin(&ada, "s-1", &json!({"reason": "training", "metadata": {"ticket": 7}}))
+        .expect(201)
+        .json();
     let id = begun["recording_id"].as_str().unwrap();
     let running = recorder.wait(id, "recording");
-    assert_eq!((&running["reason"], &running["metadata"]["ticket"], &running["user_id"]),
-        (&json!("training"), &json!(7), &json!("ada")));
+    assert_eq!(
+        (&running["reason"], &running["metadata"]["ticket"], &running["user_id"]),
+        (&json!("training"), &json!(7), &json!("ada"))
+    );
     assert_eq!(running["retention_days"], 365);
     recorder.begin(&ada, "s-1", &json!({})).problem(&[409, 429]);
     let why = recorder.begin(&ada, "s-2", &json!({})).problem(&[429]);
@@ -234,13 +251,19 @@ fn everybody_sees_and_does_what_is_theirs(backend: &Backend) {
     recorder.api().get(&one).problem(&[404]);
     assert!(!recorder.folder.join(&id).exists());
     let log = recorder.api().get(&format!("{one}/access-log")).expect(200).json();
-    let done: Vec<_> = log["access_log"].as_array().unwrap().iter()
-        .map(|entry| (entry["user_id"].as_str().unwrap(), entry["action"].as_str().unwrap())).collect();
+    let done: Vec<_> = log["access_log"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["user_id"].as_str().unwrap(), entry["action"].as_str().unwrap()))
+        .collect();
     assert!(done.contains(&("max", "thumbnail")) && done.contains(&("admin", "start")), "{log}");
     assert_eq!(done[0], ("admin", "delete"), "{log}");
     let tombstones = recorder.api().get(&at("/recordings/tombstones")).expect(200).json();
-    assert_eq!((&tombstones["tombstones"][0]["recording_id"], &tombstones["tombstones"][0]["deleted_by"]),
-        (&json!(id), &json!("admin")));
+    assert_eq!(
+        (&tombstones["tombstones"][0]["recording_id"], &tombstones["tombstones"][0]["deleted_by"]),
+        (&json!(id), &json!("admin"))
+    );
 }
 
 fn who_has_to_agree_is_asked(backend: &Backend) {
@@ -258,15 +281,22 @@ fn who_has_to_agree_is_asked(backend: &Backend) {
     assert_eq!(asked["approval_id"], again["approval_id"], "one question at a time");
     assert!(recorder.of_session("s-1").is_empty());
     let open = recorder.api().get(&at("/recording-approvals?status=pending")).expect(200).json();
-    assert_eq!((&open["approvals"][0]["requested_by"], &open["approvals"][0]["reason"]), (&json!("ada"), &json!("support")));
-    let answer = |what: &str| at(&format!("/recording-approvals/{}/{what}", asked["approval_id"].as_str().unwrap()));
+    assert_eq!(
+        (&open["approvals"][0]["requested_by"], &open["approvals"][0]["reason"]),
+        (&json!("ada"), &json!("support"))
+    );
+    let answer =
+        |what: &str| at(&format!("/recording-approvals/{}/{what}", asked["approval_id"].as_str().unwrap()));
     ada.post(&answer("approve")).problem(&[403]);
     let agreed = recorder.api().post_json(&answer("approve"), &json!({"note": "fine"})).expect(200).json();
     let recording = recorder.wait(agreed["recording_id"].as_str().unwrap(), "recording");
     assert_eq!((&recording["created_by"], &recording["notified"]), (&json!("ada"), &json!(true)));
     recorder.api().post(&answer("refuse")).problem(&[409]);
     let notice = ada.get(&at("/sessions/s-1/recordings/notice")).expect(200).json();
-    assert_eq!((&notice["recording"], &notice["notice"]), (&json!(true), &json!("This session is being recorded.")));
+    assert_eq!(
+        (&notice["recording"], &notice["notice"]),
+        (&json!(true), &json!("This session is being recorded."))
+    );
 
     recorder.begin(recorder.api(), "s-2", &json!({})).problem(&[409]);
     let say = |api: &Api, accepted: bool| {
@@ -288,11 +318,19 @@ fn sessions_are_recorded_by_themselves_and_until_their_end(backend: &Backend) {
     let ada = account(&recorder.host, "ada", &[]);
     recorder.policy(&json!({"name": "auto", "apply_to_templates": ["firefox"], "auto_record": true, "retention_days": 90}));
     recorder.session("s-1", "ada");
-    let found = recorder.host.wait_for(DEADLINE, "the session to be recorded", || recorder.of_session("s-1").pop());
+    let found =
+        recorder.host.wait_for(DEADLINE, "the session to be recorded", || recorder.of_session("s-1").pop());
     let id = found["id"].as_str().unwrap();
     let running = recorder.wait(id, "recording");
-    assert_eq!((&running["is_automatic"], &running["created_by"], &running["policy_name"], &running["retention_days"]),
-        (&json!(true), &json!("policy"), &json!("auto"), &json!(90)));
+    assert_eq!(
+        (
+            &running["is_automatic"],
+            &running["created_by"],
+            &running["policy_name"],
+            &running["retention_days"]
+        ),
+        (&json!(true), &json!("policy"), &json!("auto"), &json!(90))
+    );
     ada.post(&at(&format!("/recordings/{id}/stop"))).problem(&[403]);
     recorder.step("s-1", "hibernated");
     assert_eq!(recorder.wait(id, "completed")["ended_by"], "session");
@@ -309,16 +347,25 @@ fn sessions_are_recorded_by_themselves_and_until_their_end(backend: &Backend) {
     assert!(recorder.of_session("s-2").is_empty());
     let ended = recorder.of_session("s-1");
     assert!(ended.iter().all(|one| one["status"] == "completed"), "{ended:?}");
-    recorder.host.configure("streamspace-recording", &json!({"enabled": true, "autoRecordForCompliance": true})).expect(0);
-    let found = recorder.host.wait_for(DEADLINE, "the other session to be recorded", || recorder.of_session("s-2").pop());
-    assert_eq!((&found["reason"], &found["metadata"]["complianceFrameworks"]), (&json!("compliance"), &json!(["SOC2"])));
+    recorder
+        .host
+        .configure("streamspace-recording", &json!({"enabled": true, "autoRecordForCompliance": true}))
+        .expect(0);
+    let found = recorder
+        .host
+        .wait_for(DEADLINE, "the other session to be recorded", || recorder.of_session("s-2").pop());
+    assert_eq!(
+        (&found["reason"], &found["metadata"]["complianceFrameworks"]),
+        (&json!("compliance"), &json!(["SOC2"]))
+    );
 }
 
 fn what_is_over_goes_but_not_what_is_held(backend: &Backend) {
     let recorder = start(backend, json!({}));
     let ada = account(&recorder.host, "ada", &[]);
     recorder.session("s-1", "ada");
-    let [held, over, young] = [1, 1, 30].map(|days| recorder.recorded(&ada, "s-1", &json!({ "retention_days": days })));
+    let [held, over, young] =
+        [1, 1, 30].map(|days| recorder.recorded(&ada, "s-1", &json!({ "retention_days": days })));
     let hold = at(&format!("/recordings/{held}/hold"));
     put(&ada, &hold, &json!({"reason": "a case"})).problem(&[403]);
     put(recorder.api(), &hold, &json!({"reason": " "})).problem(&[422]);
@@ -327,18 +374,25 @@ fn what_is_over_goes_but_not_what_is_held(backend: &Backend) {
     recorder.api().delete(&at(&format!("/recordings/{held}"))).problem(&[409]);
     let clean = || recorder.api().post(&at("/recordings/cleanup")).expect(200).json()["deleted"].clone();
     assert_eq!(clean(), 0, "nothing is over yet");
-    let past = "UPDATE session_recordings SET expires_at = '2026-01-01 00:00:00.000000' WHERE retention_days = 1";
+    let past =
+        "UPDATE session_recordings SET expires_at = '2026-01-01 00:00:00.000000' WHERE retention_days = 1";
     tamper(backend, &recorder.host, past);
     assert_eq!(clean(), 1);
     recorder.api().get(&at(&format!("/recordings/{over}"))).problem(&[404]);
     let there = |id: &str| recorder.folder.join(id).exists();
     assert_eq!([&held, &over, &young].map(|id| there(id)), [true, false, true]);
     let holds = recorder.api().get(&at(&format!("/recordings/{held}/holds"))).expect(200).json();
-    assert_eq!((&holds["holds"][0]["reason"], &holds["holds"][0]["placed_by"]), (&json!("a case"), &json!("admin")));
+    assert_eq!(
+        (&holds["holds"][0]["reason"], &holds["holds"][0]["placed_by"]),
+        (&json!("a case"), &json!("admin"))
+    );
     let _ = recorder.api().delete(&hold).expect(200);
     recorder.api().delete(&hold).problem(&[409]);
     // By the job, too.
-    let _ = recorder.api().post(&format!("/api/v1/plugins/{PLUGIN}/jobs/cleanup-expired-recordings/run")).expect(200);
+    let _ = recorder
+        .api()
+        .post(&format!("/api/v1/plugins/{PLUGIN}/jobs/cleanup-expired-recordings/run"))
+        .expect(200);
     recorder.host.wait_for(DEADLINE, "the recording to go", || (!there(&held)).then_some(()));
     assert!(there(&young));
 }
@@ -359,7 +413,12 @@ fn recordings_are_found_page_by_page(backend: &Backend) {
     let ask = |query: &str| recorder.api().get(&at(&format!("/recordings?{query}"))).expect(200).json();
     let ids = |query: &str| -> Vec<String> {
         let page = ask(query);
-        page["recordings"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+        page["recordings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let first = ask("page_size=2&order=asc");
     assert_eq!((&first["total"], &first["total_pages"], &first["page"]), (&json!(3), &json!(2), &json!(1)));
@@ -371,12 +430,17 @@ fn recordings_are_found_page_by_page(backend: &Backend) {
     assert_eq!(ids("search=%25"), all[1..2], "nothing stands for anything");
     assert_eq!(ids("start_date=2000-01-01&end_date=2001-01-01"), Vec::<String>::new());
     assert_eq!(ids("start_date=2000-01-01&order=asc"), all);
-    for wrong in ["page=0", "page_size=1000", "sort=colour", "order=up", "status=gone", "start_date=now", "colour=red"] {
+    for wrong in
+        ["page=0", "page_size=1000", "sort=colour", "order=up", "status=gone", "start_date=now", "colour=red"]
+    {
         recorder.api().get(&at(&format!("/recordings?{wrong}"))).problem(&[400, 422]);
     }
     let stats = recorder.api().get(&at("/recordings/stats")).expect(200).json();
     assert_eq!((&stats["total_recordings"], &stats["active_recordings"]), (&json!(3), &json!(0)));
-    assert_eq!((&stats["by_user"][0]["user_id"], &stats["by_month"][0]["recordings"]), (&json!("ada"), &json!(3)));
+    assert_eq!(
+        (&stats["by_user"][0]["user_id"], &stats["by_month"][0]["recordings"]),
+        (&json!("ada"), &json!(3))
+    );
     let place = at(&format!("/recordings/{}/playback", all[0]));
     let _ = put(&ada, &place, &json!({"position": 1500, "speed": 2.0})).expect(200);
     assert_eq!(ada.get(&place).expect(200).json(), json!({"position": 1500, "speed": 2.0}));
@@ -429,8 +493,10 @@ fn files_and_rows_that_do_not_belong_together_are_found(backend: &Backend) {
     let aside = recorder.folder.join("lost+found").join(stranger.file_name().unwrap());
     assert!(!stranger.exists() && aside.exists() && young.exists() && recorder.folder.join(&kept).exists());
     let failed = recorder.recording(&lost);
-    assert_eq!((&failed["status"], &failed["error_message"]),
-        (&json!("failed"), &json!("its files are gone, and nobody has deleted it")));
+    assert_eq!(
+        (&failed["status"], &failed["error_message"]),
+        (&json!("failed"), &json!("its files are gone, and nobody has deleted it"))
+    );
     recorder.api().get(&at(&format!("/recordings/{lost}/stream"))).problem(&[409]);
     let again = recorder.api().post(&at("/recordings/sweep")).expect(200).json();
     assert_eq!(again["without_files"], 0);

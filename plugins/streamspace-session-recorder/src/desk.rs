@@ -221,9 +221,11 @@ impl Desk {
                 match recordings::step(&self.context.database(), id, Step::Begin) {
                     Ok(true) => self.announce("recording.started", id),
                     Ok(false) => {}
-                    Err(why) => warn!(self.context.logger(), "The beginning of a recording cannot be written down."; "recording" => id, "reason" => %why);
+                    Err(why) => {
+                        warn!(self.context.logger(), "The beginning of a recording cannot be written down."; "recording" => id, "reason" => %why);
+                    }
                 }
-            },
+            }
             News::Ended(finished) => {
                 let known = self.runs().all.get(id).map(|entry| (entry.ended_by, entry.days));
                 let (by, days) = known.unwrap_or_default();

@@ -14,6 +14,7 @@ use streamspace_plugin::{
 use crate::{
     desk::Desk,
     rules::retention,
+    studio::Export,
     tables::{
         exports, holds,
         recordings::{self, Recording},
@@ -176,13 +177,18 @@ impl Desk {
             if !exports::take(&database, &next.id)? {
                 continue;
             }
-            let came_to = self.make_export(&next).map_err(|why| why.to_string());
+            let came_to = match self.make_export(&next) {
+                Ok(Some(bytes)) => Ok(bytes),
+                // It was told to stop: the next start begins anew.
+                Ok(None) => break,
+                Err(why) => Err(why.to_string()),
+            };
             exports::finish(&database, &next.id, &came_to)?;
         }
         Ok(())
     }
 
-    fn make_export(&self, export: &exports::Export) -> Result<u64> {
+    fn make_export(&self, export: &exports::Export) -> Result<Option<u64>> {
         let recording = recordings::get(&self.context.database(), &export.recording_id)?
             .ok_or_else(|| Error::new("the recording was deleted"))?;
         let format = crate::config::Format::of(&export.format)
@@ -192,17 +198,21 @@ impl Desk {
         let to = Path::new(&export.storage_path);
         // Under its name is only what is whole.
         let part = to.with_extension("part");
-        let folder = Path::new(&recording.storage_path);
-        let made = self.studio.export(&recording.id, folder, &self.key, format, &part);
-        let bytes = match made {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                let _ = fs::remove_file(&part);
-                return Err(why);
-            }
+        let wish = Export {
+            id: &recording.id,
+            folder: Path::new(&recording.storage_path),
+            key: &self.key,
+            format,
+            to: &part,
         };
+        let made = self.studio.export(&wish, &|| !self.is_closed());
+        if !matches!(made, Ok(Some(_))) {
+            // What is not there needs not to be removed, and what cannot be is swept.
+            let _ = fs::remove_file(&part);
+            return made;
+        }
         fs::rename(&part, to).map_err(|why| Error::new(format!("{}: {why}", to.display())))?;
-        Ok(bytes)
+        made
     }
 }
 

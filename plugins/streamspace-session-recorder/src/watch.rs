@@ -139,7 +139,9 @@ impl Desk {
                 u64::try_from(passed).is_ok_and(|passed| Duration::from_micros(passed) < GO_ON)
             });
             let by = last.ended_by.as_deref();
-            is_recent && last.status.is_playable() && matches!(by, Some("host" | "crash" | "limit" | "desktop"))
+            is_recent
+                && last.status.is_playable()
+                && matches!(by, Some("host" | "crash" | "limit" | "desktop"))
         });
         let ask = Ask { cause: decision.automatic, ..Ask::default() };
         Ok(match (decision.automatic, broken_off) {

@@ -94,6 +94,19 @@ pub(crate) struct Verified {
     pub(crate) report: Value,
 }
 
+/// A file that is to be made of a recording.
+#[derive(Debug)]
+pub(crate) struct Export<'a> {
+    /// The recording's id.
+    pub(crate) id: &'a str,
+    /// Where the recording is.
+    pub(crate) folder: &'a Path,
+    pub(crate) key: &'a MasterKey,
+    pub(crate) format: Format,
+    /// Where the file is to be.
+    pub(crate) to: &'a Path,
+}
+
 /// A small picture.
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
@@ -124,12 +137,12 @@ pub(crate) trait Studio: Send + Sync {
     /// When it cannot be read at all.
     fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified>;
 
-    /// Makes a file of a recording, and answers its size.
+    /// Makes a file of a recording, and answers its size. None if `goes_on` said no meanwhile.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or the file not be written.
-    fn export(&self, id: &str, folder: &Path, key: &MasterKey, format: Format, to: &Path) -> Result<u64>;
+    fn export(&self, wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>>;
 
     /// What was to be seen at a moment, in microseconds.
     ///
@@ -162,8 +175,8 @@ impl Studio for Native {
         shelf::verify(id, folder, key)
     }
 
-    fn export(&self, id: &str, folder: &Path, key: &MasterKey, format: Format, to: &Path) -> Result<u64> {
-        shelf::export(id, folder, key, format, to)
+    fn export(&self, wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>> {
+        shelf::export(wish, goes_on)
     }
 
     fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture> {

@@ -1,15 +1,20 @@
 //! What was recorded: read, looked through, made into something else.
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    ops::ControlFlow,
+    path::Path,
+};
 
 use serde_json::{Value, json};
 use streamspace_plugin::prelude::*;
 
-use super::{Ending, Finished, Picture, Verified, keys};
+use super::{Ending, Export, Finished, Picture, Verified, keys};
 use crate::{
     capture,
     config::{Format, MasterKey},
-    export::fbs,
+    export::{fbs, webm},
     replay::{Bounds, thumbnail as small},
     scene::{Moment, Scene, Source},
     store::{self, Limits, Reader},
@@ -84,22 +89,34 @@ pub(super) fn verify(id: &str, folder: &Path, key: &MasterKey) -> Result<Verifie
 }
 
 /// Makes a file of a recording.
-pub(super) fn export(id: &str, folder: &Path, key: &MasterKey, format: Format, to: &Path) -> Result<u64> {
+pub(super) fn export(wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>> {
+    let Export { id, folder, key, format, to } = wish;
     let mut reader = open(id, folder, key)?;
     reader.seek(Moment(0)).map_err(Error::new)?;
-    let failed = |why: &dyn std::fmt::Display| Error::new(format!("{}: {why}", to.display()));
-    match format {
+    let failed = |why: std::io::Error| Error::new(format!("{}: {why}", to.display()));
+    let file = File::create(to).map_err(failed)?;
+    let made = match format {
         Format::Vnc => {
-            let file = File::create(to).map_err(|why| failed(&why))?;
             let options = fbs::Options { name: format!("Recording {id}"), ..fbs::Options::default() };
-            let mut out = BufWriter::new(file);
+            let mut out = BufWriter::new(&file);
             let exported = fbs::export(&mut reader, &mut out, &options).map_err(Error::new)?;
-            let file = out.into_inner().map_err(|why| failed(&why))?;
-            file.sync_all().map_err(|why| failed(&why))?;
-            Ok(exported.bytes)
+            out.flush().map_err(failed)?;
+            Some(exported.bytes)
         }
-        Format::Webm | Format::Mp4 => Err(Error::permanent("this version makes no videos: ask for `vnc`")),
-    }
+        Format::Webm | Format::Mp4 => {
+            let go_on = |_: webm::Progress| match goes_on() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            };
+            match webm::export(&mut reader, &file, &webm::Options::default(), go_on) {
+                Ok(exported) => Some(exported.bytes),
+                Err(webm::Error::Stopped) => None,
+                Err(why) => return Err(Error::new(why)),
+            }
+        }
+    };
+    file.sync_all().map_err(failed)?;
+    Ok(made)
 }
 
 /// What was to be seen at a moment.

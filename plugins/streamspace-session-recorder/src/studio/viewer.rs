@@ -36,7 +36,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Begins to record.
 pub(super) fn begin(context: Context, order: Order, tell: Tell) -> Result<Box<dyn Running>> {
-    let failed = |why: &dyn std::fmt::Display| Error::new(format!("{} cannot be written: {why}", order.folder.display()));
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(format!("{} cannot be written: {why}", order.folder.display()))
+    };
     fs::create_dir_all(&order.folder).map_err(|why| failed(&why))?;
     let key = order.key.as_ref().map(|key| keys::make(&order.id, &order.folder, key)).transpose()?;
     let subject =
