@@ -75,7 +75,8 @@ impl Viewed {
         viewed.act(&[1]);
         viewed.show(&[0; 4]);
         viewed.act(&[1]);
-        let mut init = vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
+        let mut init =
+            vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
         init.extend_from_slice(b"desk");
         viewed.show(&init);
         viewed
@@ -124,9 +125,9 @@ impl Viewed {
 }
 
 fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn start() -> Host {
@@ -313,8 +314,7 @@ fn a_tap_that_blocks_holds_its_stream_up_and_misses_nothing() {
         viewed.show(&piece);
     }
     let total = viewed.to_viewer.len() as u64;
-    let seen =
-        wait_seen(&host, "block", "everything", |seen| bytes(seen, "to_viewer") == total);
+    let seen = wait_seen(&host, "block", "everything", |seen| bytes(seen, "to_viewer") == total);
     is_whole(&seen["to_viewer"], &viewed.to_viewer);
     assert_eq!(metric(&host, "streamspace_tap_lost_bytes_total", "block"), 0.0);
 
@@ -440,7 +440,10 @@ fn a_tap_that_hangs_keeps_its_plugin_from_stopping_and_nobody_from_looking() {
     let hangs = host.logged("the hanging tap", |line| line.message() == "A handler hangs.");
     assert_eq!(hangs.text("tap"), "gap");
     let health = host.api().get(&format!("/api/v1/plugins/{PLUGIN}/health")).expect(200).json();
-    assert_eq!((&health["hanging"][0]["kind"], &health["hanging"][0]["name"]), (&json!("tap"), &json!("gap")));
+    assert_eq!(
+        (&health["hanging"][0]["kind"], &health["hanging"][0]["name"]),
+        (&json!("tap"), &json!("gap"))
+    );
     let _ = host.api().post(&format!("/api/v1/plugins/{PLUGIN}/disable"));
     let failed = host.wait_state(PLUGIN, "failed");
     assert!(failed["reason"].as_str().unwrap().contains("`gap`"), "{failed}");

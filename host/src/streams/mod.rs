@@ -22,15 +22,15 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 
 use self::tee::Live;
+pub(crate) use self::{
+    capability::{PluginStreams, open as open_streams},
+    connections::Connections,
+};
 pub use self::{
     relay::{Ended, Gone, Outgoing, Relayed, relay},
     taps::{Tap, TapError, TapFigures, TapOptions, Target},
     tee::{About, Tee},
     tickets::{Ticket, Tickets},
-};
-pub(crate) use self::{
-    capability::{PluginStreams, open as open_streams},
-    connections::Connections,
 };
 
 /// How long the way to a desktop may take.

@@ -64,7 +64,11 @@ fn a_ring_is_bounded_by_bytes_and_by_pieces() {
         assert_eq!(writer.offer(&piece(0, length)), Offered::Lost, "what the tap has in its hands counts");
         let mut one = vec![pieces.pop().expect("it took some")];
         reader.done(&mut one);
-        assert_eq!(writer.offer(&piece(0, length)), Offered::Lost, "a gap is one until there is room for more");
+        assert_eq!(
+            writer.offer(&piece(0, length)),
+            Offered::Lost,
+            "a gap is one until there is room for more"
+        );
         reader.done(&mut pieces);
         assert_eq!(writer.offer(&piece(0, length)), Offered::Taken);
     }
