@@ -4,15 +4,17 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
-use streamspace_tests::{Answer, Api, Backend, DEADLINE, Host, Installation, on_both_backends};
-use tungstenite::{ClientRequestBuilder, Message, WebSocket, client, http::Uri};
+use serde_json::json;
+use streamspace_tests::{
+    Answer, Api, Backend, DEADLINE, Desktop, Host, Installation, Viewer, on_both_backends,
+};
+use tungstenite::Message;
 
 on_both_backends!(
     who_may_is_let_in_and_nobody_else,
@@ -20,111 +22,17 @@ on_both_backends!(
     what_an_earlier_process_had_is_over,
 );
 
-type Socket = WebSocket<TcpStream>;
-
-/// A desktop: takes connections one by one.
-struct Desktop(TcpListener);
-
-impl Desktop {
-    fn new() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").unwrap())
-    }
-
-    fn address(&self) -> String {
-        self.0.local_addr().unwrap().to_string()
-    }
-
-    fn accept(&self) -> TcpStream {
-        let (stream, _) = self.0.accept().unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream
-    }
-}
-
 fn at(rest: &str) -> String {
     format!("/api/v1/sessions{rest}")
 }
 
-/// An account, and a token of it.
-fn account(host: &Host, name: &str, permissions: &[&str]) -> (Api, String) {
-    let new = json!({"username": name, "role": "user", "permissions": permissions});
-    let _ = host.api().post_json("/api/v1/users", &new).expect(201);
-    let token = json!({"user": name, "name": "test", "scopes": ["*"]});
-    let made = host.api().post_json("/api/v1/tokens", &token).expect(201).json();
-    let token = made["token"].as_str().unwrap().to_owned();
-    (host.api().with_token(Some(&token)), token)
-}
-
 /// A session of `owner` that runs at this desktop.
 fn run(host: &Host, id: &str, owner: &str, address: &str) {
-    let _ =
-        host.api().post_json(&at(""), &json!({"id": id, "owner": owner, "template": "firefox"})).expect(201);
-    step(host, id, "creating");
-    let _ = host.api().patch(&at(&format!("/{id}")), &json!({ "rfb_address": address })).expect(200);
-    step(host, id, "running");
-}
-
-fn step(host: &Host, id: &str, state: &str) {
-    let _ = host.api().post_json(&at(&format!("/{id}/transition")), &json!({ "state": state })).expect(200);
+    host.run_session(id, owner, address, json!({}));
 }
 
 fn ticket(api: &Api, id: &str) -> Answer {
     api.post(&at(&format!("/{id}/tickets")))
-}
-
-/// Opens a WebSocket; otherwise the status of what was answered instead, and its problem's code.
-fn open(host: &Host, path: &str, headers: &[(&str, &str)]) -> Result<Socket, (u16, String)> {
-    let stream = TcpStream::connect(host.address()).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    let uri: Uri = format!("ws://{}{path}", host.address()).parse().unwrap();
-    let request = headers
-        .iter()
-        .fold(ClientRequestBuilder::new(uri).with_sub_protocol("binary"), |request, (name, value)| {
-            request.with_header(*name, *value)
-        });
-    match client(request, stream) {
-        Ok((socket, answer)) => {
-            assert_eq!(answer.headers()["sec-websocket-protocol"], "binary");
-            Ok(socket)
-        }
-        Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
-            let body: Value =
-                serde_json::from_slice(answer.body().as_deref().unwrap_or_default()).unwrap_or_default();
-            Err((answer.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned()))
-        }
-        Err(why) => panic!("{why}"),
-    }
-}
-
-fn with_ticket(host: &Host, api: &Api, id: &str) -> Socket {
-    let ticket = ticket(api, id).expect(201).json();
-    open(host, ticket["path"].as_str().unwrap(), &[]).unwrap()
-}
-
-/// The next `count` bytes from the host.
-fn read(socket: &mut Socket, count: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while bytes.len() < count {
-        match socket.read().unwrap() {
-            Message::Binary(piece) => bytes.extend_from_slice(&piece),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    bytes
-}
-
-/// Why the host closed the WebSocket.
-fn closed(socket: &mut Socket) -> String {
-    loop {
-        match socket.read() {
-            Ok(Message::Close(Some(frame))) => return frame.reason.to_string(),
-            Ok(Message::Binary(_) | Message::Ping(_)) => {}
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 fn connections(host: &Host, id: &str) -> usize {
@@ -155,63 +63,68 @@ fn echo(mut stream: TcpStream) -> JoinHandle<u64> {
 fn who_may_is_let_in_and_nobody_else(backend: &Backend) {
     let desktop = Desktop::new();
     let host = Installation::on(backend).start();
-    let (ada, token) = account(&host, "ada", &[]);
-    let (bob, _) = account(&host, "bob", &[]);
+    let (ada, token) = host.account("ada", &[]);
+    let (bob, _) = host.account("bob", &[]);
     run(&host, "s-1", "ada", &desktop.address());
     run(&host, "s-2", "ada", &desktop.address());
     let path = at("/s-1/vnc");
 
     // A token, as a program has it.
     let bearer = format!("Bearer {token}");
-    let mut socket = open(&host, &path, &[("Authorization", &bearer)]).unwrap();
+    let mut socket = Viewer::open(&host, &path, &[("Authorization", &bearer)]).unwrap();
     desktop.accept().write_all(b"RFB 003.008\n").unwrap();
-    assert_eq!(read(&mut socket, 12), b"RFB 003.008\n");
+    assert_eq!(socket.read(12), b"RFB 003.008\n");
 
     // A ticket, once, and for its session.
     let good = ticket(&ada, "s-1").expect(201).json();
     assert_eq!(good["access"], "control");
     let way = good["path"].as_str().unwrap();
-    let _socket = open(&host, way, &[]).unwrap();
+    let _socket = Viewer::open(&host, way, &[]).unwrap();
     let _stream = desktop.accept();
-    assert_eq!(open(&host, way, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "twice");
+    assert_eq!(Viewer::open(&host, way, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "twice");
     let other = ticket(&ada, "s-2").expect(201).json();
     let other = format!("{path}?ticket={}", other["ticket"].as_str().unwrap());
-    assert_eq!(open(&host, &other, &[]).unwrap_err(), (401, "SSP-VNC-004".into()), "of another session");
+    assert_eq!(
+        Viewer::open(&host, &other, &[]).unwrap_err(),
+        (401, "SSP-VNC-004".into()),
+        "of another session"
+    );
 
     // Nobody, a stranger, another site's page.
-    assert_eq!(open(&host, &path, &[]).unwrap_err().0, 401);
+    assert_eq!(Viewer::open(&host, &path, &[]).unwrap_err().0, 401);
     assert_eq!(ticket(&bob, "s-1").problem(&[404])["code"], "SSP-SES-001");
     let fresh = || ticket(&ada, "s-1").expect(201).json()["path"].as_str().unwrap().to_owned();
     assert_eq!(
-        open(&host, &fresh(), &[("Origin", "https://evil.example")]).unwrap_err(),
+        Viewer::open(&host, &fresh(), &[("Origin", "https://evil.example")]).unwrap_err(),
         (403, "SSP-AUT-005".into())
     );
     let own = format!("http://{}", host.address());
-    let _socket = open(&host, &fresh(), &[("Origin", &own)]).unwrap();
+    let _socket = Viewer::open(&host, &fresh(), &[("Origin", &own)]).unwrap();
     let _stream = desktop.accept();
 
-    // Shared for use: let in. Shared for looking: not yet.
+    // Shared for use, and for looking.
     let share = |access: &str| {
         let body = json!({ "access": access }).to_string();
         let headers = [("Content-Type", "application/json")];
         let _ = ada.send("PUT", &at("/s-1/shares/bob"), &headers, Some(body.as_bytes()));
     };
     share("control");
-    let mut shared = with_ticket(&host, &bob, "s-1");
+    let mut shared = Viewer::with_ticket(&host, &bob, "s-1");
     let _stream = desktop.accept();
     let _ = ada.delete(&at("/s-1/shares/bob")).expect(204);
-    assert!(closed(&mut shared).contains("not the viewer's any more"), "what was taken back ends");
+    assert!(shared.closed().contains("not the viewer's any more"), "what was taken back ends");
     share("view");
     let looking = ticket(&bob, "s-1").expect(201).json();
     assert_eq!(looking["access"], "view");
-    assert_eq!(open(&host, looking["path"].as_str().unwrap(), &[]).unwrap_err(), (403, "SSP-VNC-005".into()));
+    let _socket = Viewer::open(&host, looking["path"].as_str().unwrap(), &[]).unwrap();
+    let _stream = desktop.accept();
     assert!(!host.log().text().contains(&token), "a token was logged");
 }
 
 fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backend) {
     let desktop = Desktop::new();
     let host = Installation::on(backend).start();
-    let (ada, _) = account(&host, "ada", &[]);
+    let (ada, _) = host.account("ada", &[]);
     run(&host, "s-1", "ada", &desktop.address());
     let events = || {
         let page = host.api().get("/api/v1/events?topic=session.*&limit=1000").expect(200).json();
@@ -219,41 +132,44 @@ fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backe
         events.iter().map(|event| event["topic"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
 
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let stream = desktop.accept();
     assert_eq!(connections(&host, "s-1"), 1);
     assert!(events().contains(&"session.connected".to_owned()));
-    socket.close(None).unwrap();
+    socket.0.close(None).unwrap();
     wait_connections(&host, "s-1", 0);
     assert!(events().contains(&"session.disconnected".to_owned()));
     assert_eq!((&stream).read(&mut [0; 1]).unwrap(), 0, "the desktop is told");
 
     // A viewer that vanishes, a desktop that ends.
-    let socket = with_ticket(&host, &ada, "s-1");
+    let socket = Viewer::with_ticket(&host, &ada, "s-1");
     let stream = desktop.accept();
-    socket.get_ref().shutdown(Shutdown::Both).unwrap();
+    socket.0.get_ref().shutdown(Shutdown::Both).unwrap();
     assert_eq!((&stream).read(&mut [0; 1]).unwrap(), 0);
     wait_connections(&host, "s-1", 0);
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     drop(desktop.accept());
-    assert_eq!(closed(&mut socket), "the desktop closed the connection");
+    assert_eq!(socket.closed(), "the desktop closed the connection");
     wait_connections(&host, "s-1", 0);
 
     // A session that ends.
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
-    step(&host, "s-1", "hibernated");
-    assert!(closed(&mut socket).contains("the session has ended"));
+    host.step_session("s-1", "hibernated");
+    assert!(socket.closed().contains("the session has ended"));
     let ticket = ticket(&ada, "s-1").expect(201).json();
-    assert_eq!(open(&host, ticket["path"].as_str().unwrap(), &[]).unwrap_err(), (409, "SSP-SES-005".into()));
+    assert_eq!(
+        Viewer::open(&host, ticket["path"].as_str().unwrap(), &[]).unwrap_err(),
+        (409, "SSP-SES-005".into())
+    );
 }
 
 fn what_an_earlier_process_had_is_over(backend: &Backend) {
     let desktop = Desktop::new();
     let host = Installation::on(backend).start();
-    let (ada, _) = account(&host, "ada", &[]);
+    let (ada, _) = host.account("ada", &[]);
     run(&host, "s-1", "ada", &desktop.address());
-    let _socket = with_ticket(&host, &ada, "s-1");
+    let _socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
     let controllers = json!({"id": "c1", "client_address": "192.0.2.1"});
     let _ = host.api().post_json(&at("/s-1/connections"), &controllers).expect(201);
@@ -267,19 +183,19 @@ fn every_byte_arrives_in_order_in_both_directions() {
     const PIECES: usize = 300;
     let desktop = Desktop::new();
     let host = Installation::new().start();
-    let (ada, _) = account(&host, "ada", &[]);
+    let (ada, _) = host.account("ada", &[]);
     run(&host, "s-1", "ada", &desktop.address());
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let stream = desktop.accept();
     stream.set_nodelay(true).unwrap();
     let echoing = echo(stream);
     for n in 0..PIECES {
         // From one byte up to a few frames of the relay's own.
         let piece: Vec<u8> = (0..=n * 331).map(|i| (i * 7 + n) as u8).collect();
-        socket.send(Message::Binary(piece.clone().into())).unwrap();
-        assert_eq!(read(&mut socket, piece.len()), piece);
+        socket.0.send(Message::Binary(piece.clone().into())).unwrap();
+        assert_eq!(socket.read(piece.len()), piece);
     }
-    socket.close(None).unwrap();
+    socket.0.close(None).unwrap();
     assert_eq!(echoing.join().unwrap(), (0..PIECES as u64).map(|n| n * 331 + 1).sum::<u64>());
 }
 
@@ -287,14 +203,14 @@ fn every_byte_arrives_in_order_in_both_directions() {
 fn a_viewer_that_takes_nothing_holds_up_its_desktop_and_nobody_else() {
     let desktop = Desktop::new();
     let host = Installation::new().start();
-    let (ada, _) = account(&host, "ada", &[]);
+    let (ada, _) = host.account("ada", &[]);
     run(&host, "s-1", "ada", &desktop.address());
     let memory = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
-    let _slow = with_ticket(&host, &ada, "s-1");
+    let _slow = Viewer::with_ticket(&host, &ada, "s-1");
     let mut stream = desktop.accept();
     stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let before = memory();
@@ -311,41 +227,41 @@ fn a_viewer_that_takes_nothing_holds_up_its_desktop_and_nobody_else() {
     }
     assert!(memory() < before + 32 * 1024, "{before} KiB became {} KiB", memory());
 
-    let mut other = with_ticket(&host, &ada, "s-1");
+    let mut other = Viewer::with_ticket(&host, &ada, "s-1");
     desktop.accept().write_all(b"RFB 003.008\n").unwrap();
-    assert_eq!(read(&mut other, 12), b"RFB 003.008\n");
+    assert_eq!(other.read(12), b"RFB 003.008\n");
 }
 
 #[test]
 fn what_is_no_stream_is_refused_and_leaves_nothing() {
     let desktop = Desktop::new();
     let host = Installation::new().set("server.max_viewers", 1).start();
-    let (ada, _) = account(&host, "ada", &[]);
+    let (ada, _) = host.account("ada", &[]);
     let away = {
         let gone = Desktop::new();
         gone.address()
     };
     run(&host, "s-1", "ada", &away);
     let way = || ticket(&ada, "s-1").expect(201).json()["path"].as_str().unwrap().to_owned();
-    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (502, "SSP-VNC-002".into()));
+    assert_eq!(Viewer::open(&host, &way(), &[]).unwrap_err(), (502, "SSP-VNC-002".into()));
     assert_eq!(connections(&host, "s-1"), 0);
     assert_eq!(host.api().get(&way()).problem(&[400])["code"], "SSP-VNC-003");
 
     let _ = host.api().patch(&at("/s-1"), &json!({"rfb_address": desktop.address()})).expect(200);
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
-    assert_eq!(open(&host, &way(), &[]).unwrap_err(), (503, "SSP-VNC-001".into()));
+    assert_eq!(Viewer::open(&host, &way(), &[]).unwrap_err(), (503, "SSP-VNC-001".into()));
     // A frame that is larger than any message of RFB.
-    let _ = socket.send(Message::Binary(vec![0; 2 * 1024 * 1024].into()));
+    let _ = socket.0.send(Message::Binary(vec![0; 2 * 1024 * 1024].into()));
     wait_connections(&host, "s-1", 0);
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
-    socket.send(Message::Text("RFB".into())).unwrap();
-    assert_eq!(closed(&mut socket), "the viewer went");
+    socket.0.send(Message::Text("RFB".into())).unwrap();
+    assert_eq!(socket.closed(), "the viewer went");
 
-    let mut socket = with_ticket(&host, &ada, "s-1");
+    let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
     let stopping = thread::spawn(move || host.stop());
-    assert_eq!(closed(&mut socket), "the host stops");
+    assert_eq!(socket.closed(), "the host stops");
     assert!(stopping.join().unwrap().status.success());
 }

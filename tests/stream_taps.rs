@@ -59,6 +59,16 @@ struct Viewed {
 impl Viewed {
     /// Opens a session's desktop and shakes hands: RFB 3.8, no password.
     fn open(host: &Host, session: &str, desktop: &Desktop) -> Self {
+        let mut viewed = Self::connect(host, session, desktop);
+        viewed.show(&[1, 1]);
+        viewed.act(&[1]);
+        viewed.show(&[0; 4]);
+        viewed.begin();
+        viewed
+    }
+
+    /// Opens a session's desktop, and says which RFB both sides speak.
+    fn connect(host: &Host, session: &str, desktop: &Desktop) -> Self {
         let ticket = host.api().post(&format!("/api/v1/sessions/{session}/tickets")).expect(201).json();
         let uri = format!("ws://{}{}", host.address(), ticket["path"].as_str().unwrap());
         let uri: Uri = uri.parse().unwrap();
@@ -71,15 +81,15 @@ impl Viewed {
             Self { socket, desktop: desktop.accept(), to_viewer: Vec::new(), to_desktop: Vec::new() };
         viewed.show(b"RFB 003.008\n");
         viewed.act(b"RFB 003.008\n");
-        viewed.show(&[1, 1]);
-        viewed.act(&[1]);
-        viewed.show(&[0; 4]);
-        viewed.act(&[1]);
-        let mut init =
-            vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
-        init.extend_from_slice(b"desk");
-        viewed.show(&init);
         viewed
+    }
+
+    /// The end of the handshake, the same whatever was agreed on before.
+    fn begin(&mut self) {
+        self.act(&[1]);
+        let mut init = vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
+        init.extend_from_slice(b"desk");
+        self.show(&init);
     }
 
     /// The desktop sends something, and the viewer gets it.
@@ -220,6 +230,30 @@ fn every_byte_from_the_first_on_is_seen_in_both_directions() {
     assert_eq!(metric(&host, "streamspace_tap_bytes_total", "gap"), all);
     assert_eq!(metric(&host, "streamspace_tap_lost_bytes_total", "gap"), 0.0);
     assert_eq!(metric(&host, "streamspace_tap_streams", "gap"), 0.0);
+}
+
+#[test]
+fn what_is_said_to_sign_in_is_hidden_from_taps_and_from_nobody_else() {
+    let desktop = Desktop::new();
+    let host = start();
+    run(&host, "s-1", &desktop.address());
+    let mut viewed = Viewed::connect(&host, "s-1", &desktop);
+    viewed.show(&[1, 2]);
+    viewed.act(&[2]);
+    // A challenge, and what is made of it and the password.
+    viewed.show(b"CHALLENGE-OF-16!");
+    viewed.act(b"RESPONSE-OF-16-B");
+    viewed.show(&[0; 4]);
+    viewed.begin();
+    viewed.show(&[7; 5000]);
+    viewed.point(1);
+    let (mut to_viewer, mut to_desktop) = viewed.leave();
+    to_viewer[14..30].fill(0);
+    to_desktop[13..29].fill(0);
+    let seen = wait_closed(&host, "gap", ENDED);
+    is_whole(&seen["to_viewer"], &to_viewer);
+    is_whole(&seen["to_desktop"], &to_desktop);
+    assert_eq!((&seen["to_viewer"]["masked"], &seen["to_desktop"]["masked"]), (&json!(1), &json!(1)));
 }
 
 #[test]

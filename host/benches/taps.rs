@@ -21,8 +21,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
-use streamspace_host::streams::{About, Gone, Outgoing, Streams, Tap, TapOptions, Target, Tee, relay};
+use futures_util::{StreamExt as _, stream};
+use streamspace_host::{
+    platform::sessions::Access,
+    streams::{
+        About, Conversation, Gone, Outgoing, Shown, Streams, Tap, TapOptions, Target, Tee, relay,
+    },
+};
 use streamspace_plugin::{
     abi::Fault,
     streams::{Chunk, ClosedView, Overflow, StreamView},
@@ -154,6 +159,7 @@ fn hand_over(runtime: &Runtime) {
     );
     println!("{:<24} {:>28} {:>32}", "", "on the relay's thread", "until the taps have had all");
     let piece = Bytes::from(vec![7; PIECE]);
+    let shown = Shown { data: piece.clone(), is_masked: false };
     let plain = Sink::default();
     let round = |_| {
         let began = Instant::now();
@@ -172,7 +178,7 @@ fn hand_over(runtime: &Runtime) {
             let began = Instant::now();
             runtime.block_on(async {
                 for _ in 0..HANDED_OVER {
-                    tee.to_viewer(&piece, false).await;
+                    tee.to_viewer(&shown).await;
                 }
             });
             passed.push(began.elapsed().as_nanos() as f64 / HANDED_OVER as f64);
@@ -183,6 +189,11 @@ fn hand_over(runtime: &Runtime) {
         println!("{:<24} {:>28} {:>32}", format!("{taps} taps"), summary(passed), summary(had));
     }
 }
+
+/// What a desktop of one pixel says before its first update: version 3.8, no password, well, and its size.
+const DESKTOP: &[u8] = b"RFB 003.008\n\x01\x01\0\0\0\0\0\x01\0\x01\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\0";
+/// What a viewer says to that.
+const VIEWER: [&[u8]; 3] = [b"RFB 003.008\n", b"\x01", b"\x01"];
 
 /// A viewer that is a socket.
 struct Socket(OwnedWriteHalf);
@@ -211,6 +222,7 @@ fn through(carry: impl FnOnce(StdStream, StdStream)) -> f64 {
     let ((mut desktop, from), (to, mut viewer)) = (pair(), pair());
     let sending = thread::spawn(move || {
         let piece = vec![7; PIECE];
+        desktop.write_all(DESKTOP).expect("the relay takes it");
         for _ in 0..PIECES {
             desktop.write_all(&piece).expect("the relay takes it");
         }
@@ -227,7 +239,7 @@ fn through(carry: impl FnOnce(StdStream, StdStream)) -> f64 {
     let began = Instant::now();
     carry(from, to);
     sending.join().expect("it sends all");
-    assert_eq!(receiving.join().expect("it gets all"), PIECES * PIECE);
+    assert_eq!(receiving.join().expect("it gets all"), DESKTOP.len() + PIECES * PIECE);
     (PIECES * PIECE) as f64 / began.elapsed().as_secs_f64() / 1e9
 }
 
@@ -262,12 +274,22 @@ fn loopback(runtime: &Runtime) {
                         runtime.block_on(async {
                             let tee = tapped.tee();
                             let (_kept, viewer) = of_tokio(to).into_split();
-                            let silent = stream::pending::<Result<Bytes, Gone>>();
-                            let relayed = pin!(relay(silent, Socket(viewer), of_tokio(from), &tee));
+                            let said = VIEWER.iter().map(|said| Ok(Bytes::from_static(said)));
+                            let viewer_says = stream::iter(said).chain(stream::pending::<Result<Bytes, Gone>>());
+                            let conversation = Conversation::new(Access::Control);
+                            let relayed = pin!(relay(
+                                viewer_says,
+                                Socket(viewer),
+                                of_tokio(from),
+                                conversation,
+                                &tee,
+                                || {}
+                            ));
                             let _ = relayed.await;
                         });
                     });
-                    tapped.settle(PIECES * PIECE);
+                    // What the viewer says is shown to taps as well.
+                    tapped.settle(DESKTOP.len() + VIEWER.iter().map(|said| said.len()).sum::<usize>() + PIECES * PIECE);
                     rate
                 }
             });
@@ -306,9 +328,9 @@ async fn paced(tapped: &Tapped) -> Vec<Duration> {
     let mut buffer = BytesMut::new();
     for n in 0..10_000_u32 {
         buffer.resize(PIECE, n as u8);
-        let piece = buffer.split().freeze();
+        let shown = Shown { data: buffer.split().freeze(), is_masked: false };
         let began = Instant::now();
-        tee.to_viewer(&piece, false).await;
+        tee.to_viewer(&shown).await;
         times.push(began.elapsed());
         // Every tenth comes after the thread has gone to sleep.
         thread::sleep(Duration::from_micros(if n % 10 == 0 { 5_000 } else { 200 }));

@@ -35,6 +35,7 @@ use crate::{
     store::{DataDir, DataDirError, Database, Lock, Server, Store},
     streams::Streams,
     ui::Contributions,
+    websocket::SocketLimits,
 };
 
 /// Runs the host until it is told to stop by SIGINT or SIGTERM.
@@ -98,6 +99,13 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         max_body_bytes: config.server.max_body_bytes,
         timeout: Duration::from_secs(config.plugins.handler_deadline_secs),
         max_requests: config.plugins.max_requests as usize,
+        sockets: SocketLimits {
+            max_open: config.server.max_sockets,
+            max_of_plugin: config.plugins.max_sockets,
+            max_message_bytes: config.plugins.max_message_bytes,
+            send_deadline: Duration::from_secs(config.plugins.socket_send_deadline_secs),
+            silence: Duration::from_secs(config.plugins.socket_silence_secs),
+        },
     };
     let routes = Arc::new(Routes::new(route_limits, network.handle().clone()));
     let keep_deleted = Duration::from_secs(config.sessions.keep_deleted_secs);
@@ -190,6 +198,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         ready.set(false);
         // They have no end of their own.
         runtime.bus().close_taps();
+        runtime.routes().end_sockets();
         handle.stop(true).await;
         server.await.context("the server ended in a panic")?.context("the server failed")
     });

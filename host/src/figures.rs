@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use streamspace_plugin::websocket::ClosedKind;
+
 use crate::clock;
 
 /// The upper bounds of a histogram's buckets, in microseconds.
@@ -72,6 +74,11 @@ impl<const N: usize> Counters<N> {
         self.0[kind.min(N - 1)].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts several of a kind.
+    pub(crate) fn add(&self, kind: usize, count: u64) {
+        self.0[kind.min(N - 1)].fetch_add(count, Ordering::Relaxed);
+    }
+
     /// All of them.
     pub(crate) fn read(&self) -> [u64; N] {
         std::array::from_fn(|kind| self.0[kind].load(Ordering::Relaxed))
@@ -112,9 +119,35 @@ pub(crate) struct PluginFigures {
     pub(crate) lines_left_out: AtomicU64,
     /// Panics of its handlers.
     pub(crate) panics: AtomicU64,
+    /// Messages of its sockets, by [`DIRECTIONS`].
+    pub(crate) socket_messages: Counters<2>,
+    /// What is in them, in bytes.
+    pub(crate) socket_bytes: Counters<2>,
+    /// Sockets that were closed, by [`CLOSED`].
+    pub(crate) sockets_closed: Counters<8>,
 }
 
+/// Which way a message of a socket goes.
+pub(crate) const DIRECTIONS: [&str; 2] = ["in", "out"];
+
+/// Why a socket was closed.
+pub(crate) const CLOSED: [&str; 8] =
+    ["client", "gone", "silent", "slow", "too_large", "protocol", "stopping", "plugin"];
+
 impl PluginFigures {
+    /// Counts a message of a socket, by its direction.
+    pub(crate) fn note_socket_message(&self, direction: usize, bytes: usize) {
+        self.socket_messages.note(direction);
+        self.socket_bytes.add(direction, bytes as u64);
+    }
+
+    /// Counts a socket that was closed.
+    pub(crate) fn note_socket_closed(&self, kind: ClosedKind) {
+        // The kinds are numbered from 1 on, in this order.
+        let kind = usize::try_from(kind.0).unwrap_or_default().clamp(1, CLOSED.len());
+        self.sockets_closed.note(kind - 1);
+    }
+
     /// Counts a request.
     pub(crate) fn note_request(&self, status: u16, took: Duration) {
         self.requests.note(usize::from(status / 100).saturating_sub(1));

@@ -38,5 +38,7 @@ pub mod storage;
 pub mod store;
 pub mod streams;
 mod thread_name;
+pub mod tickets;
 mod topic;
 pub mod ui;
+pub mod websocket;

@@ -15,6 +15,7 @@ use crate::{
     scheduler::{self, Scheduler, TimetableRef},
     storage::{self, Storage, StorageRef},
     streams::{self, Streams, SwitchboardRef},
+    websocket::{self, SocketRef},
 };
 
 /// A plugin's way to the host: its logger, events and outbound HTTP. Cheap to clone, usable from every thread.
@@ -33,6 +34,7 @@ struct Inner {
     scheduler: Scheduler,
     platform: Platform,
     streams: Streams,
+    sockets: Option<Bound<SocketRef>>,
 }
 
 impl Context {
@@ -56,6 +58,7 @@ impl Context {
             scheduler: Scheduler::new(optional::<TimetableRef>(host, scheduler::ID)?),
             platform: Platform::new(optional::<PlatformRef>(host, platform::ID)?),
             streams: Streams::new(optional::<SwitchboardRef>(host, streams::ID)?),
+            sockets: optional::<SocketRef>(host, websocket::ID)?,
         })))
     }
 
@@ -118,6 +121,10 @@ impl Context {
     #[must_use]
     pub fn streams(&self) -> &Streams {
         &self.0.streams
+    }
+
+    pub(crate) fn sockets(&self) -> Option<Bound<SocketRef>> {
+        self.0.sockets
     }
 
     pub(crate) fn config_source(&self) -> &Bound<ConfigSourceRef> {

@@ -274,7 +274,8 @@ mod tests {
                 crate::platform::ID,
                 crate::scheduler::ID,
                 crate::storage::ID,
-                crate::streams::ID
+                crate::streams::ID,
+                crate::websocket::ID,
             ]
         );
         assert!(ids(&facts.offers).contains(&crate::lifecycle::ID.to_owned()));

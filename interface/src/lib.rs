@@ -50,6 +50,7 @@
 //! | `[worker]` | handlers of consumers: one call at a time per consumer, several consumers at once; successive calls may come from different threads | yes, up to the consumer's deadline |
 //! | | handlers of jobs: one call at a time per job unless it may overlap, several jobs at once, each run on a thread of its own | yes, up to the job's deadline |
 //! | `[request]` | handlers of [routes]: several calls at once, also of one handler | yes, up to the route's timeout |
+//! | `[socket]` | handlers of [WebSockets](websocket): a thread of its own for each socket, for as long as it is open | yes, until the socket is closed, and then up to the host's deadline |
 //! | `[inline]` | handlers of routes that promise not to block; a call of the host that could answers `WOULD_BLOCK` | no |
 //! | `[stream]` | what [taps](streams) are called for: one call at a time per tap, all of one tap on one thread | yes, and what passes meanwhile waits, is lost, or holds the stream up, as the tap asked |
 //! | `[any]` | callable from every thread, the plugin's own included; never blocks | – |
@@ -78,6 +79,7 @@ pub mod scheduler;
 pub mod storage;
 pub mod streams;
 pub mod ui;
+pub mod websocket;
 
 pub use self::{
     context::Context,

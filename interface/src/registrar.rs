@@ -12,6 +12,7 @@ use crate::{
         AdminPage, AdminWidget, ContributionBuilder, ContributionKind, ContributionSpec, MenuItem, Page,
         SettingsPage, Widget,
     },
+    websocket::{IntoServed, Upgrade, WebSocketBuilder, WebSocketRoute},
 };
 
 /// Collects a plugin's registrations in [`Plugin::register`](crate::Plugin::register). They belong to the host: when
@@ -20,6 +21,7 @@ pub struct Registrar<P> {
     pub(crate) consumers: Vec<Consumer<P>>,
     pub(crate) jobs: Vec<Job<P>>,
     pub(crate) routes: RouteSet<P>,
+    pub(crate) websockets: Vec<WebSocketRoute<P>>,
     pub(crate) contributions: Vec<ContributionSpec>,
     pub(crate) taps: Vec<TapEntry<P>>,
 }
@@ -30,6 +32,7 @@ impl<P> Registrar<P> {
             consumers: Vec::new(),
             jobs: Vec::new(),
             routes: RouteSet::default(),
+            websockets: Vec::new(),
             contributions: Vec::new(),
             taps: Vec::new(),
         }
@@ -138,6 +141,18 @@ impl<P> Registrar<P> {
         self.route("DELETE", path, handler)
     }
 
+    /// Describes a WebSocket route at `path` below `/api/plugins/NAME`, as [`get`](Self::get), whose path it cannot share. The
+    /// handler is `[socket]`: it has a thread of its own for as long as the socket is open. See [`websocket`](crate::websocket).
+    pub fn websocket<R: IntoServed>(
+        &mut self,
+        path: &str,
+        handler: impl Fn(&P, &Request<'_>, Upgrade) -> R + Send + Sync + 'static,
+    ) -> WebSocketBuilder<'_> {
+        self.websockets.push(WebSocketRoute::new(path, handler));
+        let last = self.websockets.last_mut().expect("it was just pushed");
+        WebSocketBuilder::new(&mut last.spec)
+    }
+
     /// Runs `before` ahead of every route's handler, in the order of registration. What it answers with is the answer,
     /// and neither the handler nor the rest of these run; with `None` the request goes on.
     pub fn before(
@@ -234,6 +249,7 @@ impl<P> fmt::Debug for Registrar<P> {
             .field("consumers", &self.consumers.len())
             .field("jobs", &self.jobs.len())
             .field("routes", &self.routes.routes.len())
+            .field("websockets", &self.websockets.len())
             .field("contributions", &self.contributions.len())
             .field("taps", &self.taps.len())
             .finish()

@@ -10,12 +10,13 @@ use std::{
 use crate::Cargo;
 
 /// The packages and the folders, from the workspace, that their manifests are in.
-const PLUGINS: [(&str, &str); 20] = [
+const PLUGINS: [(&str, &str); 22] = [
     ("streamspace-slack", "plugins/streamspace-slack"),
     ("streamspace-teams", "plugins/streamspace-teams"),
     ("streamspace-pagerduty", "plugins/streamspace-pagerduty"),
     ("streamspace-discord", "plugins/streamspace-discord"),
     ("streamspace-email-smtp", "plugins/streamspace-email-smtp"),
+    ("streamspace-session-recorder", "plugins/streamspace-session-recorder"),
     ("fixture-counter", "tests/fixtures/fixture-counter"),
     ("fixture-database", "tests/fixtures/fixture-database"),
     ("fixture-jobs", "tests/fixtures/fixture-jobs"),
@@ -26,6 +27,7 @@ const PLUGINS: [(&str, &str); 20] = [
     ("fixture-initializer", "tests/fixtures/fixture-initializer"),
     ("fixture-platform", "tests/fixtures/fixture-platform"),
     ("fixture-routes", "tests/fixtures/fixture-routes"),
+    ("fixture-sockets", "tests/fixtures/fixture-sockets"),
     ("fixture-storage", "tests/fixtures/fixture-storage"),
     ("fixture-taps", "tests/fixtures/fixture-taps"),
     ("fixture-ui", "tests/fixtures/fixture-ui"),

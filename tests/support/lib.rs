@@ -11,6 +11,7 @@ mod browser;
 mod builds;
 mod cargo;
 mod catalogue;
+mod desktop;
 mod events;
 mod folder;
 mod generations;
@@ -19,13 +20,16 @@ mod installation;
 mod log;
 mod mail;
 mod note;
+mod novnc;
 mod package;
+mod painted;
 mod postgres;
 mod process;
 mod provider;
 mod wait;
 mod watch;
 mod web_folder;
+mod xvnc;
 mod zlib;
 
 pub use self::{
@@ -35,6 +39,7 @@ pub use self::{
     builds::{Builds, assemble, builds, workspace},
     cargo::Cargo,
     catalogue::{Hosted, ICON, Listed, new_key},
+    desktop::{Desktop, Viewer, read_exactly},
     events::{Emitter, cloud_event},
     folder::{Folder, replace},
     generations::{NextGeneration, fixture_host, library_in, next_generation, run_fixture_host},
@@ -43,12 +48,15 @@ pub use self::{
     log::{Log, LogLine},
     mail::{Mail, MailOptions, MailServer, Protection},
     note::{change_note, note_in},
+    novnc::NoVnc,
     package::{Packing, Vendor},
+    painted::PaintedDesktop,
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
     provider::{Alert, Provider, Reply, Request},
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
     web_folder::{Asked, Fault, WebFolder},
+    xvnc::{Picture, Xvnc},
     zlib::zlib_stored,
 };

@@ -18,6 +18,16 @@ pub struct Plugins {
     pub panic_window_secs: u64,
     /// How many requests to the routes of one plugin may run at once. 1 to 1024, default 64.
     pub max_requests: u32,
+    /// How many WebSockets of one plugin may be open at a time. 0 to 100000, default 256.
+    pub max_sockets: usize,
+    /// The largest message that a client may send through a plugin's WebSocket, in bytes. 1024 to 1073741824 (1 GiB),
+    /// default 1048576 (1 MiB).
+    pub max_message_bytes: usize,
+    /// How long a client of a plugin's WebSocket may take nothing of what is sent to it, in seconds. 1 to 3600, default 30.
+    pub socket_send_deadline_secs: u64,
+    /// After how long without any sign a client of a plugin's WebSocket is gone, in seconds; it is asked for one four times as
+    /// often. 1 to 86400, default 60.
+    pub socket_silence_secs: u64,
     /// How long the first load of a library, in a child process, may take, in seconds. 1 to 600, default 10.
     pub probe_deadline_secs: u64,
     /// How many earlier versions of a plugin are kept, to go back to. 0 to 50, default 3.
@@ -41,6 +51,10 @@ impl Default for Plugins {
             panic_limit: 5,
             panic_window_secs: 60,
             max_requests: 64,
+            max_sockets: 256,
+            max_message_bytes: 1024 * 1024,
+            socket_send_deadline_secs: 30,
+            socket_silence_secs: 60,
             probe_deadline_secs: 10,
             keep_generations: 3,
             health_gate_secs: 5,

@@ -18,6 +18,8 @@ pub struct Server {
     pub max_streams: usize,
     /// How many may be at desktops through this host at a time. 0 to 100000, default 1000.
     pub max_viewers: usize,
+    /// How many WebSockets of plugins may be open through this host at a time. 0 to 100000, default 1000.
+    pub max_sockets: usize,
     /// Who may read `GET /metrics`: `token` for whoever holds the administrator's token, `open` for anybody. Default
     /// `token`.
     pub metrics: Metrics,
@@ -47,6 +49,7 @@ impl Default for Server {
             shutdown_deadline_secs: 30,
             max_streams: 64,
             max_viewers: 1000,
+            max_sockets: 1000,
             metrics: Metrics::Token,
         }
     }

@@ -31,6 +31,7 @@ mod tokens;
 mod trust;
 mod ui;
 mod users;
+pub mod viewer;
 mod vnc;
 
 use std::{
@@ -132,6 +133,10 @@ impl Ready {
     }
 }
 
+/// How long a client may take nothing of what waits for it.
+#[cfg(target_os = "linux")]
+const TAKES_NOTHING: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// Starts to listen. `workers` is the number of threads, 0 for one per core. Signals are the caller's.
 ///
 /// # Errors
@@ -172,6 +177,18 @@ pub fn listen(
         })
     })
     .disable_signals()
+    // A desktop's small changes, events, lines of logs: none waits for the acknowledgement of the one before.
+    .tcp_nodelay(true)
+    .on_connect(|connection, _| {
+        // Whoever takes nothing of what waits is as good as gone, and would be kept in memory until it goes.
+        #[cfg(target_os = "linux")]
+        if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+            // Without it the connection is as good as any.
+            let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(TAKES_NOTHING));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = connection;
+    })
     .shutdown_timeout(shutdown_secs);
     if workers > 0 {
         server = server.workers(workers);

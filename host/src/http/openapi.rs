@@ -167,6 +167,10 @@ fn operation_of(plugin: &str, route: &RouteView) -> Value {
     host("502", "The plugin's answer is none");
     host("503", "The plugin does not run, or has enough to do");
     host("504", "The plugin's handler is late");
+    if route.websocket {
+        host("101", "The WebSocket is open");
+        host("426", "This is no WebSocket's handshake");
+    }
     let summary = route.description.lines().next().filter(|line| !line.is_empty());
     let mut operation = json!({
         "tags": [format!("plugin {plugin}")],
@@ -227,6 +231,7 @@ mod tests {
             max_body_bytes: 10,
             timeout_ms: 20,
             description: "Does it.\nIn full.".to_owned(),
+            websocket: false,
         }
     }
 

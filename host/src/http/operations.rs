@@ -149,6 +149,7 @@ operations![
     jobs::pause,
     jobs::resume,
     gateway::list,
+    gateway::ticket,
     sessions::list,
     sessions::create,
     sessions::show,

@@ -8,15 +8,16 @@ use actix_web::{
         StatusCode,
         header::{self, HeaderValue},
     },
-    rt::{self, time::interval},
+    rt::{
+        self,
+        time::{interval, timeout},
+    },
     web,
 };
-use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
-use bytes::Bytes;
+use actix_ws::{CloseCode, CloseReason, MessageStream, Session};
 use futures_util::{
-    Stream,
     future::{Either, select},
-    pin_mut, stream,
+    pin_mut,
 };
 use serde::{Deserialize, Serialize};
 use slog::{Logger, info, warn};
@@ -28,18 +29,17 @@ use super::{
     origin,
     query::{Query, understood},
     sessions::{blocking, caller},
+    viewer::{self, Viewer},
 };
 use crate::{
     platform::sessions::{Access, Caller, Desktop, NewConnection},
-    streams::{self, About, Ended, Gone, Outgoing, StreamError, Tee},
+    streams::{self, About, Conversation, Ended, StreamError, Tee},
 };
 
-/// The sub-protocol of noVNC and websockify: RFB in binary messages.
-const PROTOCOL: &str = "binary";
-/// Largest frame that a viewer may send, in bytes: RFB's largest message of a client is a clipboard.
-const MAX_FRAME: usize = 1024 * 1024;
 /// How often a viewer is asked whether it is there, and looked after whether it may still be.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long a viewer may take to be told why it ends.
+const CLOSE: Duration = Duration::from_secs(2);
 /// After how long without any sign a viewer is gone.
 const SILENT: Duration = Duration::from_secs(60);
 
@@ -112,7 +112,7 @@ pub(super) async fn ticket(
     responses(
         (status = 101, description = "The stream begins"),
         (status = 400, description = "The query, or the WebSocket's handshake, is not understood"),
-        (status = 403, description = "The call comes from another site's page, or the session is shared with the caller for looking only"),
+        (status = 403, description = "The call comes from another site's page"),
         (status = 404, description = "There is no such session, as far as the caller may see"),
         (status = 409, description = "The session does not run, its desktop is not known, or it has too many connections"),
         (status = 502, description = "The desktop cannot be reached"),
@@ -137,20 +137,11 @@ pub(super) async fn vnc(
         })?,
         None => caller(&auth::signed_in(&request).await?)?,
     };
-    // To look on, what a viewer does would have to be told from what it asks for.
-    let (viewer, name) = (by.sees.clone(), id.clone());
-    if blocking(&edge, move |sessions| sessions.may_enter(&viewer, &name)).await? == Access::View {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "SSP-VNC-005",
-            "this session is shared for looking on, which streams cannot do yet: ask its owner to share it for use",
-        ));
-    }
     // The handshake first: what is no WebSocket enters nothing.
-    let (mut response, session, messages) = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL])
-        .map_err(|why| {
-        Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
-    })?;
+    let (mut response, session, messages) =
+        actix_ws::handle_with_protocols(&request, payload, &[viewer::PROTOCOL]).map_err(|why| {
+            Problem::bad_request("SSP-VNC-003", format_args!("this is no WebSocket: {why}"))
+        })?;
     let place = edge.streams.place()?;
     let new = NewConnection {
         client_address: origin::address(&request, &edge),
@@ -207,8 +198,11 @@ async fn carry(
     tee: &Tee,
 ) -> Ended {
     let heard = std::rc::Rc::new(std::cell::Cell::new(Instant::now()));
-    let incoming = incoming(messages.max_frame_size(MAX_FRAME), session.clone(), heard.clone());
-    let relayed = streams::relay(incoming, Viewer(session.clone()), stream, tee);
+    let incoming = viewer::incoming(messages, session.clone(), heard.clone());
+    let conversation = Conversation::new(desktop.access);
+    let input = edge.sessions.input(&desktop.session);
+    let relayed =
+        streams::relay(incoming, Viewer(session.clone()), stream, conversation, tee, || input.note());
     let watched = watch(edge, by, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {
@@ -218,52 +212,13 @@ async fn carry(
     let code = match ended {
         Ended::Viewer | Ended::Desktop => CloseCode::Normal,
         Ended::Stopping => CloseCode::Away,
-        Ended::Over => CloseCode::Policy,
+        Ended::Over | Ended::NotUnderstood(_) => CloseCode::Policy,
         _ => CloseCode::Error,
     };
-    // The viewer may be gone, which is what this tells it.
-    let _ = session.close(Some(CloseReason { code, description: Some(ended.reason()) })).await;
+    // The viewer may be gone, which is what this tells it. One that takes nothing does not take this either.
+    let told = session.close(Some(CloseReason { code, description: Some(ended.reason()) }));
+    let _ = timeout(CLOSE, told).await;
     ended
-}
-
-struct Viewer(Session);
-
-impl Outgoing for Viewer {
-    async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
-        self.0.binary(piece).await.map_err(|_| Gone)
-    }
-}
-
-/// What a viewer sends, without what is the WebSocket's own.
-fn incoming(
-    messages: MessageStream,
-    session: Session,
-    heard: std::rc::Rc<std::cell::Cell<Instant>>,
-) -> impl Stream<Item = Result<Bytes, Gone>> {
-    stream::unfold((messages, session, heard), |(mut messages, mut session, heard)| async move {
-        loop {
-            let message = messages.recv().await?;
-            heard.set(Instant::now());
-            let piece = match message {
-                Ok(Message::Binary(piece)) => Ok(piece),
-                // Pieces of a message are a stream's as well as whole ones.
-                Ok(Message::Continuation(
-                    actix_http::ws::Item::FirstBinary(piece)
-                    | actix_http::ws::Item::Continue(piece)
-                    | actix_http::ws::Item::Last(piece),
-                )) => Ok(piece),
-                Ok(Message::Ping(asked)) => {
-                    if session.pong(&asked).await.is_err() {
-                        return None;
-                    }
-                    continue;
-                }
-                Ok(Message::Pong(_) | Message::Nop) => continue,
-                Ok(Message::Close(_) | Message::Text(_) | Message::Continuation(_)) | Err(_) => Err(Gone),
-            };
-            return Some((piece, (messages, session, heard)));
-        }
-    })
 }
 
 /// Ends when the host stops, the viewer gives no sign, or the session is not the viewer's any more.
@@ -284,7 +239,8 @@ async fn watch(
         if heard.get().elapsed() > SILENT {
             return Ended::ViewerSilent;
         }
-        if session.ping(b"").await.is_err() {
+        // Where there is no room for it, the relay knows how long it waits for that.
+        if let Ok(Err(_)) = timeout(LOOK, session.ping(b"")).await {
             return Ended::Viewer;
         }
         let (viewer, desktop) = (by.sees.clone(), desktop.clone());

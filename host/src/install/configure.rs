@@ -16,6 +16,7 @@ impl Plugins {
     ///
     /// [`InstallError`].
     pub fn config(&self, name: &str) -> Result<Value, InstallError> {
+        let name = &*self.own_name(name)?;
         let plugin = self.installed(name)?;
         let schema = schema(&plugin)?;
         let config = match schema.effective(&plugin.record.config) {
@@ -33,6 +34,7 @@ impl Plugins {
     ///
     /// [`InstallError::Config`] names everything that breaks the schema; nothing is changed then.
     pub fn set_config(&self, name: &str, patch: Value) -> Result<PluginView, InstallError> {
+        let name = &*self.own_name(name)?;
         if !patch.is_object() {
             return Err(InstallError::NotAnObject { plugin: name.to_owned() });
         }

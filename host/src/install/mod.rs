@@ -1,6 +1,7 @@
 //! Administration of plugins: what the command line and the HTTP interface offer, on a running host and on a stopped
 //! one.
 
+mod alias;
 mod audit;
 mod configure;
 mod consumers;
@@ -213,6 +214,7 @@ impl Plugins {
     ///
     /// [`InstallError::NotInstalled`].
     pub fn show(&self, name: &str) -> Result<PluginView, InstallError> {
+        let name = &*self.own_name(name)?;
         let plugin = self.installed(name)?;
         let mut view = self.view(&plugin);
         view.jobs = Some(self.jobs(name)?);
@@ -226,6 +228,7 @@ impl Plugins {
     ///
     /// [`InstallError`]. A plugin that does not start is no error: its view says why.
     pub fn enable(&self, name: &str) -> Result<PluginView, InstallError> {
+        let name = &*self.own_name(name)?;
         let mut changed = false;
         let plugin = self.change(name, |plugin| {
             changed = !plugin.record.enabled || plugin.record.quarantine.is_some();
@@ -250,6 +253,7 @@ impl Plugins {
     ///
     /// [`InstallError`], also when it does not stop in time.
     pub fn disable(&self, name: &str) -> Result<PluginView, InstallError> {
+        let name = &*self.own_name(name)?;
         let plugin = self.change(name, |plugin| {
             plugin.record.enabled = false;
             Ok(())

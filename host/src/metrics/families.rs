@@ -119,6 +119,25 @@ pub(super) const FAMILIES: &[Family] = &[
         "How long requests to a plugin's routes took, until the answer or its beginning",
     ),
     family("streamspace_requests_running", Kind::Gauge, PLUGIN, "Requests that are with a plugin now"),
+    family("streamspace_sockets", Kind::Gauge, PLUGIN, "WebSockets of a plugin that are open"),
+    family(
+        "streamspace_sockets_closed",
+        Kind::Counter,
+        &["plugin", "reason"],
+        "WebSockets of a plugin that were closed, by why",
+    ),
+    family(
+        "streamspace_socket_messages",
+        Kind::Counter,
+        &["plugin", "direction"],
+        "Messages of a plugin's WebSockets",
+    ),
+    family(
+        "streamspace_socket_bytes",
+        Kind::Counter,
+        &["plugin", "direction"],
+        "Bytes in messages of a plugin's WebSockets",
+    ),
     family(
         "streamspace_jobs",
         Kind::Counter,

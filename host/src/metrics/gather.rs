@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{Found, Value, process::Process};
 use crate::{
     events::{Bus, Consumer},
-    figures::{Figures, LEVELS, OUTBOUND_OUTCOMES, STATUS_CLASSES},
+    figures::{CLOSED, DIRECTIONS, Figures, LEVELS, OUTBOUND_OUTCOMES, STATUS_CLASSES},
     runtime::Runtime,
 };
 
@@ -56,6 +56,7 @@ fn plugins(found: &mut Found, runtime: &Runtime) {
         found.gauge("streamspace_plugin_state", &[plugin, state.name()], 1.0);
         if let Some(routes) = runtime.routes().of(plugin) {
             found.gauge("streamspace_requests_running", &[plugin], routes.running() as f64);
+            found.gauge("streamspace_sockets", &[plugin], routes.sockets() as f64);
         }
     }
     let names: Vec<&str> = states.iter().map(|(plugin, _)| plugin.as_str()).collect();
@@ -104,6 +105,15 @@ fn figures(found: &mut Found, figures: &Figures) {
         }
         let (times, sum) = figures.request_time.read();
         found.add("streamspace_request_seconds", &[plugin], Value::Times(times, sum));
+        for (reason, count) in CLOSED.iter().zip(figures.sockets_closed.read()) {
+            found.count("streamspace_sockets_closed", &[plugin, reason], count);
+        }
+        for (direction, count) in DIRECTIONS.iter().zip(figures.socket_messages.read()) {
+            found.count("streamspace_socket_messages", &[plugin, direction], count);
+        }
+        for (direction, count) in DIRECTIONS.iter().zip(figures.socket_bytes.read()) {
+            found.count("streamspace_socket_bytes", &[plugin, direction], count);
+        }
         for (outcome, count) in OUTBOUND_OUTCOMES.iter().zip(figures.outbound.read()) {
             found.count("streamspace_outbound_requests", &[plugin, outcome], count);
         }

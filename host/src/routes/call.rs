@@ -60,13 +60,27 @@ pub enum CallError {
     /// The system gives no thread.
     #[error("the system gives no thread for the request")]
     NoThread,
+    /// Too many sockets are open.
+    #[error("{limit} sockets {} are open already (`{}`): try again", if *of_plugin { "of this plugin" } else { "through this host" },
+        if *of_plugin { "plugins.max_sockets" } else { "server.max_sockets" })]
+    Sockets {
+        /// Whether of the plugin, or else of the host.
+        of_plugin: bool,
+        /// How many may.
+        limit: usize,
+    },
+    /// The handler of a socket neither accepted nor failed.
+    #[error(
+        "the plugin's handler did not accept the handshake: the host's log has more under the request's id"
+    )]
+    Unaccepted,
 }
 
 /// A route that was found, with what its parameters matched.
 pub struct Found {
-    plugin: Arc<PluginRoutes>,
-    number: u32,
-    params: SmallVec<[Param; 2]>,
+    pub(super) plugin: Arc<PluginRoutes>,
+    pub(super) number: u32,
+    pub(super) params: SmallVec<[Param; 2]>,
 }
 
 impl std::fmt::Debug for Found {
@@ -114,9 +128,9 @@ impl Found {
         self.failed(request_id, What::Unreadable(file, why));
     }
 
-    fn failed(&self, request_id: &str, what: What<'_>) {
+    pub(super) fn failed(&self, request_id: &str, what: What<'_>) {
         let route = self.route();
-        let route = format!("{} {}", route.method, route.path);
+        let route = route.name();
         self.plugin.target.failed(&Failure { route, request_id, what });
     }
 
@@ -127,7 +141,7 @@ impl Found {
         })
     }
 
-    fn fault(&self, request_id: &str, fault: &Fault) -> CallError {
+    pub(super) fn fault(&self, request_id: &str, fault: &Fault) -> CallError {
         self.failed(request_id, What::Fault(fault));
         if fault.kind == FaultKind::PANICKED { CallError::Panicked } else { CallError::Failed }
     }

@@ -7,6 +7,7 @@ mod caller;
 mod error;
 mod path;
 mod request;
+mod socket;
 mod stream;
 mod table;
 mod threads;
@@ -26,7 +27,7 @@ use std::{
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use streamspace_plugin::{
-    abi::{Fault, Responder},
+    abi::{Fault, Handle, Responder},
     routes::{IncomingView, OutgoingAnswer},
 };
 use tokio::runtime;
@@ -39,10 +40,11 @@ pub use self::{
     error::RouteError,
     path::split,
     request::{HeaderViews, Headers, Lent, Request},
+    socket::{Entered, Handshake},
     stream::{Broken, Pieces},
-    table::{Route, RouteLimits, RouteView},
+    table::{Route, RouteLimits, RouteView, SocketRoute},
 };
-use crate::figures::PluginFigures;
+use crate::{figures::PluginFigures, tickets::Tickets, websocket::Places};
 
 /// Where requests go: an instance of a plugin.
 pub(crate) trait Target: fmt::Debug + Send + Sync {
@@ -53,6 +55,14 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
         request: IncomingView<'_>,
         responder: Responder<'_>,
     ) -> Result<OutgoingAnswer, Fault>;
+
+    /// Runs the handler of a socket, for as long as that is open. `Some` is an answer to the handshake.
+    fn serve(
+        &self,
+        socket_route: u32,
+        request: IncomingView<'_>,
+        socket: Handle,
+    ) -> Result<Option<OutgoingAnswer>, Fault>;
 
     /// Is told what went wrong.
     fn failed(&self, failure: &Failure<'_>);
@@ -88,6 +98,10 @@ pub struct Routes {
     threads: Threads,
     /// Where a stream's writer waits for a client that takes no more.
     network: runtime::Handle,
+    /// How many sockets of all plugins are open.
+    open_sockets: Arc<AtomicUsize>,
+    /// What lets browsers into sockets, each for one path.
+    pub tickets: Tickets<Arc<Caller>>,
 }
 
 impl Routes {
@@ -100,10 +114,14 @@ impl Routes {
             limits,
             threads: Threads::default(),
             network,
+            open_sockets: Arc::default(),
+            tickets: Tickets::default(),
         }
     }
 
-    pub(crate) fn limits(&self) -> RouteLimits {
+    /// What holds over what routes ask for.
+    #[must_use]
+    pub fn limits(&self) -> RouteLimits {
         self.limits
     }
 
@@ -122,6 +140,7 @@ impl Routes {
             max_requests: self.limits.max_requests,
             running: AtomicUsize::new(0),
             closed: AtomicBool::new(true),
+            sockets: Arc::default(),
             figures,
         })
     }
@@ -136,11 +155,18 @@ impl Routes {
         });
     }
 
-    /// Forgets a plugin's routes. Requests that run go on.
+    /// Tells all sockets that the host stops.
+    pub(crate) fn end_sockets(&self) {
+        for routes in self.plugins.load().values() {
+            routes.sockets.close();
+        }
+    }
+
+    /// Forgets a plugin's routes. Requests that run go on; sockets are told to end.
     pub(crate) fn remove(&self, plugin: &str) {
         let removed = self.plugins.load().get(plugin).cloned();
         if let Some(removed) = removed {
-            removed.closed.store(true, Ordering::SeqCst);
+            removed.close();
             self.change(|plugins| drop(plugins.remove(plugin)));
         }
     }
@@ -183,6 +209,7 @@ pub struct PluginRoutes {
     running: AtomicUsize,
     /// Whether no more are let in.
     closed: AtomicBool,
+    sockets: Arc<Places>,
     figures: Arc<PluginFigures>,
 }
 
@@ -190,11 +217,19 @@ impl PluginRoutes {
     /// Lets requests in.
     pub(crate) fn open(&self) {
         self.closed.store(false, Ordering::SeqCst);
+        self.sockets.let_in();
     }
 
-    /// Lets no more requests in.
+    /// Lets no more requests in, and tells the sockets that are open to end.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.sockets.close();
+    }
+
+    /// How many sockets are open.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.sockets.count()
     }
 
     /// How many requests are with the plugin.
@@ -208,10 +243,10 @@ impl PluginRoutes {
         &self.figures
     }
 
-    /// Waits until no request is with the plugin. Answers the routes whose handlers have not ended at the deadline.
+    /// Waits until neither a request nor a socket is with the plugin. Answers the routes whose handlers have not ended at the deadline.
     pub(crate) fn drain(&self, deadline: Instant) -> Vec<String> {
         // Looked at again and again, since a request that ends would otherwise pay for waking somebody.
-        while self.running.load(Ordering::SeqCst) > 0 {
+        while self.running.load(Ordering::SeqCst) > 0 || self.sockets.served() > 0 {
             if Instant::now() >= deadline {
                 return self.table.running();
             }
@@ -276,16 +311,19 @@ mod tests {
             Ok(OutgoingAnswer { status: 204, headers: RVec::new(), kind, body: RVec::new() })
         }
 
+        fn serve(&self, _: u32, _: IncomingView<'_>, _: Handle) -> Result<Option<OutgoingAnswer>, Fault> {
+            Ok(None)
+        }
+
         fn failed(&self, _: &Failure<'_>) {}
     }
 
-    const LIMITS: RouteLimits =
-        RouteLimits { max_body_bytes: 1000, timeout: Duration::from_secs(5), max_requests: 1 };
+    const LIMITS: RouteLimits = RouteLimits { max_requests: 1, ..RouteLimits::OF_TESTS };
 
     fn routes(specs: &[RouteSpec]) -> Arc<PluginRoutes> {
         let network = runtime::Builder::new_current_thread().build().expect("a runtime");
         let all = Routes::new(LIMITS, network.handle().clone());
-        let table = Table::new(specs, LIMITS).expect("good routes");
+        let table = Table::new(specs, &[], LIMITS).expect("good routes");
         let routes = all.make(&"p".into(), table, Arc::new(Silent), Arc::default());
         routes.open();
         routes

@@ -9,9 +9,10 @@ use std::{
 use matchit::{InsertError, Router};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use streamspace_plugin::routes::RouteSpec;
+use streamspace_plugin::{routes::RouteSpec, websocket::WebSocketSpec};
 
 use super::RouteError;
+use crate::websocket::SocketLimits;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// The longest path of a route, in bytes.
@@ -38,6 +39,9 @@ pub struct RouteView {
     pub timeout_ms: u64,
     /// What it is for.
     pub description: String,
+    /// Whether it is a WebSocket. Its largest message is `max_body_bytes`.
+    #[serde(default)]
+    pub websocket: bool,
 }
 
 /// What holds over what routes ask for.
@@ -49,13 +53,52 @@ pub struct RouteLimits {
     pub timeout: Duration,
     /// How many requests of one plugin run at once.
     pub max_requests: usize,
+    /// What holds over sockets.
+    pub sockets: SocketLimits,
+}
+
+#[cfg(test)]
+impl RouteLimits {
+    pub(super) const OF_TESTS: Self = Self {
+        max_body_bytes: 1000,
+        timeout: Duration::from_secs(5),
+        max_requests: 4,
+        sockets: SocketLimits {
+            max_open: 4,
+            max_of_plugin: 4,
+            max_message_bytes: 2000,
+            send_deadline: Duration::from_secs(5),
+            silence: Duration::from_secs(60),
+        },
+    };
+}
+
+/// What is special about a route for sockets.
+#[derive(Debug)]
+pub struct SocketRoute {
+    /// Its position in the plugin's list of them.
+    pub(super) number: u32,
+    /// The sub-protocols that it speaks; all if there are none.
+    pub protocols: Vec<String>,
+}
+
+impl SocketRoute {
+    /// Whether a client that offers these sub-protocols can be spoken with.
+    #[must_use]
+    pub fn speaks(&self, offered: &[String]) -> bool {
+        offered.is_empty()
+            || self.protocols.is_empty()
+            || offered.iter().any(|offer| self.protocols.contains(offer))
+    }
 }
 
 /// A route that was checked.
 #[derive(Debug)]
 pub struct Route {
-    /// Its position in the plugin's list.
+    /// Its position among the plugin's routes, sockets behind the others.
     pub(super) number: u32,
+    /// What is special about it if it is for sockets.
+    pub(super) socket: Option<SocketRoute>,
     pub(super) method: &'static str,
     pub(super) path: String,
     /// The names of the path's parameters.
@@ -71,6 +114,14 @@ pub struct Route {
     description: String,
     /// How many requests are with its handler.
     pub(super) running: AtomicU32,
+}
+
+impl Route {
+    /// As operators know it.
+    pub(super) fn name(&self) -> String {
+        let kind = if self.socket.is_some() { "WebSocket" } else { self.method };
+        format!("{kind} {}", self.path)
+    }
 }
 
 /// The routes of one path, by method.
@@ -98,12 +149,22 @@ pub(super) enum At<'t> {
 
 impl Table {
     /// Checks what a plugin asks for.
-    pub(crate) fn new(specs: &[RouteSpec], limits: RouteLimits) -> Result<Self, RouteError> {
-        let mut routes: Vec<Route> = Vec::with_capacity(specs.len());
+    pub(crate) fn new(
+        specs: &[RouteSpec],
+        sockets: &[WebSocketSpec],
+        limits: RouteLimits,
+    ) -> Result<Self, RouteError> {
+        let mut routes: Vec<Route> = Vec::with_capacity(specs.len() + sockets.len());
         let mut by_path: BTreeMap<&str, Methods> = BTreeMap::new();
-        for (number, spec) in specs.iter().enumerate() {
-            let route = check(number, spec, limits)?;
-            let methods = by_path.entry(spec.path.as_str()).or_default();
+        let of_routes = specs.iter().map(|spec| (spec.path.as_str(), Wish::Route(spec)));
+        let of_sockets =
+            sockets.iter().zip(0..).map(|(spec, at)| (spec.path.as_str(), Wish::Socket(spec, at)));
+        for (number, (path, wish)) in of_routes.chain(of_sockets).enumerate() {
+            let route = match wish {
+                Wish::Route(spec) => check(number, spec, limits)?,
+                Wish::Socket(spec, at) => check_socket(number, at, spec, limits)?,
+            };
+            let methods = by_path.entry(path).or_default();
             if methods.iter().any(|known| routes[*known].method == route.method) {
                 return Err(RouteError::Duplicate { method: route.method.to_owned(), path: route.path });
             }
@@ -152,7 +213,7 @@ impl Table {
     /// The routes whose handlers run.
     pub(super) fn running(&self) -> Vec<String> {
         let running = self.routes.iter().filter(|route| route.running.load(Ordering::Relaxed) > 0);
-        running.map(|route| format!("{} {}", route.method, route.path)).collect()
+        running.map(Route::name).collect()
     }
 
     pub(super) fn views(&self, plugin: &str) -> Vec<RouteView> {
@@ -165,9 +226,45 @@ impl Table {
             max_body_bytes: route.max_body_bytes,
             timeout_ms: u64::try_from(route.timeout.as_millis()).unwrap_or(u64::MAX),
             description: route.description.clone(),
+            websocket: route.socket.is_some(),
         };
         self.routes.iter().map(view).collect()
     }
+}
+
+/// What a plugin asks for.
+enum Wish<'s> {
+    Route(&'s RouteSpec),
+    /// With its position among those.
+    Socket(&'s WebSocketSpec, u32),
+}
+
+/// A socket begins as a `GET`.
+fn check_socket(
+    number: usize,
+    at: u32,
+    spec: &WebSocketSpec,
+    limits: RouteLimits,
+) -> Result<Route, RouteError> {
+    let mut asked = RouteSpec::at("GET", &spec.path);
+    asked.permissions.clone_from(&spec.permissions);
+    asked.public = spec.public;
+    asked.max_body_bytes = spec.max_message_bytes;
+    asked.description.clone_from(&spec.description);
+    let limits = RouteLimits { max_body_bytes: limits.sockets.max_message_bytes, ..limits };
+    let mut route = check(number, &asked, limits)?;
+    let protocols: Vec<String> = spec.protocols.iter().map(ToString::to_string).collect();
+    // RFC 6455, 4.1: a token of HTTP.
+    let is_token = |text: &String| {
+        let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.len() <= 64 && text.bytes().all(of_token)
+    };
+    if protocols.len() > 32 || !protocols.iter().all(is_token) {
+        let why = "expected at most 32 sub-protocols, each of up to 64 letters, digits and marks of a token";
+        return Err(RouteError::Invalid { method: "WebSocket".to_owned(), path: route.path, why });
+    }
+    route.socket = Some(SocketRoute { number: at, protocols });
+    Ok(route)
 }
 
 fn check(number: usize, spec: &RouteSpec, limits: RouteLimits) -> Result<Route, RouteError> {
@@ -191,6 +288,7 @@ fn check(number: usize, spec: &RouteSpec, limits: RouteLimits) -> Result<Route, 
     let timeout = if asked.is_zero() { limits.timeout } else { asked.min(limits.timeout) };
     Ok(Route {
         number: u32::try_from(number).unwrap_or(u32::MAX),
+        socket: None,
         method: known,
         names: names(&path),
         path,
@@ -236,15 +334,14 @@ fn wrong_path(path: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const LIMITS: RouteLimits =
-        RouteLimits { max_body_bytes: 1000, timeout: Duration::from_secs(5), max_requests: 4 };
+    const LIMITS: RouteLimits = RouteLimits::OF_TESTS;
 
     fn spec(method: &str, path: &str) -> RouteSpec {
         RouteSpec::at(method, path)
     }
 
     fn code(specs: &[RouteSpec]) -> &'static str {
-        Table::new(specs, LIMITS).expect_err("not accepted").code()
+        Table::new(specs, &[], LIMITS).expect_err("not accepted").code()
     }
 
     #[test]
@@ -276,7 +373,7 @@ mod tests {
     fn a_route_is_found_with_its_parameters() {
         let specs =
             [spec("GET", "/"), spec("GET", "/a/{id}"), spec("PUT", "/a/{id}"), spec("GET", "/f/{*rest}")];
-        let table = Table::new(&specs, LIMITS).expect("good routes");
+        let table = Table::new(&specs, &[], LIMITS).expect("good routes");
         let found = |method, path: &str| match table.at(method, path) {
             At::Nothing => "nothing".to_owned(),
             At::Others(methods) => methods.join(","),
@@ -299,6 +396,29 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_takes_the_place_of_a_get_and_has_limits_of_its_own() {
+        let mut socket = WebSocketSpec::at("/s/{id}");
+        socket.max_message_bytes = u64::MAX;
+        let table = Table::new(&[spec("POST", "/s/{id}")], &[socket.clone()], LIMITS).expect("good routes");
+        let At::Route(route, _) = table.at("GET", "/s/7") else { panic!("no route") };
+        assert_eq!((route.number, route.max_body_bytes), (1, LIMITS.sockets.max_message_bytes));
+        assert_eq!(route.socket.as_ref().map(|socket| socket.number), Some(0));
+        assert_eq!(route.name(), "WebSocket /s/{id}");
+        let both = Table::new(&[spec("GET", "/s/{id}")], &[socket.clone()], LIMITS);
+        assert_eq!(both.expect_err("not accepted").code(), "SSP-RTE-002");
+        socket.protocols = vec!["a b".into()].into();
+        assert_eq!(Table::new(&[], &[socket], LIMITS).expect_err("not accepted").code(), "SSP-RTE-004");
+    }
+
+    #[test]
+    fn a_client_that_offers_what_is_not_spoken_is_told_apart() {
+        let offers = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let route = SocketRoute { number: 0, protocols: offers(&["a", "b"]) };
+        assert!(route.speaks(&[]) && route.speaks(&offers(&["x", "b"])) && !route.speaks(&offers(&["x"])));
+        assert!(SocketRoute { number: 0, protocols: Vec::new() }.speaks(&offers(&["x"])));
+    }
+
+    #[test]
     fn names_of_parameters_are_those_between_single_braces() {
         assert_eq!(names("/a/{id}/x{n}.json/{{b}}/{*rest}"), ["id", "n", "rest"]);
         assert!(names("/a").is_empty());
@@ -310,7 +430,7 @@ mod tests {
         (greedy.max_body_bytes, greedy.timeout_ms) = (u64::MAX, u64::MAX);
         let mut modest = spec("GET", "/b");
         (modest.max_body_bytes, modest.timeout_ms) = (10, 20);
-        let table = Table::new(&[greedy, modest], LIMITS).expect("good routes");
+        let table = Table::new(&[greedy, modest], &[], LIMITS).expect("good routes");
         let limits: Vec<_> =
             table.views("p").into_iter().map(|view| (view.max_body_bytes, view.timeout_ms)).collect();
         assert_eq!(limits, [(1000, 5000), (10, 20)]);

@@ -24,6 +24,8 @@ use streamspace_plugin::{
     streams::TapsRef,
     ui,
     ui::ContributionsRef,
+    websocket,
+    websocket::WebSocketsRef,
 };
 
 use super::{PluginSpec, Runtime, Services, failures::Failures, jobs::Runner, taps::Tapper};
@@ -226,6 +228,7 @@ impl Instance {
             (storage::ID, storage_table),
             (scheduler::ID, jobs_table),
             (platform::ID, platform_table),
+            (websocket::ID, crate::websocket::table()),
             (streams::ID, streams_table),
         ])));
         let peer = Peer { handle: host.handle(), lookup };
@@ -314,9 +317,17 @@ impl Instance {
             return Ok(());
         };
         let specs = routes.table.list()(routes.handle).into_result().map_err(StartError::Plugin)?;
-        let table = crate::routes::Table::new(&specs, services.routes.limits())?;
+        let websockets = optional::<WebSocketsRef>(plugin, websocket::ID)?;
+        let sockets = match websockets {
+            Some(offered) => {
+                offered.table.list()(offered.handle).into_result().map_err(StartError::Plugin)?
+            }
+            None => RVec::new(),
+        };
+        let table = crate::routes::Table::new(&specs, &sockets, services.routes.limits())?;
         let target = Server {
             routes,
+            websockets,
             failures: Arc::clone(&self.failures),
             name: Arc::clone(&self.name),
             log: Arc::clone(&self.log),
@@ -681,6 +692,7 @@ impl Deliverer {
 #[derive(Debug)]
 struct Server {
     routes: Bound<RoutesRef>,
+    websockets: Option<Bound<WebSocketsRef>>,
     failures: Arc<Failures>,
     name: Arc<str>,
     log: Arc<PluginLog>,
@@ -696,6 +708,19 @@ impl RouteTarget for Server {
         responder: Responder<'_>,
     ) -> Result<OutgoingAnswer, Fault> {
         self.routes.table.handle()(self.routes.handle, route, request, responder).into_result()
+    }
+
+    fn serve(
+        &self,
+        socket_route: u32,
+        request: IncomingView<'_>,
+        socket: Handle,
+    ) -> Result<Option<OutgoingAnswer>, Fault> {
+        let Some(websockets) = self.websockets else {
+            return Err(Fault::new(FaultKind::UNSUPPORTED, "the plugin offers no WebSockets"));
+        };
+        let served = websockets.table.serve()(websockets.handle, socket_route, request, socket);
+        served.into_result().map(ROption::into_option)
     }
 
     fn failed(&self, failure: &Failure<'_>) {

@@ -2,12 +2,14 @@
 
 mod capability;
 mod connections;
+mod conversation;
+mod handshake;
+mod messages;
 mod relay;
 mod ring;
 mod taps;
 mod tee;
 mod thread;
-mod tickets;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::timeout};
 
 use self::tee::Live;
@@ -27,11 +30,12 @@ pub(crate) use self::{
     connections::Connections,
 };
 pub use self::{
+    conversation::{Conversation, Direction, Heard, NotUnderstood, Shown},
     relay::{Ended, Gone, Outgoing, Relayed, relay},
     taps::{Tap, TapError, TapFigures, TapOptions, Target},
     tee::{About, Tee},
-    tickets::{Ticket, Tickets},
 };
+use crate::{platform::sessions::Caller, tickets::Tickets};
 
 /// How long the way to a desktop may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -39,8 +43,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// What streams of all sessions have in common.
 #[derive(Debug)]
 pub struct Streams {
-    /// What lets browsers in.
-    pub tickets: Tickets,
+    /// What lets browsers in, each for one session by its id.
+    pub tickets: Tickets<Caller>,
     open: AtomicUsize,
     max_open: usize,
     last_id: AtomicU64,
@@ -191,6 +195,11 @@ pub async fn connect(session: &str, address: &str) -> Result<TcpStream, StreamEr
     let connected = connected.and_then(|stream| {
         // A pointer's moves are small, and none may wait for the next.
         stream.set_nodelay(true)?;
+        // A desktop may say nothing for hours. One whose machine is gone is found out after two minutes.
+        let asked = TcpKeepalive::new().with_time(Duration::from_secs(60));
+        #[cfg(unix)]
+        let asked = asked.with_interval(Duration::from_secs(15)).with_retries(4);
+        SockRef::from(&stream).set_tcp_keepalive(&asked)?;
         Ok(stream)
     });
     connected.map_err(|why| StreamError::Unreachable {

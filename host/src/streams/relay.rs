@@ -1,6 +1,6 @@
 //! A viewer and a desktop, and the bytes between them.
 
-use std::{future::Future, io, time::Duration};
+use std::{cell::RefCell, future::Future, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::Either, future::select, pin_mut};
@@ -10,7 +10,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::tee::Tee;
+use super::{
+    conversation::{Conversation, Direction, NotUnderstood},
+    tee::Tee,
+};
 
 /// What is read of a desktop at once at most, in bytes. A memory page's multiple; what agents of the platform read.
 const PIECE: usize = 32 * 1024;
@@ -19,6 +22,10 @@ const PIECE: usize = 32 * 1024;
 const LEAST: usize = 4 * 1024;
 /// How long either end may take for a piece that is sent to it. Who takes longer is gone, or as good as.
 const SLOW: Duration = Duration::from_secs(30);
+/// How long a desktop may take for its first word. It speaks first, and has nothing to wait for.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long a desktop may go on sending when its viewer is gone, before what was sent to it last may be lost.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The viewer is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +67,10 @@ pub enum Ended {
     DesktopSlow,
     /// The connection to the desktop broke.
     Broken(io::Error),
+    /// The desktop never said anything.
+    DesktopSilent,
+    /// What one who may only look on sends cannot be told from what would do something.
+    NotUnderstood(NotUnderstood),
 }
 
 impl Ended {
@@ -75,18 +86,25 @@ impl Ended {
             Self::Desktop => "the desktop closed the connection".into(),
             Self::DesktopSlow => format!("the desktop took nothing for {} s", SLOW.as_secs()),
             Self::Broken(why) => format!("the connection to the desktop broke: {why}"),
+            Self::DesktopSilent => format!("the desktop said nothing for {} s", FIRST_WORD.as_secs()),
+            Self::NotUnderstood(why) => why.to_string(),
         }
     }
 }
 
 /// Carries bytes between a viewer and a desktop until one of them has enough. Each direction waits for its receiver and not for
 /// the other direction. Nothing is copied here: what was read from the desktop is what the viewer is given, and what taps see.
+/// `on_input` is called when the viewer does something.
 pub async fn relay(
     incoming: impl Stream<Item = Result<Bytes, Gone>>,
     mut outgoing: impl Outgoing,
     desktop: TcpStream,
+    conversation: Conversation,
     tee: &Tee,
+    on_input: impl Fn(),
 ) -> Relayed {
+    // Both directions are one task: neither holds it while it waits.
+    let conversation = RefCell::new(conversation);
     let (mut from_desktop, mut to_desktop) = desktop.into_split();
     let (mut down, mut up) = (0, 0);
     let ended = {
@@ -97,14 +115,27 @@ pub async fn relay(
                 if buffer.capacity() < LEAST {
                     buffer.reserve(PIECE);
                 }
-                match from_desktop.read_buf(&mut buffer).await {
+                let read = from_desktop.read_buf(&mut buffer);
+                let read = if down == 0 {
+                    match timeout(FIRST_WORD, read).await {
+                        Ok(read) => read,
+                        Err(_) => return Ended::DesktopSilent,
+                    }
+                } else {
+                    read.await
+                };
+                match read {
                     Ok(0) => return Ended::Desktop,
                     Ok(count) => down += count as u64,
                     Err(why) => return Ended::Broken(why),
                 }
                 let piece = buffer.split().freeze();
-                tee.to_viewer(&piece, false).await;
-                match timeout(SLOW, outgoing.send(piece)).await {
+                let heard = match conversation.borrow_mut().hear(Direction::ToViewer, piece) {
+                    Ok(heard) => heard,
+                    Err(why) => return Ended::NotUnderstood(why),
+                };
+                tee.to_viewer(&heard.shown()).await;
+                match timeout(SLOW, outgoing.send(heard.bytes)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(Gone)) => return Ended::Viewer,
                     Err(_) => return Ended::ViewerSlow,
@@ -114,9 +145,16 @@ pub async fn relay(
         let up = async {
             pin_mut!(incoming);
             while let Some(Ok(piece)) = incoming.next().await {
-                tee.to_desktop(&piece, false).await;
-                match timeout(SLOW, to_desktop.write_all(&piece)).await {
-                    Ok(Ok(())) => up += piece.len() as u64,
+                let heard = match conversation.borrow_mut().hear(Direction::ToDesktop, piece) {
+                    Ok(heard) => heard,
+                    Err(why) => return Ended::NotUnderstood(why),
+                };
+                if heard.is_input {
+                    on_input();
+                }
+                tee.to_desktop(&heard.shown()).await;
+                match timeout(SLOW, to_desktop.write_all(&heard.bytes)).await {
+                    Ok(Ok(())) => up += heard.bytes.len() as u64,
                     Ok(Err(why)) => return Ended::Broken(why),
                     Err(_) => return Ended::DesktopSlow,
                 }
@@ -128,5 +166,13 @@ pub async fn relay(
             Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
         }
     };
+    if matches!(ended, Ended::Viewer) {
+        // A connection that is closed with something unread in it is reset, and takes along what was on its way to the desktop.
+        let rest = async {
+            to_desktop.shutdown().await?;
+            tokio::io::copy(&mut from_desktop, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(LINGER, rest).await;
+    }
     Relayed { ended, down, up }
 }

@@ -9,12 +9,11 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use streamspace_plugin::streams::Direction;
 
 use super::{
-    Streams, now_ns,
+    Shown, Streams, now_ns,
     ring::{End, Offered, Piece, Writer, ring},
     taps::{Offer, Tap},
 };
@@ -116,15 +115,14 @@ impl Tee {
         }
     }
 
-    /// Shows taps what goes to the viewer, before it does. Waits only for taps that asked for it. What is `is_masked` has zeros in
-    /// place of secrets, and is as long as what goes on.
-    pub async fn to_viewer(&self, shown: &Bytes, is_masked: bool) {
-        self.pass(Direction::TO_VIEWER, 0, shown, is_masked).await;
+    /// Shows taps what goes to the viewer, before it does. Waits only for taps that asked for it.
+    pub async fn to_viewer(&self, shown: &Shown) {
+        self.pass(Direction::TO_VIEWER, 0, shown).await;
     }
 
     /// Shows taps what goes to the desktop, as [`to_viewer`](Self::to_viewer).
-    pub async fn to_desktop(&self, shown: &Bytes, is_masked: bool) {
-        self.pass(Direction::TO_DESKTOP, 1, shown, is_masked).await;
+    pub async fn to_desktop(&self, shown: &Shown) {
+        self.pass(Direction::TO_DESKTOP, 1, shown).await;
     }
 
     /// Says why the stream ends, before this is dropped.
@@ -132,21 +130,22 @@ impl Tee {
         *self.reason.borrow_mut() = Some(reason);
     }
 
-    async fn pass(&self, direction: Direction, side: usize, shown: &Bytes, is_masked: bool) {
-        if shown.is_empty() {
+    async fn pass(&self, direction: Direction, side: usize, shown: &Shown) {
+        let Shown { data, is_masked } = shown;
+        if data.is_empty() {
             return;
         }
         if self.live.has_joining.load(Ordering::Acquire) {
             self.let_join();
         }
         let offset = self.passed[side].get();
-        let passed = offset + shown.len() as u64;
+        let passed = offset + data.len() as u64;
         self.passed[side].set(passed);
         let waiting = if self.writers.borrow().is_empty() {
             SmallVec::new()
         } else {
             let at_ns = now_ns();
-            self.offer(&Piece { data: shown.clone(), direction, is_masked, at_ns, offset })
+            self.offer(&Piece { data: data.clone(), direction, is_masked: *is_masked, at_ns, offset })
         };
         // After the taps have it, so that one that joins is not told of more than it was spared.
         self.live.passed[side].store(passed, Ordering::Release);

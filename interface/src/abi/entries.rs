@@ -28,6 +28,8 @@ use crate::{
     streams::{Chunk, ClosedView, StreamView, TapEntry, TapSpec, Taps, TapsRef},
     ui,
     ui::{ContributionSpec, Contributions, ContributionsRef},
+    websocket,
+    websocket::{WebSocketRoute, WebSocketSpec, WebSockets, WebSocketsRef},
 };
 
 /// The root of the library that exports `E`.
@@ -45,6 +47,7 @@ struct Instance<P> {
     consumers: OnceLock<Vec<Consumer<P>>>,
     jobs: OnceLock<Vec<Job<P>>>,
     routes: OnceLock<RouteSet<P>>,
+    websockets: OnceLock<Vec<WebSocketRoute<P>>>,
     contributions: OnceLock<Vec<ContributionSpec>>,
     taps: OnceLock<Vec<TapEntry<P>>>,
 }
@@ -69,6 +72,10 @@ impl<P: Plugin> Tables<P> {
         list: list_routes::<P>,
         handle: handle::<P>,
     }));
+    staticref!(const WEBSOCKETS: WithMetadata<WebSockets> = WithMetadata::new(WebSockets {
+        list: list_websockets::<P>,
+        serve: serve::<P>,
+    }));
     staticref!(const CONTRIBUTIONS: WithMetadata<Contributions> = WithMetadata::new(Contributions {
         list: list_contributions::<P>,
     }));
@@ -90,6 +97,7 @@ extern "C" fn create<P: Plugin>(host: Peer) -> Outcome<Peer> {
                 consumers: OnceLock::new(),
                 jobs: OnceLock::new(),
                 routes: OnceLock::new(),
+                websockets: OnceLock::new(),
                 contributions: OnceLock::new(),
                 taps: OnceLock::new(),
             }),
@@ -112,6 +120,9 @@ extern "C" fn lookup<P: Plugin>(instance: Handle, id: RStr<'_>) -> ROption<Capab
         }
         scheduler::ID => ROption::RSome(Capability::new(JobsRef(Tables::<P>::JOBS.as_prefix()), instance)),
         routes::ID => ROption::RSome(Capability::new(RoutesRef(Tables::<P>::ROUTES.as_prefix()), instance)),
+        websocket::ID => {
+            ROption::RSome(Capability::new(WebSocketsRef(Tables::<P>::WEBSOCKETS.as_prefix()), instance))
+        }
         ui::ID => ROption::RSome(Capability::new(
             ContributionsRef(Tables::<P>::CONTRIBUTIONS.as_prefix()),
             instance,
@@ -156,10 +167,11 @@ extern "C" fn load<P: Plugin>(instance: Handle) -> Outcome<()> {
         let plugin = P::load(&instance.context, config).map_err(failed)?;
         let mut registrar = Registrar::new();
         plugin.register(&mut registrar);
-        let Registrar { consumers, jobs, routes, contributions, taps } = registrar;
+        let Registrar { consumers, jobs, routes, websockets, contributions, taps } = registrar;
         let again = instance.consumers.set(consumers).is_err()
             || instance.jobs.set(jobs).is_err()
             || instance.routes.set(routes).is_err()
+            || instance.websockets.set(websockets).is_err()
             || instance.contributions.set(contributions).is_err()
             || instance.taps.set(taps).is_err()
             || instance.plugin.set(plugin).is_err();
@@ -200,14 +212,15 @@ extern "C" fn release<P: Plugin>(instance: Handle) -> Outcome<()> {
     let instance = unsafe { free_instance::<Instance<P>>(instance) };
     // The author's types one after the other, so that a panic in one leaves the others to be dropped in peace.
     // What it contributes to the console is plain data.
-    let Instance { context, plugin, consumers, jobs, routes, contributions: _, taps } = *instance;
+    let Instance { context, plugin, consumers, jobs, routes, websockets, contributions: _, taps } = *instance;
     let plugin = guard("`drop`", || drop(plugin));
     let handlers = guard("`drop` of a handler", || drop(consumers));
     let jobs = guard("`drop` of a job's handler", || drop(jobs));
     let routes = guard("`drop` of a route", || drop(routes));
+    let websockets = guard("`drop` of a WebSocket's handler", || drop(websockets));
     let taps = guard("`drop` of a tap", || drop(taps));
     drop(context);
-    plugin.and(handlers).and(jobs).and(routes).and(taps).into()
+    plugin.and(handlers).and(jobs).and(routes).and(websockets).and(taps).into()
 }
 
 extern "C" fn list<P: Plugin>(instance: Handle) -> Outcome<RVec<ConsumerSpec>> {
@@ -264,6 +277,28 @@ extern "C" fn list_routes<P: Plugin>(instance: Handle) -> Outcome<RVec<RouteSpec
     enter_loaded("the list of routes", instance, |_: &P, instance| {
         let routes = instance.routes.get().map(|set| set.routes.as_slice()).unwrap_or_default();
         Ok(routes.iter().map(|route| route.spec.clone()).collect())
+    })
+}
+
+extern "C" fn list_websockets<P: Plugin>(instance: Handle) -> Outcome<RVec<WebSocketSpec>> {
+    enter_loaded("the list of WebSockets", instance, |_: &P, instance| {
+        Ok(instance.websockets.get().into_iter().flatten().map(|route| route.spec.clone()).collect())
+    })
+}
+
+extern "C" fn serve<P: Plugin>(
+    instance: Handle,
+    route: u32,
+    view: IncomingView<'_>,
+    socket: Handle,
+) -> Outcome<ROption<OutgoingAnswer>> {
+    enter_loaded("the handler", instance, |plugin: &P, instance| {
+        let websocket = instance.websockets.get().and_then(|websockets| websockets.get(route as usize));
+        let websocket = websocket.ok_or_else(|| {
+            Fault::new(FaultKind::INVALID, format_args!("there is no WebSocket number {route}"))
+        })?;
+        let (routes, host) = (instance.routes.get(), instance.context.sockets());
+        websocket.serve(plugin, routes, &Request::new(&view), host, socket).map(ROption::from)
     })
 }
 

@@ -76,6 +76,10 @@ pub struct Fields {
     /// where the other one is.
     #[serde(default)]
     pub conflicts: BTreeMap<String, VersionReq>,
+    /// `aliases`: names of other plugins in whose place this one is. Where none of such a name is installed, this one is shown and
+    /// configured by it too. Each of them stands in `conflicts` as well, with `*`.
+    #[serde(default)]
+    pub aliases: Vec<PluginName>,
     /// `events`: topic to the name of the hook that takes it.
     #[serde(default)]
     pub events: BTreeMap<String, String>,

@@ -83,6 +83,11 @@ pub(super) fn of_fields(fields: &Fields) -> Told<Finding> {
             if key == "library" { file_name(path) } else { package_path(path) },
         );
     }
+    for (i, alias) in fields.aliases.iter().enumerate() {
+        // Otherwise a name could mean one plugin today and another one tomorrow.
+        let is_alone = fields.conflicts.get(alias.as_str()) == Some(&VersionReq::STAR);
+        rule(&format!("aliases[{i}]"), if is_alone { Ok(()) } else { Err(beside(alias)) });
+    }
     for (i, path) in fields.api.endpoints.iter().enumerate() {
         rule(&format!("api.endpoints[{i}]"), route(path));
     }
@@ -106,6 +111,10 @@ pub(super) fn of_fields(fields: &Fields) -> Told<Finding> {
     unique("adminUI.widgets", "id", fields.admin_ui.widgets.iter().map(|w| w.id.as_str()), &mut rule);
     unique("scheduler.jobs", "name", fields.scheduler.jobs.iter().map(|job| job.name.as_str()), &mut rule);
     found
+}
+
+fn beside(alias: &PluginName) -> String {
+    format!("a plugin is not beside the one in whose place it is: add `{alias}` to `conflicts`, with `*`")
 }
 
 /// What a valid manifest's author may want to change.

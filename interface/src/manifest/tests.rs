@@ -138,10 +138,21 @@ fn paths_and_names_inside_are_checked() {
         ("dependencies", json!({"streamspace-y": "newest"}), "`dependencies.streamspace-y` (line "),
         ("conflicts", json!({"streamspace-y": "newest"}), "`conflicts.streamspace-y` (line "),
         ("conflicts", json!(["streamspace-y"]), "`conflicts` (line "),
+        ("aliases", json!(["streamspace-y"]), "`aliases[0]`: a plugin is not beside"),
+        ("aliases", json!(["Y"]), "`aliases[0]` (line "),
     ] {
         let found = findings(&with(key, value));
         assert!(matches!(&found[..], [one] if one.starts_with(start)), "{start}: {found:?}");
     }
+}
+
+#[test]
+fn a_plugin_is_in_the_place_of_what_it_is_not_beside() {
+    let mut manifest = with("aliases", json!(["streamspace-y"]));
+    manifest["conflicts"] = json!({"streamspace-y": "*"});
+    assert_eq!(parse(&manifest).expect("valid").aliases[0].as_str(), "streamspace-y");
+    manifest["conflicts"] = json!({"streamspace-y": "^1.0"});
+    assert!(findings(&manifest)[0].starts_with("`aliases[0]`: "));
 }
 
 #[test]

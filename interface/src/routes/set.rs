@@ -61,6 +61,27 @@ impl<P> RouteSet<P> {
         Some(finish(response, responder))
     }
 
+    /// Runs what stands ahead of every handler, and then `handle`. `Some` is the answer, of the former or for what the latter
+    /// failed with.
+    pub(crate) fn guarding(
+        &self,
+        plugin: &P,
+        request: &Request<'_>,
+        handle: impl FnOnce() -> Result<()>,
+    ) -> Result<Option<OutgoingAnswer>, Fault> {
+        let answered = match self.ahead(plugin, request) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => match handle() {
+                Ok(()) => return Ok(None),
+                Err(why) => Err(why),
+            },
+            Err(why) => Err(why),
+        };
+        let response = answered.or_else(of_error).map_err(|why| Fault::new(FaultKind::FAILED, why))?;
+        let response = self.after.iter().fold(response, |response, after| after(plugin, request, response));
+        whole(response).map(Some)
+    }
+
     fn ahead(&self, plugin: &P, request: &Request<'_>) -> Result<Option<Response>> {
         for before in &self.before {
             if let Some(answer) = before(plugin, request)? {
@@ -73,19 +94,22 @@ impl<P> RouteSet<P> {
 
 fn finish(response: Response, mut responder: Responder<'_>) -> Result<OutgoingAnswer, Fault> {
     let Response { status, headers, body } = response;
+    let Body::Stream(stream) = body else { return whole(Response { status, headers, body }) };
+    responder.begin(status, headers)?;
+    stream(&mut Out::new(responder)).map_err(|why| Fault::new(FaultKind::FAILED, why))?;
+    Ok(OutgoingAnswer { status, headers: RVec::new(), kind: BodyKind::STREAMED, body: RVec::new() })
+}
+
+/// An answer that is none in pieces.
+fn whole(response: Response) -> Result<OutgoingAnswer, Fault> {
+    let Response { status, headers, body } = response;
     let (kind, body) = match body {
         Body::Bytes(body) => (BodyKind::BYTES, body),
         Body::File(path) => (BodyKind::FILE, path.into_bytes()),
         Body::Problem(detail) => (BodyKind::PROBLEM, detail.into_bytes()),
-        Body::Stream(stream) => {
-            responder.begin(status, headers)?;
-            stream(&mut Out::new(responder)).map_err(|why| Fault::new(FaultKind::FAILED, why))?;
-            return Ok(OutgoingAnswer {
-                status,
-                headers: RVec::new(),
-                kind: BodyKind::STREAMED,
-                body: RVec::new(),
-            });
+        Body::Stream(_) => {
+            let refused = "a WebSocket's handshake cannot be answered with a stream";
+            return Err(Fault::new(FaultKind::INVALID, refused));
         }
     };
     Ok(OutgoingAnswer { status, headers: headers.into(), kind, body: body.into() })

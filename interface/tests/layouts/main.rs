@@ -31,6 +31,7 @@ use streamspace_plugin::{
     storage::{self, StorageRef},
     streams::{self, SwitchboardRef, TapsRef},
     ui::{self, ContributionsRef},
+    websocket::{self, SocketRef, WebSocketsRef},
 };
 
 mod compare;
@@ -55,6 +56,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(scheduler::ID, Side::Host, "TimetableRef", TimetableRef::LAYOUT),
     Listed::new(platform::ID, Side::Host, "PlatformRef", PlatformRef::LAYOUT),
     Listed::new(streams::ID, Side::Host, "SwitchboardRef", SwitchboardRef::LAYOUT),
+    Listed::new(websocket::ID, Side::Host, "SocketRef", SocketRef::LAYOUT),
     Listed::new(lifecycle::ID, Side::Plugin, "LifecycleRef", LifecycleRef::LAYOUT),
     Listed::new(config::ID, Side::Plugin, "ConfigSinkRef", ConfigSinkRef::LAYOUT),
     Listed::new(events::ID, Side::Plugin, "ConsumersRef", ConsumersRef::LAYOUT),
@@ -62,6 +64,7 @@ const CAPABILITIES: &[Listed] = &[
     Listed::new(scheduler::ID, Side::Plugin, "JobsRef", JobsRef::LAYOUT),
     Listed::new(streams::ID, Side::Plugin, "TapsRef", TapsRef::LAYOUT),
     Listed::new(ui::ID, Side::Plugin, "ContributionsRef", ContributionsRef::LAYOUT),
+    Listed::new(websocket::ID, Side::Plugin, "WebSocketsRef", WebSocketsRef::LAYOUT),
 ];
 
 struct Listed {

@@ -6,6 +6,35 @@
 //!
 //! `scene` is the one form in which a recording passes from part to part: `capture` makes it of a session's stream, `store` keeps
 //! it, `replay` and `export` read it.
+//!
+//! ```text
+//! routes, watch ──▶ start ──▶ desk ──▶ studio (capture, store, replay, export)
+//!       │              │        │
+//!       ▼              ▼        ▼
+//!     rules          rules    tables
+//! ```
+//!
+//! `rules` decide, and know nothing but what they are given. `desk` has what runs. `studio` is the one place where the plugin meets
+//! what records. `tidy` deletes and finds what was lost.
 #![forbid(unsafe_code)]
 
+pub mod capture;
+mod config;
+mod desk;
+pub mod export;
+mod page;
+mod plugin;
+pub mod replay;
+mod replays;
+mod routes;
+mod rules;
 pub mod scene;
+mod start;
+pub mod store;
+mod studio;
+mod tables;
+mod tidy;
+mod ui;
+mod watch;
+
+pub(crate) use plugin::SessionRecorder;

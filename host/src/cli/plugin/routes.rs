@@ -22,7 +22,8 @@ impl ListRoutes {
             let line = |route: &crate::routes::RouteView| {
                 let who = if route.public { "public".to_owned() } else { route.permissions.join(", ") };
                 let who = if who.is_empty() { "signed in".to_owned() } else { who };
-                format!("{:6}  {:width$}  {who:12}  {}", route.method, route.path, route.description)
+                let method = if route.websocket { "socket" } else { &route.method };
+                format!("{method:6}  {:width$}  {who:12}  {}", route.path, route.description)
             };
             routes.iter().map(line).collect::<Vec<_>>().join("\n")
         })

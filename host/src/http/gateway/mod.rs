@@ -2,6 +2,8 @@
 
 mod answer;
 pub(super) mod at_once;
+mod carry;
+pub(super) mod socket;
 
 use std::{
     borrow::Cow,
@@ -28,6 +30,7 @@ use streamspace_plugin::routes::OutgoingAnswer;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(super) use self::socket::{__path_ticket, ticket};
 use self::{
     answer::{build, file, whole},
     at_once::Answered,
@@ -184,6 +187,11 @@ impl From<CallError> for Refusal {
             CallError::Panicked => Self::new(500, "SSP-RTE-017", why),
             CallError::Failed => Self::new(500, "SSP-RTE-018", why),
             CallError::NoThread => Self::new(503, "SSP-RTE-015", why).with(header::RETRY_AFTER, "1"),
+            CallError::Sockets { of_plugin, .. } => {
+                let code = if of_plugin { "SSP-WSK-005" } else { "SSP-WSK-004" };
+                Self::new(503, code, why).with(header::RETRY_AFTER, "1")
+            }
+            CallError::Unaccepted => Self::new(500, "SSP-WSK-007", why),
         }
     }
 }
@@ -225,6 +233,9 @@ async fn answer(
         method => method.as_str(),
     };
     let found = find(plugin, method, &path)?;
+    if found.socket().is_some() {
+        return Box::pin(socket::open(request, payload, edge, name, found, &path, id)).await;
+    }
     let is_public = found.route().public;
     let caller = if auth::is_anonymous(request) && is_public {
         Caller::nobody()

@@ -234,8 +234,9 @@ impl Sessions {
                 found: idle_seconds.to_string(),
             });
         }
+        let (session, is_idle) = (id, matches!(now, Activity::Idle { .. }));
         let (id, viewer) = (id.to_owned(), caller.sees.clone());
-        self.change(caller, move |connection, emitted| {
+        let changed = self.change(caller, move |connection, emitted| {
             let row = allowed(connection, &viewer, &id, Right::Manage, "report on")?;
             in_state(&row, "activity", "`running`", is_running)?;
             match now {
@@ -251,7 +252,11 @@ impl Sessions {
                 }
             }
             Ok(SessionView::new(whole(connection, row)?, &viewer))
-        })
+        })?;
+        if is_idle {
+            self.inputs.be_idle(session);
+        }
+        Ok(changed)
     }
 
     /// Somebody has connected to a session that runs. Answers whether the connection is a new one.
@@ -525,9 +530,19 @@ fn take_step(
 
 /// Notes that a session's user is active.
 pub(super) fn be_active(connection: &mut Connection, emitted: &mut Emitted<'_>, row: &Row) -> Changed<()> {
+    be_active_at(connection, emitted, row, now_us())
+}
+
+/// Notes that a session's user was active a moment ago.
+pub(super) fn be_active_at(
+    connection: &mut Connection,
+    emitted: &mut Emitted<'_>,
+    row: &Row,
+    at_us: i64,
+) -> Changed<()> {
     let mut activity = rows::activity(connection, &row.id)?;
     let was_idle = std::mem::replace(&mut activity.idle, false);
-    activity.active_us = Some(now_us());
+    activity.active_us = Some(at_us);
     rows::set_activity(connection, &activity)?;
     if was_idle {
         let active = payload::SessionActive { session: told::session_ref(row) };

@@ -11,7 +11,7 @@ use super::{
 use crate::{events::Stop, store::Connection};
 
 /// What ids of connections through the host begin with: at a start, those that an earlier process had are over.
-const THROUGH_HOST: &str = "host-";
+pub(super) const THROUGH_HOST: &str = "host-";
 
 /// Somebody's way to a desktop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Sessions {
     ///
     /// [`SessionError`].
     pub fn end_left_over(&self) -> Result<usize, SessionError> {
-        self.change(&Caller::administrator(), |connection, emitted| {
+        let over = self.change(&Caller::administrator(), |connection, emitted| {
             let over = rows::connections_beginning(connection, THROUGH_HOST)?;
             for known in &over {
                 rows::remove_connection(connection, &known.session, &known.id)?;
@@ -153,8 +153,13 @@ impl Sessions {
                     told::disconnected(emitted, &row, known, now_us());
                 }
             }
-            Ok(over.len())
-        })
+            Ok(over)
+        })?;
+        for known in &over {
+            // Whether its user is idle is for the host to say still.
+            let _ = self.input(&known.session);
+        }
+        Ok(over.len())
     }
 }
 

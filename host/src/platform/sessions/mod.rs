@@ -7,6 +7,7 @@ mod changes;
 mod desktop;
 mod error;
 mod input;
+mod inputs;
 mod page;
 mod rows;
 mod state;
@@ -17,7 +18,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use slog::{Logger, error};
@@ -29,11 +30,12 @@ pub use self::{
     input::{
         Access, MAX_TAGS, NewConnection, NewSession, ResourcesPatch, SessionPatch, SessionResources, Usage,
     },
+    inputs::Input,
     page::{Filter, MAX_PAGE, PAGE},
     state::{State, UnknownState},
     view::{ConnectionView, SessionPage, SessionView, ShareView},
 };
-use self::{page::Place, rows::Row};
+use self::{inputs::Inputs, page::Place, rows::Row};
 use crate::{
     clock,
     events::{Bus, Emitted, Stop},
@@ -98,6 +100,7 @@ pub struct Sessions {
     bus: Arc<Bus>,
     database: Arc<Database>,
     keep_deleted: Duration,
+    inputs: Inputs,
     stop: Mutex<Option<mpsc::Sender<()>>>,
 }
 
@@ -105,7 +108,7 @@ impl Sessions {
     /// The sessions in `database`, whose changes go through `bus`. Deleted ones are forgotten after `keep_deleted`.
     #[must_use]
     pub fn new(bus: Arc<Bus>, database: Arc<Database>, keep_deleted: Duration) -> Self {
-        Self { bus, database, keep_deleted, stop: Mutex::default() }
+        Self { bus, database, keep_deleted, inputs: Inputs::default(), stop: Mutex::default() }
     }
 
     /// Sessions, the newest first.
@@ -190,7 +193,8 @@ impl Sessions {
         }
     }
 
-    /// Starts the thread that forgets old sessions, until [`stop`](Self::stop).
+    /// Starts the thread that forgets old sessions and says whether somebody does something in others, until
+    /// [`stop`](Self::stop).
     ///
     /// # Errors
     ///
@@ -201,17 +205,25 @@ impl Sessions {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
         let (sessions, logger) = (Arc::clone(self), logger.clone());
         thread::Builder::new().name("ss:sessions".to_owned()).spawn(move || {
-            let mut failing = false;
-            loop {
-                let done = sessions.forget_old();
+            let mut failing = [false; 2];
+            let mut failed = |which: usize, done: Result<(), SessionError>, what: &'static str| {
                 if let Err(why) = &done
-                    && !failing
+                    && !failing[which]
                 {
-                    error!(logger, "Old sessions cannot be forgotten."; "code" => why.code(), "error" => %why);
+                    error!(logger, "{}", what; "code" => why.code(), "error" => %why);
                 }
-                failing = done.is_err();
+                failing[which] = done.is_err();
+            };
+            let mut forgets = Instant::now();
+            loop {
+                if Instant::now() >= forgets {
+                    failed(0, sessions.forget_old().map(drop), "Old sessions cannot be forgotten.");
+                    forgets = Instant::now() + every;
+                }
+                let looked = sessions.look_at_inputs();
+                failed(1, looked, "Whether sessions are idle cannot be written down.");
                 // The other end goes when the host stops.
-                if stopped.recv_timeout(every) != Err(mpsc::RecvTimeoutError::Timeout) {
+                if stopped.recv_timeout(every.min(inputs::LOOK)) != Err(mpsc::RecvTimeoutError::Timeout) {
                     return;
                 }
             }

@@ -1,0 +1,10 @@
+DROP TABLE recording_exports;
+DROP TABLE recording_markers;
+DROP TABLE recording_tombstones;
+DROP TABLE recording_holds;
+DROP TABLE recording_consents;
+DROP TABLE recording_approvals;
+DROP TABLE recording_playback;
+DROP TABLE recording_access_log;
+DROP TABLE recording_policies;
+DROP TABLE session_recordings;

@@ -1,0 +1,43 @@
+// The recordings where there is no console around them: signs in, and shows the component that the console shows.
+
+const PLUGIN = "streamspace-session-recorder";
+const form = document.querySelector("form");
+const said = document.querySelector("[role=status]");
+
+async function show() {
+    const account = await fetch("/api/v1/me", { credentials: "same-origin" });
+    form.hidden = account.ok;
+    if (!account.ok) return;
+    const { pages } = await (await fetch("/api/plugins/ui/pages", { credentials: "same-origin" })).json();
+    const page = pages.find(({ plugin, component }) => plugin === PLUGIN && component?.module);
+    if (!page) throw new Error("the host shows no page of this plugin");
+    await import(page.component.module);
+    const element = document.createElement(page.component.name);
+    const { unrestricted, permissions } = await account.json();
+    if (unrestricted || permissions?.includes("admin")) element.setAttribute("all", "");
+    document.querySelector("main").replaceChildren(element);
+}
+
+form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    said.textContent = "";
+    const answer = await fetch("/api/v1/sign-in", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(Object.fromEntries(new FormData(form))),
+        credentials: "same-origin",
+    });
+    if (answer.ok) return attempt();
+    const problem = await answer.json().catch(() => ({}));
+    said.textContent = problem.detail ?? "That did not work.";
+});
+
+async function attempt() {
+    try {
+        await show();
+    } catch (error) {
+        said.textContent = error.message;
+    }
+}
+
+attempt();
