@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use streamspace_tests::{DEADLINE, Host, Installation, LogLine};
+use streamspace_tests::{DEADLINE, Host, Installation, LogLine, wait_for};
 use tungstenite::{ClientRequestBuilder, Message, WebSocket, client, http::Uri};
 
 const PLUGIN: &str = "fixture-taps";
@@ -28,7 +28,10 @@ struct Desktop(TcpListener);
 
 impl Desktop {
     fn new() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // So that nobody waits for ever for a connection that does not come.
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
     }
 
     fn address(&self) -> String {
@@ -36,7 +39,8 @@ impl Desktop {
     }
 
     fn accept(&self) -> TcpStream {
-        let (stream, _) = self.0.accept().unwrap();
+        let (stream, _) = wait_for(DEADLINE, "a connection to the desktop", || self.0.accept().ok());
+        stream.set_nonblocking(false).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -55,6 +59,16 @@ struct Viewed {
 impl Viewed {
     /// Opens a session's desktop and shakes hands: RFB 3.8, no password.
     fn open(host: &Host, session: &str, desktop: &Desktop) -> Self {
+        let mut viewed = Self::connect(host, session, desktop);
+        viewed.show(&[1, 1]);
+        viewed.act(&[1]);
+        viewed.show(&[0; 4]);
+        viewed.begin();
+        viewed
+    }
+
+    /// Opens a session's desktop, and says which RFB both sides speak.
+    fn connect(host: &Host, session: &str, desktop: &Desktop) -> Self {
         let ticket = host.api().post(&format!("/api/v1/sessions/{session}/tickets")).expect(201).json();
         let uri = format!("ws://{}{}", host.address(), ticket["path"].as_str().unwrap());
         let uri: Uri = uri.parse().unwrap();
@@ -67,15 +81,15 @@ impl Viewed {
             Self { socket, desktop: desktop.accept(), to_viewer: Vec::new(), to_desktop: Vec::new() };
         viewed.show(b"RFB 003.008\n");
         viewed.act(b"RFB 003.008\n");
-        viewed.show(&[1, 1]);
-        viewed.act(&[1]);
-        viewed.show(&[0; 4]);
-        viewed.act(&[1]);
-        let mut init =
-            vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
-        init.extend_from_slice(b"desk");
-        viewed.show(&init);
         viewed
+    }
+
+    /// The end of the handshake, the same whatever was agreed on before.
+    fn begin(&mut self) {
+        self.act(&[1]);
+        let mut init = vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
+        init.extend_from_slice(b"desk");
+        self.show(&init);
     }
 
     /// The desktop sends something, and the viewer gets it.
@@ -115,6 +129,7 @@ impl Viewed {
     /// The viewer goes.
     fn leave(mut self) -> (Vec<u8>, Vec<u8>) {
         self.socket.close(None).unwrap();
+        assert_eq!(self.desktop.read(&mut [0; 1]).unwrap(), 0, "the desktop is told");
         (self.to_viewer, self.to_desktop)
     }
 }
@@ -218,6 +233,30 @@ fn every_byte_from_the_first_on_is_seen_in_both_directions() {
 }
 
 #[test]
+fn what_is_said_to_sign_in_is_hidden_from_taps_and_from_nobody_else() {
+    let desktop = Desktop::new();
+    let host = start();
+    run(&host, "s-1", &desktop.address());
+    let mut viewed = Viewed::connect(&host, "s-1", &desktop);
+    viewed.show(&[1, 2]);
+    viewed.act(&[2]);
+    // A challenge, and what is made of it and the password.
+    viewed.show(b"CHALLENGE-OF-16!");
+    viewed.act(b"RESPONSE-OF-16-B");
+    viewed.show(&[0; 4]);
+    viewed.begin();
+    viewed.show(&[7; 5000]);
+    viewed.point(1);
+    let (mut to_viewer, mut to_desktop) = viewed.leave();
+    to_viewer[14..30].fill(0);
+    to_desktop[13..29].fill(0);
+    let seen = wait_closed(&host, "gap", ENDED);
+    is_whole(&seen["to_viewer"], &to_viewer);
+    is_whole(&seen["to_desktop"], &to_desktop);
+    assert_eq!((&seen["to_viewer"]["masked"], &seen["to_desktop"]["masked"]), (&json!(1), &json!(1)));
+}
+
+#[test]
 fn a_stream_that_runs_is_joined_where_it_is() {
     let desktop = Desktop::new();
     let host = start();
@@ -258,35 +297,35 @@ fn a_tap_that_is_slow_misses_something_and_is_told_how_much() {
     let desktop = Desktop::new();
     let host = start();
     run(&host, "s-1", &desktop.address());
-    mode(&host, "gap", "hold");
+    mode(&host, "small", "hold");
     let mut viewed = Viewed::open(&host, "s-1", &desktop);
     // Sixteen times what the tap has room for, while it takes nothing.
     for n in 0..64_u8 {
         viewed.show(&vec![n; 64 * 1024]);
         viewed.point(n);
     }
-    assert!(metric(&host, "streamspace_tap_lost_bytes_total", "gap") > 0.0);
-    mode(&host, "gap", "follow");
-    let _ = wait_seen(&host, "gap", "what waited", |seen| bytes(seen, "to_viewer") > 128 * 1024);
+    assert!(metric(&host, "streamspace_tap_lost_bytes_total", "small") > 0.0);
+    mode(&host, "small", "follow");
+    let _ = wait_seen(&host, "small", "what waited", |seen| bytes(seen, "to_viewer") > 128 * 1024);
     viewed.show(&[255; 1000]);
     let total = viewed.to_viewer.len() as u64;
     let all = |seen: &Value| bytes(seen, "to_viewer") + seen["to_viewer"]["lost"].as_u64().unwrap() == total;
-    let seen = wait_seen(&host, "gap", "the end of the gap", all);
+    let seen = wait_seen(&host, "small", "the end of the gap", all);
     let side = &seen["to_viewer"];
     assert!(side["gaps"].as_u64().unwrap() >= 1, "{side}");
     assert!(bytes(&seen, "to_viewer") < 512 * 1024, "more waited than there is room for: {side}");
     assert_eq!(side["in_order"], true);
     let lost = host.logged("the loss", |line| line.message().contains("A tap lags"));
-    assert_eq!((lost.text("plugin"), lost.text("tap")), (PLUGIN, "gap"));
+    assert_eq!((lost.text("plugin"), lost.text("tap")), (PLUGIN, "small"));
 
     // What is lost at the end is told at the end.
-    mode(&host, "gap", "hold");
+    mode(&host, "small", "hold");
     for n in 0..16_u8 {
         viewed.show(&vec![n; 64 * 1024]);
     }
     let total = viewed.leave().0.len() as u64;
-    mode(&host, "gap", "follow");
-    let seen = wait_closed(&host, "gap", ENDED);
+    mode(&host, "small", "follow");
+    let seen = wait_closed(&host, "small", ENDED);
     let lost = seen["to_viewer"]["lost"].as_u64().unwrap() + seen["closed"]["lost"][0].as_u64().unwrap();
     assert_eq!(bytes(&seen, "to_viewer") + lost, total);
     assert!(seen["closed"]["lost"][0].as_u64().unwrap() > 0);

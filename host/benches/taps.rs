@@ -154,7 +154,9 @@ fn summary(mut values: Vec<f64>) -> String {
 
 /// What a piece costs the relay's thread, and what until all have had it, beside a plain call.
 fn hand_over(runtime: &Runtime) {
-    println!("A piece of 32 KiB that goes nowhere; medians of {ROUNDS} rounds (lowest–highest), ns a piece\n");
+    println!(
+        "A piece of 32 KiB that goes nowhere; medians of {ROUNDS} rounds (lowest–highest), ns a piece\n"
+    );
     println!("{:<24} {:>28} {:>32}", "", "on the relay's thread", "until the taps have had all");
     let piece = Bytes::from(vec![7; PIECE]);
     let shown = Shown { data: piece.clone(), is_masked: false };
@@ -255,7 +257,9 @@ async fn splice(from: StdStream, to: StdStream) {
 }
 
 fn loopback(runtime: &Runtime) {
-    println!("\n{PIECES} pieces of 32 KiB over loopback, one way; medians of {ROUNDS} rounds (lowest–highest)\n");
+    println!(
+        "\n{PIECES} pieces of 32 KiB over loopback, one way; medians of {ROUNDS} rounds (lowest–highest)\n"
+    );
     println!("{:<24} {:>24} {:>26} {:>12}", "", "GB/s", "against no tap, %", "lost, %");
     let kinds = [("splice", None), ("no tap", Some(0)), ("1 tap", Some(1)), ("4 taps", Some(4))];
     let tapped: Vec<_> =

@@ -202,7 +202,9 @@ impl Health {
             });
         }
         for Lapsed { tap, streams } in &self.lapsed {
-            reasons.push(format!("The tap `{tap}` does not keep up: {streams} streams do not wait for it any more."));
+            reasons.push(format!(
+                "The tap `{tap}` does not keep up: {streams} streams do not wait for it any more."
+            ));
         }
         if self.dead_letters > 0 {
             reasons.push(format!("It has {} dead letters.", self.dead_letters));

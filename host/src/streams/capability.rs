@@ -60,11 +60,7 @@ impl PluginStreams {
 }
 
 /// Runs a call, which may wait, with what `handle` names.
-fn call<T>(
-    what: &str,
-    handle: Handle,
-    entry: impl FnOnce(&PluginStreams) -> Result<T, Fault>,
-) -> Outcome<T> {
+fn call<T>(what: &str, handle: Handle, entry: impl FnOnce(&PluginStreams) -> Result<T, Fault>) -> Outcome<T> {
     guard(what, || {
         blocking::check(what)?;
         entry(&*STREAMS.get(handle)?)
@@ -98,10 +94,14 @@ extern "C" fn connect(handle: Handle, session: RStr<'_>, within_ms: u64) -> Outc
         streams.connections.room().map_err(|why| fault(&why))?;
         let address = streams.sessions.desktop_address(session.as_str()).map_err(|why| of_session(&why))?;
         let within = Duration::from_millis(within_ms);
-        let connected = streams.network.block_on(timeout(within, super::connect(session.as_str(), &address)));
+        // The clock is that of the network's threads, which only what runs there has.
+        let connecting = async { timeout(within, super::connect(session.as_str(), &address)).await };
+        let connected = streams.network.block_on(connecting);
         let stream = match connected {
             Ok(Ok(stream)) => stream,
-            Ok(Err(why)) => return Err(Fault::new(FaultKind::CONNECT, format_args!("{why} ({})", why.code()))),
+            Ok(Err(why)) => {
+                return Err(Fault::new(FaultKind::CONNECT, format_args!("{why} ({})", why.code())));
+            }
             Err(_) => return Err(fault(&ConnectionError::Late(within))),
         };
         let stream = stream.into_std().and_then(|stream| stream.set_nonblocking(false).map(|()| stream));

@@ -83,7 +83,12 @@ impl Connections {
     }
 
     /// Reads what there is, at least one byte, or 0 at the end.
-    pub(crate) fn read(&self, number: u64, buffer: &mut [u8], within: Duration) -> Result<usize, ConnectionError> {
+    pub(crate) fn read(
+        &self,
+        number: u64,
+        buffer: &mut [u8],
+        within: Duration,
+    ) -> Result<usize, ConnectionError> {
         let (stream, within) = (self.get(number)?, bounded(within));
         let read = stream.set_read_timeout(Some(within)).and_then(|()| (&*stream).read(buffer));
         match read {
@@ -94,13 +99,23 @@ impl Connections {
     }
 
     /// Writes some of it.
-    pub(crate) fn write(&self, number: u64, bytes: &[u8], within: Duration) -> Result<usize, ConnectionError> {
+    pub(crate) fn write(
+        &self,
+        number: u64,
+        bytes: &[u8],
+        within: Duration,
+    ) -> Result<usize, ConnectionError> {
         let (stream, within) = (self.get(number)?, bounded(within));
         let written = stream.set_write_timeout(Some(within)).and_then(|()| (&*stream).write(bytes));
         self.outcome(number, written, within)
     }
 
-    fn outcome(&self, number: u64, done: io::Result<usize>, within: Duration) -> Result<usize, ConnectionError> {
+    fn outcome(
+        &self,
+        number: u64,
+        done: io::Result<usize>,
+        within: Duration,
+    ) -> Result<usize, ConnectionError> {
         done.map_err(|why| match why.kind() {
             _ if self.get(number).is_err() => ConnectionError::Closed,
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ConnectionError::Late(within),

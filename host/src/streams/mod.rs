@@ -25,15 +25,15 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::timeout};
 
 use self::tee::Live;
+pub(crate) use self::{
+    capability::{PluginStreams, open as open_streams},
+    connections::Connections,
+};
 pub use self::{
     conversation::{Conversation, Direction, Heard, NotUnderstood, Shown},
     relay::{Ended, Gone, Outgoing, Relayed, relay},
     taps::{Tap, TapError, TapFigures, TapOptions, Target},
     tee::{About, Tee},
-};
-pub(crate) use self::{
-    capability::{PluginStreams, open as open_streams},
-    connections::Connections,
 };
 use crate::{platform::sessions::Caller, tickets::Tickets};
 

@@ -140,7 +140,9 @@ impl Writer {
     fn push(&self, piece: &Piece) -> bool {
         let (shared, charge) = (&*self.shared, self.shared.charge(piece));
         let used = shared.used.load(Ordering::Relaxed);
-        if used > 0 && used + charge > shared.capacity {
+        // Once something is lost, all is until half the ring has room: one gap, and not many with small pieces between them.
+        let is_full = used + charge > shared.capacity;
+        if used > 0 && (is_full || (self.is_losing.get() && used > shared.capacity / 2)) {
             return false;
         }
         // Before the piece can be seen, whose reader takes it off again.

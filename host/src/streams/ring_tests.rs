@@ -60,8 +60,15 @@ fn a_ring_is_bounded_by_bytes_and_by_pieces() {
         let taken = (0..200).take_while(|n| writer.offer(&piece(*n, length)) == Offered::Taken).count();
         assert_eq!(taken, fit, "pieces of {length} bytes");
         let mut pieces = Vec::new();
-        reader.take(&mut pieces, 2);
+        reader.take(&mut pieces, fit / 2);
         assert_eq!(writer.offer(&piece(0, length)), Offered::Lost, "what the tap has in its hands counts");
+        let mut one = vec![pieces.pop().expect("it took some")];
+        reader.done(&mut one);
+        assert_eq!(
+            writer.offer(&piece(0, length)),
+            Offered::Lost,
+            "a gap is one until there is room for more"
+        );
         reader.done(&mut pieces);
         assert_eq!(writer.offer(&piece(0, length)), Offered::Taken);
     }

@@ -226,7 +226,10 @@ pub(super) struct Control {
 
 impl fmt::Debug for Tap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tap").field("plugin", &self.plugin).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Tap")
+            .field("plugin", &self.plugin)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -255,9 +258,8 @@ impl Tap {
             changed: Condvar::new(),
         });
         let running = Arc::clone(&tap);
-        let thread = thread::Builder::new()
-            .name(thread_name(plugin))
-            .spawn(move || run(&running, &*target))?;
+        let thread =
+            thread::Builder::new().name(thread_name(plugin)).spawn(move || run(&running, &*target))?;
         let _ = tap.thread.set(thread.thread().clone());
         Ok(tap)
     }
@@ -382,8 +384,7 @@ impl Tap {
             if left.is_zero() {
                 return false;
             }
-            control =
-                self.changed.wait_timeout(control, left).unwrap_or_else(PoisonError::into_inner).0;
+            control = self.changed.wait_timeout(control, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

@@ -71,12 +71,7 @@ impl Read for &DesktopConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (host, within) = (self.0.host, self.0.read_ms.load(Ordering::Relaxed));
         let room = buffer.len();
-        let read = host.table.read()(
-            host.handle,
-            self.0.number,
-            RSliceMut::from_mut_slice(buffer),
-            within,
-        );
+        let read = host.table.read()(host.handle, self.0.number, RSliceMut::from_mut_slice(buffer), within);
         counted(read.into_result(), room)
     }
 }
@@ -121,7 +116,9 @@ fn counted(answer: Result<u64, Fault>, room: usize) -> io::Result<usize> {
     match answer {
         Ok(count) => match usize::try_from(count) {
             Ok(count) if count <= room => Ok(count),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the host counted more bytes than there are")),
+            _ => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "the host counted more bytes than there are"))
+            }
         },
         Err(Fault { kind, message }) => {
             let kind = match kind {

@@ -126,3 +126,106 @@ impl fmt::Debug for TapBuilder<'_> {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        Error,
+        abi::{RSlice, RStr},
+        streams::Direction,
+    };
+
+    /// Counts what it is called for.
+    #[derive(Default)]
+    struct Calls {
+        chunks: AtomicU32,
+        closed: AtomicU32,
+        dropped: AtomicU32,
+    }
+
+    struct Counting(Arc<Calls>);
+
+    impl Tap for Counting {
+        fn chunks(&mut self, chunks: &[Chunk<'_>]) -> Result<Follow> {
+            self.0.chunks.fetch_add(1, Ordering::Relaxed);
+            match chunks[0].bytes() {
+                b"enough" => Ok(Follow::Leave),
+                b"fail" => Err(Error::new("it was asked to")),
+                _ => Ok(Follow::On),
+            }
+        }
+
+        fn closed(&mut self, _: &Closed<'_>) {
+            self.0.closed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Drop for Counting {
+        fn drop(&mut self) {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn stream(id: u64) -> StreamView<'static> {
+        let empty = RStr::from_str("");
+        StreamView {
+            id,
+            session: RStr::from_str(if id == 0 { "not this" } else { "s" }),
+            owner: empty,
+            user: empty,
+            template: empty,
+            connection: empty,
+            from_start: true,
+            to_viewer: 0,
+            to_desktop: 0,
+            at_ns: 0,
+            time_us: 0,
+        }
+    }
+
+    fn chunk(bytes: &[u8]) -> Chunk<'_> {
+        Chunk {
+            direction: Direction::TO_VIEWER,
+            masked: false,
+            at_ns: 0,
+            offset: 0,
+            gap_before: 0,
+            data: RSlice::from_slice(bytes),
+        }
+    }
+
+    fn closed(kind: ClosedKind) -> ClosedView<'static> {
+        let reason = RStr::from_str("");
+        ClosedView { kind, reason, at_ns: 0, lost_to_viewer: 0, lost_to_desktop: 0 }
+    }
+
+    #[test]
+    fn each_stream_has_a_state_of_its_own_from_open_to_closed() {
+        let calls = Arc::<Calls>::default();
+        let of_streams = Arc::clone(&calls);
+        let tap = TapEntry::new(
+            "t",
+            Box::new(move |(): &(), stream: &Stream<'_>| {
+                (stream.session() == "s").then(|| Box::new(Counting(Arc::clone(&of_streams))) as _)
+            }),
+        );
+        assert!(!tap.open(&(), &stream(0)));
+        assert!(tap.open(&(), &stream(1)) && tap.open(&(), &stream(2)));
+        assert_eq!(tap.deliver(1, &[chunk(b"x")]), Ok(true));
+        assert_eq!(tap.deliver(2, &[chunk(b"enough")]), Ok(false));
+        assert_eq!(tap.deliver(1, &[chunk(b"fail")]).map_err(|fault| fault.kind), Err(FaultKind::FAILED));
+        assert_eq!(tap.deliver(0, &[chunk(b"x")]).map_err(|fault| fault.kind), Err(FaultKind::INVALID));
+        for (id, kind) in [(1, ClosedKind::FAILED), (2, ClosedKind::PANICKED)] {
+            close(&mut *tap.take(id).expect("it is open"), &closed(kind));
+        }
+        assert!(tap.take(1).is_none());
+        let count = |of: &AtomicU32| of.load(Ordering::Relaxed);
+        assert_eq!((count(&calls.chunks), count(&calls.closed), count(&calls.dropped)), (3, 1, 2));
+    }
+}
