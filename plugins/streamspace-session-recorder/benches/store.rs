@@ -195,7 +195,8 @@ static HOUR: LazyLock<TempDir> = LazyLock::new(|| {
     writer.put(Moment(0), &picture).expect("it is kept");
     for minute in 0..60_u64 {
         for (part, content) in [1, 2, 3, 0].into_iter().zip([1, 2, 3, 0].map(|i: usize| &contents[i])) {
-            let begins = minute * 60_000_000 + if part == 0 { 10_000_000 } else { part * 3_000_000 - 3_000_000 };
+            let begins =
+                minute * 60_000_000 + if part == 0 { 10_000_000 } else { part * 3_000_000 - 3_000_000 };
             for (at, area, pixels) in content.patches.iter().take_while(|(at, _, _)| *at < 49_000_000) {
                 let scene = Scene::Patch { area: *area, pixels };
                 writer.put(Moment(begins + at), &scene).expect("it is kept");

@@ -12,7 +12,7 @@ use streamspace_session_recorder::{
     scene::{Moment, Sink, Source},
     store::{DataKey, Error, Fault, Limits, Options, Reader, Writer, segment_path, verify},
 };
-use support::{Owned, Random, happened, put_all, small, subject, write};
+use support::{Owned, Random, folder, happened, put_all, small, subject, write};
 
 fn fault(folder: &Path, key: Option<&DataKey>) -> Option<Fault> {
     verify(folder, key, &Limits::default()).expect("it is read").fault
@@ -49,7 +49,7 @@ fn scenes() -> Vec<(Moment, Owned)> {
 }
 
 fn every_flip(key: Option<&DataKey>) {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), key, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let bytes = fs::read(&path).expect("it is read");
@@ -86,7 +86,7 @@ fn every_flipped_bit_is_found_and_named_in_an_encrypted_one() {
 
 #[test]
 fn flipped_bits_of_a_large_one_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, Options::default(), &happened(11, 40, 300, 200));
     let path = segment_path(home.path(), 0);
     let mut bytes = fs::read(&path).expect("it is read");
@@ -104,7 +104,7 @@ fn flipped_bits_of_a_large_one_are_found() {
 }
 
 fn every_truncation(key: Option<&DataKey>) {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let all = scenes();
     write(home.path(), key, small(), &all);
     let path = segment_path(home.path(), 0);
@@ -131,8 +131,7 @@ fn every_truncation(key: Option<&DataKey>) {
         if key.is_some() && length % 7 > 0 {
             continue;
         }
-        let (mut writer, recovered) =
-            Writer::open_for_append(home.path(), key, small()).expect("it goes on");
+        let (mut writer, recovered) = Writer::open_for_append(home.path(), key, small()).expect("it goes on");
         assert!(!recovered.was_finished);
         put_all(&mut writer, &[(Moment(9_000_000), Owned::Bell)]);
         writer.finish(Moment(0)).expect("it is finished");
@@ -175,7 +174,7 @@ fn three(folder: &Path) -> [PathBuf; 3] {
 
 #[test]
 fn segments_in_another_order_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let [first, second, third] = three(home.path());
     assert_eq!(fault(home.path(), None), None);
     let bytes = [&first, &second, &third].map(|path| fs::read(path).expect("it is read"));
@@ -192,7 +191,7 @@ fn segments_in_another_order_are_found() {
     assert_eq!((found.wrong.name(), &found.path), ("order", &second));
 
     // One of the same number from another recording.
-    let other = tempfile::tempdir().expect("a folder");
+    let other = folder();
     let mut scenes = scenes();
     scenes.pop();
     write(other.path(), None, small(), &scenes);
@@ -211,7 +210,7 @@ fn segments_in_another_order_are_found() {
 
 #[test]
 fn bytes_behind_the_end_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let mut bytes = fs::read(&path).expect("it is read");
@@ -236,7 +235,7 @@ fn forged(bytes: &[u8], at: usize, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
 #[test]
 fn what_is_changed_with_good_sums_is_found() {
     for key in [None, Some(DataKey::from_bytes([3; 32]))] {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         write(home.path(), key.as_ref(), small(), &scenes());
         let path = segment_path(home.path(), 0);
         let bytes = fs::read(&path).expect("it is read");
@@ -277,7 +276,7 @@ fn what_is_changed_with_good_sums_is_found() {
 
 #[test]
 fn a_head_that_says_anything_is_refused() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let bytes = fs::read(&path).expect("it is read");
@@ -304,7 +303,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
         length in any::<prop::sample::Index>(),
     ) {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         write(home.path(), None, small(), &happened(seed, 12, 40, 30));
         let path = segment_path(home.path(), 0);
         let mut bytes = fs::read(&path).expect("it is read");
@@ -324,7 +323,7 @@ proptest! {
 
 #[test]
 fn nothing_is_no_recording() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     assert!(Reader::open(home.path(), None, Limits::default()).is_err());
     assert!(verify(home.path(), None, &Limits::default()).is_err());
     assert!(Writer::open_for_append(home.path(), None, small()).is_err());

@@ -215,7 +215,9 @@ impl Viewer {
 /// What can be said in the form.
 fn scenes(seed: u64) -> Vec<(Moment, Owned)> {
     let mut scenes = vec![(Moment(0), Owned::Cursor(None))];
-    scenes.extend(happened(seed, 70, 90, 50).into_iter().filter(|(_, scene)| !matches!(scene, Owned::Wire(..))));
+    scenes.extend(
+        happened(seed, 70, 90, 50).into_iter().filter(|(_, scene)| !matches!(scene, Owned::Wire(..))),
+    );
     scenes.push((Moment(90_000_000), Owned::Clipboard(Side::Desktop, 7, Some("größe €".into()))));
     for (_, scene) in &mut scenes {
         // A pixel of a cursor is seen or not, and has no colour if it is not.

@@ -162,7 +162,8 @@ impl<W: Write> Export<'_, W> {
             }
             Scene::Clipboard { from: Side::Desktop, text: Some(text), .. } if self.screen.is_some() => {
                 // Cut texts are Latin-1 (RFC 6143, 7.6.4).
-                let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+                let latin: Vec<u8> =
+                    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
                 ServerMessage::CutText(CutText::Plain(&latin)).write(&mut self.message);
                 Ok(())
             }
@@ -170,12 +171,7 @@ impl<W: Write> Export<'_, W> {
         }
     }
 
-    fn picture(
-        &mut self,
-        width: u16,
-        height: u16,
-        pixels: &[Pixel],
-    ) -> Result<(), streamspace_rfb::Error> {
+    fn picture(&mut self, width: u16, height: u16, pixels: &[Pixel]) -> Result<(), streamspace_rfb::Error> {
         let all = Area::new(0, 0, width, height);
         let limits = Limits::default();
         match &mut self.screen {

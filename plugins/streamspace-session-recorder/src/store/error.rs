@@ -24,7 +24,9 @@ pub enum Error {
     Fault(#[from] Fault),
 
     /// The recording is encrypted.
-    #[error("the recording {recording} is encrypted: expected its data key, found none. Unwrap `{file}` with the master key")]
+    #[error(
+        "the recording {recording} is encrypted: expected its data key, found none. Unwrap `{file}` with the master key"
+    )]
     Locked {
         /// Its id.
         recording: String,

@@ -41,7 +41,8 @@ pub fn segments(folder: &Path, limits: &Limits) -> Result<Vec<PathBuf>, Error> {
         let number = number.filter(|number| number.len() >= 5 && number.bytes().all(|b| b.is_ascii_digit()));
         last = last.max(number.and_then(|number| number.parse::<u32>().ok()));
     }
-    let unexpected = |expected, found: String| Error::Unexpected { what: "a recording's segments", expected, found };
+    let unexpected =
+        |expected, found: String| Error::Unexpected { what: "a recording's segments", expected, found };
     match last {
         None => Err(unexpected("`00000.ssrec` at least", "none".into())),
         Some(last) if last >= limits.segments => Err(unexpected("at most the limit", last.to_string())),

@@ -185,8 +185,7 @@ impl WrappedKey {
     /// As a file has it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let length = [self.id.len() as u8];
-        let mut bytes =
-            [MAGIC, &length[..], self.id.as_bytes(), &self.nonce, &self.key, &self.tag].concat();
+        let mut bytes = [MAGIC, &length[..], self.id.as_bytes(), &self.nonce, &self.key, &self.tag].concat();
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }

@@ -154,7 +154,11 @@ impl Parser {
         let (words, rest) = self.first.as_chunks::<2>();
         match (<[_; N]>::try_from(words), rest) {
             (Ok(words), []) => Ok(words.map(u16::from_le_bytes)),
-            _ => Err(Wrong::content("the first part of a record", format!("{} bytes", 2 * N), self.first.len())),
+            _ => Err(Wrong::content(
+                "the first part of a record",
+                format!("{} bytes", 2 * N),
+                self.first.len(),
+            )),
         }
     }
 
@@ -248,7 +252,11 @@ impl Parser {
     fn end(&mut self) -> Result<(), Wrong> {
         match self.kind & !AGAIN {
             PICTURE | PATCH | CURSOR if self.left > 0 => {
-                return Err(Wrong::content("pixels", "as many as the area has", format!("{} fewer", self.left)));
+                return Err(Wrong::content(
+                    "pixels",
+                    "as many as the area has",
+                    format!("{} fewer", self.left),
+                ));
             }
             CURSOR => {
                 let [x, y, width, height] = self.words()?;
@@ -261,9 +269,9 @@ impl Parser {
             CLIPBOARD | GAP | MARKER => {
                 let bad = str::from_utf8(&self.bytes).and(str::from_utf8(&self.first)).err();
                 // The first part of a clipboard is no text.
-                if let Some(bad) = bad.filter(|_| {
-                    self.kind & !AGAIN == MARKER || str::from_utf8(&self.bytes).is_err()
-                }) {
+                if let Some(bad) =
+                    bad.filter(|_| self.kind & !AGAIN == MARKER || str::from_utf8(&self.bytes).is_err())
+                {
                     return Err(Wrong::content("a text", "UTF-8", bad));
                 }
             }

@@ -80,7 +80,9 @@ impl Reader {
             let found = Found::look(&mut walk, opener)?;
             let is_last = number + 1 == paths.len();
             if found.finished.is_none() && !is_last {
-                return Err(found.torn.map_or_else(|| walk.wrong(Wrong::Truncated { missing: 1 }), Into::into));
+                return Err(found
+                    .torn
+                    .map_or_else(|| walk.wrong(Wrong::Truncated { missing: 1 }), Into::into));
             }
             finished = found.finished == Some(true);
             bytes += walk.length();
@@ -221,9 +223,7 @@ impl Order {
         }
         let said = match &head.previous {
             None => None,
-            Some(text) => {
-                Some(Hash::parse(text).ok_or_else(|| Wrong::content("a hash", "64 digits", text))?)
-            }
+            Some(text) => Some(Hash::parse(text).ok_or_else(|| Wrong::content("a hash", "64 digits", text))?),
         };
         if said == self.previous { Ok(()) } else { Err(Wrong::Chain) }
     }
@@ -248,7 +248,11 @@ impl Source for Reader {
             self.landed = false;
             return self.enter(0);
         };
-        if part == self.part { self.clear() } else { self.enter(part)? }
+        if part == self.part {
+            self.clear()
+        } else {
+            self.enter(part)?
+        }
         self.walk.go(&self.segments[part].entries[entry]);
         self.landed = true;
         Ok(())

@@ -205,7 +205,10 @@ impl Gathered {
                 Body::Pixels(pixels) => {
                     let fit = (room - 6) / 3;
                     let (part, rest) = pixels.split_at(pixels.len().min(fit).min(CHUNK));
-                    varint((pixels::bytes(part.len()) as u64) << 1 | u64::from(!rest.is_empty()), &mut self.raw);
+                    varint(
+                        (pixels::bytes(part.len()) as u64) << 1 | u64::from(!rest.is_empty()),
+                        &mut self.raw,
+                    );
                     pixels::pack(part, &mut self.raw);
                     *pixels = rest;
                 }

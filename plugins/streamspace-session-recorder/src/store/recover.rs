@@ -88,14 +88,8 @@ pub(super) fn end(
     let account = keep(&mut walk, recovered.cut_bytes)?;
     drop(walk);
     let to = found.to;
-    let existing = Existing {
-        path,
-        length: found.end,
-        number: found.blocks,
-        hash: found.hash,
-        to,
-        index: found.index,
-    };
+    let existing =
+        Existing { path, length: found.end, number: found.blocks, hash: found.hash, to, index: found.index };
     let mut segment = Segment::open(existing, tools)?;
     segment.seal(Kind::CUT, 0, &account, 0, to, to)?;
     let (hash, bytes) = segment.end(to, last)?;

@@ -48,7 +48,10 @@ pub(super) struct Segment {
 
 impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Segment").field("path", &self.path).field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Segment")
+            .field("path", &self.path)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,8 +112,7 @@ impl Segment {
     /// One that exists. What is behind its last good block is cut off.
     pub(super) fn open(existing: Existing, tools: Tools) -> Result<Self, Error> {
         let path = &existing.path;
-        let file =
-            OpenOptions::new().append(true).open(path).map_err(files::failed("opening", path))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(files::failed("opening", path))?;
         file.set_len(existing.length).map_err(files::failed("cutting", path))?;
         Self::over(file, existing, tools)
     }

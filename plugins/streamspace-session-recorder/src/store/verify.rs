@@ -173,10 +173,17 @@ impl Segment<'_> {
         let (mut at, mut first) = (0, true);
         while let Some(whole) = self.parser.next(raw, &mut at, head.from, self.limits)? {
             if first && head.begins() && !whole.is_picture {
-                return Err(Wrong::content("a block's first record", "a picture where a reader begins", head.kind.0));
+                return Err(Wrong::content(
+                    "a block's first record",
+                    "a picture where a reader begins",
+                    head.kind.0,
+                ));
             }
             if whole.at.0 > head.to || (head.kind == Kind::AGAIN && !whole.again) {
-                return Err(Wrong::order("a record that is of its block", format!("one at {} µs", whole.at.0)));
+                return Err(Wrong::order(
+                    "a record that is of its block",
+                    format!("one at {} µs", whole.at.0),
+                ));
             }
             first = false;
         }
@@ -199,7 +206,8 @@ impl Segment<'_> {
         }
         let found = Found::finished(walk, &mut self.opener, head, sum)?;
         if found.index.entries() != self.index.entries() {
-            let wrong = Wrong::content("the index of a segment", "the places where a reader can begin", "others");
+            let wrong =
+                Wrong::content("the index of a segment", "the places where a reader can begin", "others");
             let (path, block) = (walk.path().into(), Some(head.number));
             return Err(Fault { path, block, offset: found.end, at: Moment(head.from), wrong }.into());
         }

@@ -104,7 +104,11 @@ impl Walk {
         let rest = self.length.saturating_sub(at);
         if rest < bytes.len() as u64 {
             let wrong = Wrong::Truncated { missing: bytes.len() as u64 - rest };
-            return Err(if self.number == 0 && self.at == 0 { self.in_head(wrong) } else { self.wrong(wrong) });
+            return Err(if self.number == 0 && self.at == 0 {
+                self.in_head(wrong)
+            } else {
+                self.wrong(wrong)
+            });
         }
         match self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(bytes)) {
             Ok(()) => Ok(()),
@@ -203,7 +207,9 @@ impl Walk {
         }
         match self.length - behind - TRAILER as u64 {
             0 => Ok(()),
-            more => Err(self.wrong_in(head, Wrong::order("the end of the file", format!("{more} more bytes")))),
+            more => {
+                Err(self.wrong_in(head, Wrong::order("the end of the file", format!("{more} more bytes"))))
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Writing a recording.
 
-use std::{fs, path::{Path, PathBuf}, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     DataKey, Error, Limits, Options, Subject,
@@ -216,8 +220,8 @@ impl Writer {
     /// Ends the block, and syncs, if it is time.
     fn due(&mut self, now: u64, segment: &mut Segment) -> Result<(), Error> {
         let over = |since: u64, span: Duration| u128::from(now.saturating_sub(since)) >= span.as_micros();
-        let sync = segment.unsynced() >= self.options.sync_bytes
-            || over(self.synced_at, self.options.sync_after);
+        let sync =
+            segment.unsynced() >= self.options.sync_bytes || over(self.synced_at, self.options.sync_after);
         if !self.gathered.is_empty() && (sync || over(self.gathered.from(), self.options.block_time)) {
             self.gathered.seal(segment)?;
         }

@@ -27,9 +27,7 @@ pub(crate) enum Owned {
 impl Owned {
     pub(crate) fn scene(&self) -> Scene<'_> {
         match self {
-            Self::Picture(width, height, pixels) => {
-                Scene::Picture { width: *width, height: *height, pixels }
-            }
+            Self::Picture(width, height, pixels) => Scene::Picture { width: *width, height: *height, pixels },
             Self::Patch(area, pixels) => Scene::Patch { area: *area, pixels },
             Self::Cursor(cursor) => Scene::Cursor(cursor.as_ref()),
             Self::Pointer(x, y, buttons) => Scene::Pointer { x: *x, y: *y, buttons: *buttons },
@@ -52,9 +50,7 @@ impl Owned {
             Scene::Cursor(cursor) => Self::Cursor(cursor.cloned()),
             Scene::Pointer { x, y, buttons } => Self::Pointer(x, y, buttons),
             Scene::Key { down, keysym } => Self::Key(down, keysym),
-            Scene::Clipboard { from, length, text } => {
-                Self::Clipboard(from, length, text.map(str::to_owned))
-            }
+            Scene::Clipboard { from, length, text } => Self::Clipboard(from, length, text.map(str::to_owned)),
             Scene::Bell => Self::Bell,
             Scene::Wire { from, bytes } => Self::Wire(from, bytes.to_vec()),
             Scene::Gap(text) => Self::Gap(text.into()),
@@ -65,6 +61,12 @@ impl Owned {
 }
 
 pub(crate) type Happened = (Moment, Owned);
+
+/// A folder in memory where there is such a place: a thousand recordings need not wait for a disk.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+}
 
 pub(crate) fn subject() -> Subject {
     Subject { recording: "rec-1".into(), session: "ses-1".into(), started_at: 1_800_000_000_000_000 }
@@ -86,12 +88,7 @@ pub(crate) fn put_all(writer: &mut Writer, scenes: &[Happened]) {
     }
 }
 
-pub(crate) fn write(
-    folder: &Path,
-    key: Option<&DataKey>,
-    options: Options,
-    scenes: &[Happened],
-) -> Finished {
+pub(crate) fn write(folder: &Path, key: Option<&DataKey>, options: Options, scenes: &[Happened]) -> Finished {
     let mut writer = Writer::create(folder, &subject(), key, options).expect("it begins");
     put_all(&mut writer, scenes);
     writer.finish(Moment(0)).expect("it is finished")
@@ -187,7 +184,8 @@ pub(crate) fn happened(seed: u64, count: usize, width: u16, height: u16) -> Vec<
             }
             2..12 if whole => {
                 let (x, y) = (random.below(size.0.into()) as u16, random.below(size.1.into()) as u16);
-                let (w, h) = (random.below((size.0 - x).into()) as u16, random.below((size.1 - y).into()) as u16);
+                let (w, h) =
+                    (random.below((size.0 - x).into()) as u16, random.below((size.1 - y).into()) as u16);
                 let area = Area::new(x, y, w, h);
                 Owned::Patch(area, random.pixels(area.pixels()))
             }
