@@ -1,5 +1,7 @@
 //! Whatever is changed in a recording is found and named.
 
+#[path = "support/forge.rs"]
+mod forge;
 mod support;
 
 use std::{
@@ -318,6 +320,58 @@ proptest! {
         if let Ok((writer, _)) = Writer::open_for_append(home.path(), None, small()) {
             writer.finish(Moment(0)).expect("it is finished");
         }
+    }
+}
+
+/// What can be made of bytes by [`forge::segment`]: whether it was read to its end.
+fn forged_is_played(first: u8, bytes: &[u8]) -> bool {
+    let home = folder();
+    fs::write(segment_path(home.path(), 0), forge::segment(first, bytes)).expect("it is written");
+    let fault = fault(home.path(), None);
+    let played = play(home.path(), None);
+    assert!(fault.is_some() || played.is_ok(), "{played:?}");
+    fault.is_none()
+}
+
+#[test]
+fn what_fuzzing_begins_with_is_what_it_is_meant_to_be() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/recording");
+    let mut count = 0;
+    for seed in fs::read_dir(seeds).expect("there are seeds") {
+        let path = seed.expect("a seed").path();
+        let bytes = fs::read(&path).expect("it is read");
+        let good = forged_is_played(bytes[0], &bytes[1..]);
+        let expected = !path.ends_with("key") && !path.ends_with("index");
+        assert_eq!(good, expected, "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_contents_with_good_sums_are_refused_or_read(
+        first in any::<u8>(),
+        seed in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let seeds: [&[u8]; 4] = [
+            include_bytes!("../../../tests/fuzz/seeds/recording/records"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/again"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/packed"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/index"),
+        ];
+        let mut bytes = seed.get(&seeds).to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let first = if first & 1 == 0 { bytes[0] } else { first };
+        forged_is_played(first, &bytes[1..]);
+        forged_is_played(first, &bytes[1..1 + cut.index(bytes.len())]);
     }
 }
 
