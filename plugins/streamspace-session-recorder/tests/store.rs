@@ -271,6 +271,13 @@ fn a_master_key_is_exchanged_without_touching_segments() {
 }
 
 #[test]
+fn both_ends_go_to_other_threads() {
+    fn goes<T: Send>() {}
+    goes::<Writer>();
+    goes::<Reader>();
+}
+
+#[test]
 fn keys_are_not_shown() {
     let master = MasterKey::from_bytes("one", [0x41; 32]).expect("a key");
     assert_eq!(format!("{master:?}"), "MasterKey(\"one\", …)");
