@@ -93,13 +93,13 @@ impl Content {
                     (u64::from(i) * 33_000, changed, cut(&screen, changed))
                 })
                 .collect(),
-            "video" => (0..60)
+            "video" => (0..60_u64)
                 .map(|i| {
                     let limits = RfbLimits::default();
                     let mut screen = Framebuffer::new(854, 480, &limits).expect("within the limits");
                     let all = screen.area();
                     picture(&mut screen, all, random);
-                    (u64::from(i) * 33_000, Area::new(500, 300, 854, 480), noisy(screen.pixels(), random))
+                    (i * 33_000, Area::new(500, 300, 854, 480), noisy(screen.pixels(), random))
                 })
                 .collect(),
             // All of it is another one.
@@ -186,7 +186,7 @@ fn memcpy(bencher: Bencher<'_, '_>, name: &str) {
         .bench_local(|| black_box(&mut *target).copy_from_slice(black_box(&source)));
 }
 
-/// An hour: mostly typing, and in each minute some scrolling, a window that is moved, and a few seconds of film.
+/// An hour: mostly typing, and in each minute some scrolling, a window that is moved, and a few pictures of a film.
 static HOUR: LazyLock<TempDir> = LazyLock::new(|| {
     let home = folder();
     let contents = ["typing", "scrolling", "windows", "video"].map(Content::of);
@@ -194,12 +194,11 @@ static HOUR: LazyLock<TempDir> = LazyLock::new(|| {
     let picture = Scene::Picture { width: WIDTH, height: HEIGHT, pixels: contents[0].first.pixels() };
     writer.put(Moment(0), &picture).expect("it is kept");
     for minute in 0..60_u64 {
-        for (part, content) in [1, 2, 3, 0].into_iter().zip([1, 2, 3, 0].map(|i: usize| &contents[i])) {
-            let begins =
-                minute * 60_000_000 + if part == 0 { 10_000_000 } else { part * 3_000_000 - 3_000_000 };
-            for (at, area, pixels) in content.patches.iter().take_while(|(at, _, _)| *at < 49_000_000) {
-                let scene = Scene::Patch { area: *area, pixels };
-                writer.put(Moment(begins + at), &scene).expect("it is kept");
+        // Which, from which second on, and how much of it. More film would not fit into the memory of many machines.
+        for (content, second, most) in [(1, 0, 40), (2, 3, 60), (3, 6, 4), (0, 10, 490)] {
+            for (at, area, pixels) in contents[content].patches.iter().take(most) {
+                let at = Moment(minute * 60_000_000 + second * 1_000_000 + at);
+                writer.put(at, &Scene::Patch { area: *area, pixels }).expect("it is kept");
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Whatever is changed in a recording is found and named.
 
+#[path = "support/forge.rs"]
+mod forge;
 mod support;
 
 use std::{
@@ -12,7 +14,7 @@ use streamspace_session_recorder::{
     scene::{Moment, Sink, Source},
     store::{DataKey, Error, Fault, Limits, Options, Reader, Writer, segment_path, verify},
 };
-use support::{Owned, Random, happened, put_all, small, subject, write};
+use support::{Owned, Random, folder, happened, put_all, small, subject, write};
 
 fn fault(folder: &Path, key: Option<&DataKey>) -> Option<Fault> {
     verify(folder, key, &Limits::default()).expect("it is read").fault
@@ -49,7 +51,7 @@ fn scenes() -> Vec<(Moment, Owned)> {
 }
 
 fn every_flip(key: Option<&DataKey>) {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), key, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let bytes = fs::read(&path).expect("it is read");
@@ -86,7 +88,7 @@ fn every_flipped_bit_is_found_and_named_in_an_encrypted_one() {
 
 #[test]
 fn flipped_bits_of_a_large_one_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, Options::default(), &happened(11, 40, 300, 200));
     let path = segment_path(home.path(), 0);
     let mut bytes = fs::read(&path).expect("it is read");
@@ -104,7 +106,7 @@ fn flipped_bits_of_a_large_one_are_found() {
 }
 
 fn every_truncation(key: Option<&DataKey>) {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let all = scenes();
     write(home.path(), key, small(), &all);
     let path = segment_path(home.path(), 0);
@@ -174,7 +176,7 @@ fn three(folder: &Path) -> [PathBuf; 3] {
 
 #[test]
 fn segments_in_another_order_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let [first, second, third] = three(home.path());
     assert_eq!(fault(home.path(), None), None);
     let bytes = [&first, &second, &third].map(|path| fs::read(path).expect("it is read"));
@@ -191,7 +193,7 @@ fn segments_in_another_order_are_found() {
     assert_eq!((found.wrong.name(), &found.path), ("order", &second));
 
     // One of the same number from another recording.
-    let other = tempfile::tempdir().expect("a folder");
+    let other = folder();
     let mut scenes = scenes();
     scenes.pop();
     write(other.path(), None, small(), &scenes);
@@ -210,7 +212,7 @@ fn segments_in_another_order_are_found() {
 
 #[test]
 fn bytes_behind_the_end_are_found() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let mut bytes = fs::read(&path).expect("it is read");
@@ -235,7 +237,7 @@ fn forged(bytes: &[u8], at: usize, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
 #[test]
 fn what_is_changed_with_good_sums_is_found() {
     for key in [None, Some(DataKey::from_bytes([3; 32]))] {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         write(home.path(), key.as_ref(), small(), &scenes());
         let path = segment_path(home.path(), 0);
         let bytes = fs::read(&path).expect("it is read");
@@ -276,7 +278,7 @@ fn what_is_changed_with_good_sums_is_found() {
 
 #[test]
 fn a_head_that_says_anything_is_refused() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, small(), &scenes());
     let path = segment_path(home.path(), 0);
     let bytes = fs::read(&path).expect("it is read");
@@ -303,7 +305,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
         length in any::<prop::sample::Index>(),
     ) {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         write(home.path(), None, small(), &happened(seed, 12, 40, 30));
         let path = segment_path(home.path(), 0);
         let mut bytes = fs::read(&path).expect("it is read");
@@ -321,9 +323,61 @@ proptest! {
     }
 }
 
+/// What can be made of bytes by [`forge::segment`]: whether it was read to its end.
+fn forged_is_played(first: u8, bytes: &[u8]) -> bool {
+    let home = folder();
+    fs::write(segment_path(home.path(), 0), forge::segment(first, bytes)).expect("it is written");
+    let fault = fault(home.path(), None);
+    let played = play(home.path(), None);
+    assert!(fault.is_some() || played.is_ok(), "{played:?}");
+    fault.is_none()
+}
+
+#[test]
+fn what_fuzzing_begins_with_is_what_it_is_meant_to_be() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/recording");
+    let mut count = 0;
+    for seed in fs::read_dir(seeds).expect("there are seeds") {
+        let path = seed.expect("a seed").path();
+        let bytes = fs::read(&path).expect("it is read");
+        let good = forged_is_played(bytes[0], &bytes[1..]);
+        let expected = !path.ends_with("key") && !path.ends_with("index");
+        assert_eq!(good, expected, "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_contents_with_good_sums_are_refused_or_read(
+        first in any::<u8>(),
+        seed in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let seeds: [&[u8]; 4] = [
+            include_bytes!("../../../tests/fuzz/seeds/recording/records"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/again"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/packed"),
+            include_bytes!("../../../tests/fuzz/seeds/recording/index"),
+        ];
+        let mut bytes = seed.get(&seeds).to_vec();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let first = if first & 1 == 0 { bytes[0] } else { first };
+        forged_is_played(first, &bytes[1..]);
+        forged_is_played(first, &bytes[1..1 + cut.index(bytes.len())]);
+    }
+}
+
 #[test]
 fn nothing_is_no_recording() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     assert!(Reader::open(home.path(), None, Limits::default()).is_err());
     assert!(verify(home.path(), None, &Limits::default()).is_err());
     assert!(Writer::open_for_append(home.path(), None, small()).is_err());

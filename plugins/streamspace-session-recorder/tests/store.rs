@@ -13,7 +13,7 @@ use streamspace_session_recorder::{
         segments, verify,
     },
 };
-use support::{Owned, Screen, happened, put_all, read, rest, small, subject, write};
+use support::{Owned, Screen, folder, happened, put_all, read, rest, small, subject, write};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -27,7 +27,7 @@ proptest! {
         sealed in any::<bool>(),
         file in prop_oneof![Just(64_u64 << 10), Just(1 << 30)],
     ) {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         let scenes = happened(seed, count, width, height);
         let key = sealed.then(|| DataKey::generate().expect("random bytes"));
         let options = Options { max_file_bytes: file, ..small() };
@@ -46,7 +46,7 @@ proptest! {
 
     #[test]
     fn a_seek_shows_what_was_on_the_screen(seed in any::<u64>(), count in 1_usize..80) {
-        let home = tempfile::tempdir().expect("a folder");
+        let home = folder();
         let scenes = happened(seed, count, 90, 60);
         let options = Options { max_file_bytes: 64 << 10, ..small() };
         write(home.path(), None, options, &scenes);
@@ -91,7 +91,7 @@ fn patch(area: Area, colour: u8) -> Owned {
 
 #[test]
 fn keyframes_come_when_there_was_change() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let mut scenes = vec![(Moment(0), picture(64, 64, 1))];
     // For half a minute something small changes, then for half a minute only the pointer moves.
     for i in 1..=600 {
@@ -109,7 +109,7 @@ fn keyframes_come_when_there_was_change() {
 
 #[test]
 fn a_screen_larger_than_a_block_is_kept() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let all = Area::new(0, 0, 300, 200);
     let mut random = support::Random(4);
     let mut scenes = vec![(Moment(0), Owned::Picture(300, 200, random.pixels(300 * 200)))];
@@ -124,7 +124,7 @@ fn a_screen_larger_than_a_block_is_kept() {
 
 #[test]
 fn what_cannot_be_is_refused_and_the_rest_is_kept() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let mut writer = Writer::create(home.path(), &subject(), None, Options::default()).expect("it begins");
     let refused = |writer: &mut Writer, scene: Owned| match writer.put(Moment(5), &scene.scene()) {
         Err(Error::Scene { expected, .. }) => expected,
@@ -148,7 +148,7 @@ fn what_cannot_be_is_refused_and_the_rest_is_kept() {
 
 #[test]
 fn a_recording_is_not_overwritten() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     write(home.path(), None, Options::default(), &[(Moment(0), Owned::Bell)]);
     let again = Writer::create(home.path(), &subject(), None, Options::default());
     assert!(matches!(again, Err(Error::Unexpected { .. })), "{again:?}");
@@ -157,7 +157,7 @@ fn a_recording_is_not_overwritten() {
 
 #[test]
 fn segments_are_appended() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let key = DataKey::generate().expect("random bytes");
     let scenes = happened(3, 30, 60, 40);
     let first = write(home.path(), Some(&key), small(), &scenes);
@@ -186,7 +186,7 @@ fn segments_are_appended() {
 
 #[test]
 fn a_recording_is_read_while_it_is_written() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let scenes = happened(9, 40, 60, 40);
     let mut writer = Writer::create(home.path(), &subject(), None, small()).expect("it begins");
     put_all(&mut writer, &scenes[..25]);
@@ -202,7 +202,7 @@ fn a_recording_is_read_while_it_is_written() {
 
 #[test]
 fn time_alone_brings_scenes_to_the_disk() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let mut writer = Writer::create(home.path(), &subject(), None, Options::default()).expect("it begins");
     put_all(&mut writer, &[(Moment(10), picture(4, 4, 1))]);
     assert_eq!(writer.synced(), Moment(0));
@@ -215,7 +215,7 @@ fn time_alone_brings_scenes_to_the_disk() {
 
 #[test]
 fn another_key_opens_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let key = DataKey::generate().expect("random bytes");
     write(home.path(), Some(&key), small(), &happened(5, 20, 60, 40));
     let other = DataKey::generate().expect("random bytes");
@@ -230,7 +230,7 @@ fn another_key_opens_nothing() {
     assert!(Writer::open_for_append(home.path(), Some(&other), small()).is_err());
     assert!(matches!(Writer::open_for_append(home.path(), None, small()), Err(Error::Locked { .. })));
     // Nothing in the file tells what was recorded.
-    let secret = tempfile::tempdir().expect("a folder");
+    let secret = folder();
     let text = "a password that was copied";
     let scene = Owned::Marker("note".into(), text.into());
     write(secret.path(), Some(&key), small(), &[(Moment(0), scene)]);
@@ -241,7 +241,7 @@ fn another_key_opens_nothing() {
 
 #[test]
 fn a_master_key_is_exchanged_without_touching_segments() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let key = DataKey::generate().expect("random bytes");
     let scenes = happened(6, 20, 60, 40);
     write(home.path(), Some(&key), small(), &scenes);
@@ -271,6 +271,13 @@ fn a_master_key_is_exchanged_without_touching_segments() {
 }
 
 #[test]
+fn both_ends_go_to_other_threads() {
+    fn goes<T: Send>() {}
+    goes::<Writer>();
+    goes::<Reader>();
+}
+
+#[test]
 fn keys_are_not_shown() {
     let master = MasterKey::from_bytes("one", [0x41; 32]).expect("a key");
     assert_eq!(format!("{master:?}"), "MasterKey(\"one\", …)");
@@ -279,7 +286,7 @@ fn keys_are_not_shown() {
 
 #[test]
 fn memory_is_bounded() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = folder();
     let mut writer = Writer::create(home.path(), &subject(), None, Options::default()).expect("it begins");
     for (at, scene) in happened(8, 80, 500, 400) {
         writer.put(at, &scene.scene()).expect("it is kept");

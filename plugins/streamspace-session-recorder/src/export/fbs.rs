@@ -229,7 +229,7 @@ impl<W: Write> Export<'_, W> {
             for [red, green, blue, _] in pixels {
                 let format = &self.options.format;
                 let part = |i: usize, value: u8| {
-                    u32::from(value) * u32::from(format.max[i]) / 255 << u32::from(format.shift[i])
+                    (u32::from(value) * u32::from(format.max[i]) / 255) << u32::from(format.shift[i])
                 };
                 let pixel = part(0, *red) | part(1, *green) | part(2, *blue);
                 let bytes = format.bytes();

@@ -61,6 +61,12 @@ impl Owned {
 
 pub(crate) type Happened = (Moment, Owned);
 
+/// A folder in memory where there is such a place: a thousand recordings need not wait for a disk.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+}
+
 pub(crate) fn subject() -> Subject {
     Subject { recording: "rec-1".into(), session: "ses-1".into(), started_at: 1_800_000_000_000_000 }
 }
