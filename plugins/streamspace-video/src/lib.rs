@@ -10,7 +10,7 @@
 //!
 //! | encoder | for | against |
 //! |---|---|---|
-//! | **`rav1e`** (AV1) | Rust alone, BSD; what does not change costs a few hundred bytes; all browsers play it | the slowest; three times as fast with its assembler, which needs `nasm` where it is built |
+//! | **`rav1e`** (AV1) | Rust alone, BSD; what does not change costs a few hundred bytes; all browsers play it | the slowest; two to three times as fast with its assembler, which needs `nasm` where it is built |
 //! | libvpx (VP8, VP9), SVT-AV1 | ten times as fast as `rav1e` without assembler | no crate brings the source in a form that a C compiler alone builds; of Debian, it has to be installed where the plugin is built |
 //! | libwebp (key frames of VP8) | its source comes with a crate that `cc` builds | each frame is a whole picture, of some hundred kilobytes where a screen has text |
 //!
