@@ -105,7 +105,7 @@ fn seek_in_an_hour(bencher: Bencher<'_, '_>) {
 }
 
 /// An hour, sixteen times as fast and a second at a time, without a viewer: 3,600 s of the recording.
-#[divan::bench(sample_count = 5, sample_size = 1)]
+#[divan::bench(sample_count = 3, sample_size = 1)]
 fn play_an_hour(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         let mut player = Player::new(Hour::new(), Limits::default()).expect("it begins");

@@ -9,8 +9,9 @@ use std::{
 };
 
 use super::{
-    player::{PlayError, Player, Speed},
+    player::{PlayError, Player},
     span::Span,
+    speed::Speed,
     stage::Marks,
 };
 use crate::scene::{Moment, Source};

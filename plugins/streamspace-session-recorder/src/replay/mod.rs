@@ -34,6 +34,7 @@ mod player;
 mod pointer;
 mod serve;
 mod span;
+mod speed;
 mod stage;
 mod survey;
 mod thumbnail;
@@ -41,9 +42,10 @@ mod viewer;
 
 pub use self::{
     controls::{Controls, Seek, Status},
-    player::{PlayError, Player, Speed, Step},
+    player::{PlayError, Player, Step},
     serve::{Options, Received, ServeError, Served, Socket, Why, serve},
     span::{Span, Spans},
+    speed::Speed,
     stage::{Mark, MarkKind, Marks},
     survey::{Survey, survey},
     thumbnail::{Bounds, Thumbnail, ThumbnailError, scaled, thumbnail, thumbnails},

@@ -351,3 +351,51 @@ fn the_pointer_is_drawn_where_it_was() {
     assert_eq!(replay.watcher.cursor, None);
     replay.close().expect("it was served");
 }
+
+/// A connection on which a minute passes with each message.
+struct Slow(Line, Arc<AtomicU64>);
+
+impl Socket for Slow {
+    type Error = Gone;
+
+    fn receive(&mut self, wait: Duration, into: &mut Vec<u8>) -> Result<Received, Gone> {
+        self.0.receive(wait, into)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.1.fetch_add(60 * SECOND, Ordering::SeqCst);
+        self.0.send(bytes)
+    }
+}
+
+#[test]
+fn time_that_a_slow_connection_takes_is_not_played() {
+    let (recording, last) = at_work(6, None, 6);
+    let length = recording.length;
+    let (clock, controls) = (Arc::new(AtomicU64::new(0)), Controls::new());
+    let (to, in_) = channel();
+    let (out, from) = sync_channel(1);
+    let (told, steered) = (Arc::clone(&clock), controls.clone());
+    let slow = Arc::clone(&clock);
+    let thread = std::thread::spawn(move || {
+        let mut player = Player::new(recording, Limits::default()).expect("it begins");
+        let options = Options { handshake: Duration::from_secs(3_600), ..Options::default() };
+        serve(&mut player, &mut Slow(Line { in_, out }, slow), &steered, &options, || {
+            Duration::from_micros(told.load(Ordering::SeqCst))
+        })
+    });
+    let watcher = Watcher::new(Version::V3_8);
+    let mut replay = Replay { controls, watcher, to: Some(to), from, clock, thread, longest: 0 };
+    replay.begin(&[Encoding::RAW]);
+    let (deadline, mut passed) = (Instant::now() + DEADLINE, 0);
+    while !replay.controls.status().at_end {
+        assert!(Instant::now() < deadline, "{:?}", replay.controls.status());
+        replay.go_on(0.1);
+        passed += SECOND / 10;
+        replay.pass();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(passed >= length, "{passed} µs passed besides, and {length} µs were played");
+    replay.until("the last picture", |_, watcher| watcher.screen.pixels() == last.pixels());
+    replay.close().expect("it was served");
+}
