@@ -28,7 +28,7 @@ use crate::{
         auth::{self, SignedIn},
         body, origin,
     },
-    routes::{self, CallError, Caller, Found, Handshake},
+    routes::{self, Caller, Found, Handshake},
     websocket::Place,
 };
 
@@ -139,9 +139,6 @@ pub(super) async fn open(
             "none of the sub-protocols that are offered is spoken here: expected one of {spoken}"
         );
         return Err(Refusal::new(400, "SSP-WSK-006", detail));
-    }
-    if edge.is_stopping() {
-        return Err(CallError::Closed.into());
     }
     let entered = edge.routes.enter_socket(&found)?;
     let place = entered.place();
