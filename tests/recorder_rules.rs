@@ -6,7 +6,9 @@ use std::{fs, path::PathBuf};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use streamspace_tests::{Answer, Api, Backend, DEADLINE, PaintedDesktop, Host, Installation, on_both_backends};
+use streamspace_tests::{
+    Answer, Api, Backend, DEADLINE, Host, Installation, PaintedDesktop, on_both_backends,
+};
 
 const PLUGIN: &str = "streamspace-session-recorder";
 

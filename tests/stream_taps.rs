@@ -87,7 +87,8 @@ impl Viewed {
     /// The end of the handshake, the same whatever was agreed on before.
     fn begin(&mut self) {
         self.act(&[1]);
-        let mut init = vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
+        let mut init =
+            vec![0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
         init.extend_from_slice(b"desk");
         self.show(&init);
     }
