@@ -266,14 +266,11 @@ impl Parser {
                 (self.cursor.x, self.cursor.y) = (x, y);
                 (self.cursor.width, self.cursor.height) = (width, height);
             }
-            CLIPBOARD | GAP | MARKER => {
-                let bad = str::from_utf8(&self.bytes).and(str::from_utf8(&self.first)).err();
-                // The first part of a clipboard is no text.
-                if let Some(bad) =
-                    bad.filter(|_| self.kind & !AGAIN == MARKER || str::from_utf8(&self.bytes).is_err())
-                {
-                    return Err(Wrong::content("a text", "UTF-8", bad));
-                }
+            kind @ (CLIPBOARD | GAP | MARKER) => {
+                // Of these, the first part of a marker alone is text.
+                let first = if kind == MARKER { &self.first[..] } else { &[] };
+                let texts = str::from_utf8(&self.bytes).and(str::from_utf8(first));
+                texts.map_err(|bad| Wrong::content("a text", "UTF-8", bad))?;
             }
             _ => {}
         }
