@@ -232,7 +232,7 @@ fn everybody_sees_and_does_what_is_theirs(backend: &Backend) {
     let _ = put(recorder.api(), "/api/v1/sessions/s-1/shares/bob", &json!({"access": "view"})).expect(200);
     let id = recorder.recorded(recorder.api(), "s-1", &json!({"reason": "support"}));
     let one = at(&format!("/recordings/{id}"));
-    let stream = format!("{one}/thumbnail");
+    let stream = format!("{one}/playback");
     for (api, sees, plays) in [(&ada, 200, 403), (&bob, 200, 403), (&eve, 404, 404), (&auditor, 200, 200)] {
         assert_eq!((api.get(&one).status, api.get(&stream).status), (sees, plays));
     }
@@ -248,6 +248,14 @@ fn everybody_sees_and_does_what_is_theirs(backend: &Backend) {
     assert_eq!(auditor.get(&at("/recordings/stats")).expect(200).json()["total_recordings"], 1);
     recorder.api().with_token(None).get(&at("/recordings")).problem(&[401]);
 
+    // A file is made of it first.
+    let head = recorder.host.wait_for(DEADLINE, "the file", || {
+        let path = format!("{one}/download?format=vnc");
+        let answer = auditor.send("GET", &path, &[("Range", "bytes=0-10")], None);
+        (answer.status == 206).then_some(answer)
+    });
+    assert_eq!(head.body, "FBS 001.000");
+
     // Everything was written down, and stays when the recording goes.
     let _ = recorder.api().delete(&one).expect(204);
     recorder.api().get(&one).problem(&[404]);
@@ -259,7 +267,7 @@ fn everybody_sees_and_does_what_is_theirs(backend: &Backend) {
         .iter()
         .map(|entry| (entry["user_id"].as_str().unwrap(), entry["action"].as_str().unwrap()))
         .collect();
-    assert!(done.contains(&("max", "thumbnail")) && done.contains(&("admin", "start")), "{log}");
+    assert!(done.contains(&("max", "download")) && done.contains(&("admin", "start")), "{log}");
     assert_eq!(done[0], ("admin", "delete"), "{log}");
     let tombstones = recorder.api().get(&at("/recordings/tombstones")).expect(200).json();
     assert_eq!(
@@ -337,6 +345,9 @@ fn sessions_are_recorded_by_themselves_and_until_their_end(backend: &Backend) {
     recorder.step("s-1", "hibernated");
     assert_eq!(recorder.wait(id, "completed")["ended_by"], "session");
     recorder.step("s-1", "running");
+    // It has a desktop again, perhaps elsewhere.
+    let patch = json!({ "rfb_address": recorder.desktop.address() });
+    let _ = recorder.api().patch("/api/v1/sessions/s-1", &patch).expect(200);
     recorder.host.wait_for(DEADLINE, "it to be recorded again", || {
         recorder.of_session("s-1").iter().any(|one| one["status"] == "recording").then_some(())
     });
