@@ -24,9 +24,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use streamspace_host::{
     platform::sessions::Access,
-    streams::{
-        About, Conversation, Gone, Outgoing, Shown, Streams, Tap, TapOptions, Target, Tee, relay,
-    },
+    streams::{About, Conversation, Gone, Outgoing, Shown, Streams, Tap, TapOptions, Target, Tee, relay},
 };
 use streamspace_plugin::{
     abi::Fault,
@@ -191,7 +189,8 @@ fn hand_over(runtime: &Runtime) {
 }
 
 /// What a desktop of one pixel says before its first update: version 3.8, no password, well, and its size.
-const DESKTOP: &[u8] = b"RFB 003.008\n\x01\x01\0\0\0\0\0\x01\0\x01\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\0";
+const DESKTOP: &[u8] =
+    b"RFB 003.008\n\x01\x01\0\0\0\0\0\x01\0\x01\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\0";
 /// What a viewer says to that.
 const VIEWER: [&[u8]; 3] = [b"RFB 003.008\n", b"\x01", b"\x01"];
 
@@ -275,7 +274,8 @@ fn loopback(runtime: &Runtime) {
                             let tee = tapped.tee();
                             let (_kept, viewer) = of_tokio(to).into_split();
                             let said = VIEWER.iter().map(|said| Ok(Bytes::from_static(said)));
-                            let viewer_says = stream::iter(said).chain(stream::pending::<Result<Bytes, Gone>>());
+                            let viewer_says =
+                                stream::iter(said).chain(stream::pending::<Result<Bytes, Gone>>());
                             let conversation = Conversation::new(Access::Control);
                             let relayed = pin!(relay(
                                 viewer_says,
@@ -289,7 +289,9 @@ fn loopback(runtime: &Runtime) {
                         });
                     });
                     // What the viewer says is shown to taps as well.
-                    tapped.settle(DESKTOP.len() + VIEWER.iter().map(|said| said.len()).sum::<usize>() + PIECES * PIECE);
+                    tapped.settle(
+                        DESKTOP.len() + VIEWER.iter().map(|said| said.len()).sum::<usize>() + PIECES * PIECE,
+                    );
                     rate
                 }
             });
