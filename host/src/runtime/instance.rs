@@ -526,7 +526,7 @@ impl Instance {
     /// Hands nothing more over to taps, and waits for their calls. Answers whether they ended.
     pub(super) fn pause_taps(&self, deadline: Instant) -> bool {
         // Every one is waited for, also behind one that hangs.
-        self.taps.iter().fold(true, |all, tap| tap.pause(deadline) && all)
+        self.taps.iter().filter(|tap| !tap.pause(deadline)).count() == 0
     }
 
     /// Has the taps leave their streams, and closes the plugin's own connections.

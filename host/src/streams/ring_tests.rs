@@ -103,7 +103,7 @@ fn nothing_is_copied() {
     gone(&tap);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn who_blocks_is_waited_for_and_not_for_ever() {
     let tap = tap(Overflow::BLOCK);
     let (writer, mut reader) = ring(&tap, 64 * 1024);
