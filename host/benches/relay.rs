@@ -44,8 +44,10 @@ const PACED: (u64, Duration) = (400, Duration::from_millis(2));
 /// The part of a round of latency that is not counted: one in so many.
 const WARM_UP: usize = 10;
 
-/// Ways from a desktop to a viewer: a name, how the viewer is sent it, and what starts it, which answers where it listens.
-const WAYS: [(&str, Wire, fn(SocketAddr) -> SocketAddr); 4] = [
+/// A way from a desktop to a viewer: a name, how the viewer is sent it, and what starts it, which answers where it listens.
+type Way = (&'static str, Wire, fn(SocketAddr) -> SocketAddr);
+
+const WAYS: [Way; 4] = [
     ("no relay", Wire::Bare, |desktop| desktop),
     ("TCP splice", Wire::Bare, splice),
     ("the relay", Wire::Binary, |desktop| serve(desktop, "relay", relayed)),
