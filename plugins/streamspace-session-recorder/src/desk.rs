@@ -141,7 +141,7 @@ impl Desk {
         let lock = Lock::take(self.lock_path(&new.id))
             .map_err(|why| Error::new(format!("{} cannot be written to: {why}", self.folder.display())))?
             .ok_or_else(|| Error::new("another recording has this id"))?;
-        recordings::insert(&database, new).map_err(|why| match why {
+        recordings::insert(database, new).map_err(|why| match why {
             DatabaseError::Constraint(_) => Error::from(Problem::new(
                 409,
                 "the session is being recorded already: stop that recording first",
@@ -218,7 +218,7 @@ impl Desk {
             News::Begun => {
                 let session = self.runs().all.get(id).map(|entry| entry.session.clone());
                 self.went_well(session.as_deref().unwrap_or_default());
-                match recordings::step(&self.context.database(), id, Step::Begin) {
+                match recordings::step(self.context.database(), id, Step::Begin) {
                     Ok(true) => self.announce("recording.started", id),
                     Ok(false) => {}
                     Err(why) => {
@@ -294,7 +294,7 @@ impl Desk {
             at,
             expires: retention::expiry(at, days, self.config.retention.enabled),
         };
-        match recordings::end(&self.context.database(), id, &end) {
+        match recordings::end(self.context.database(), id, &end) {
             Ok(true) if status == State::Failed => self.announce("recording.failed", id),
             Ok(true) => self.announce("recording.completed", id),
             Ok(false) => {}
@@ -307,7 +307,7 @@ impl Desk {
 
     /// Emits an event about a recording, with what is known of it.
     pub(crate) fn announce(&self, event: &str, id: &str) {
-        let told = recordings::get(&self.context.database(), id).map_err(Error::from).and_then(|found| {
+        let told = recordings::get(self.context.database(), id).map_err(Error::from).and_then(|found| {
             let Some(recording) = found else { return Ok(()) };
             let mut payload = json!({
                 "recording_id": recording.id, "session_id": recording.session_id, "id": recording.session_id,
@@ -329,7 +329,7 @@ impl Desk {
 
     /// Has a recording end, and waits until it has, or for [`STOP`]. Answers whether it has.
     pub(crate) fn stop(&self, id: &str, by: &'static str) -> Result<bool> {
-        recordings::step(&self.context.database(), id, Step::Stop)?;
+        recordings::step(self.context.database(), id, Step::Stop)?;
         let mut runs = self.runs();
         if let Some(entry) = runs.all.get_mut(id) {
             entry.ended_by.get_or_insert(by);
@@ -398,7 +398,7 @@ impl Desk {
     /// Brings to an end what nobody has in hand any more. Answers how many that were.
     pub(crate) fn salvage(&self) -> Result<usize> {
         let mut salvaged = 0;
-        for left in recordings::unfinished(&self.context.database())? {
+        for left in recordings::unfinished(self.context.database())? {
             if self.runs().all.contains_key(&left.id) {
                 continue;
             }

@@ -90,7 +90,7 @@ impl Desk {
             return Err(Problem::new(409, why).into());
         }
         let person = self.person(&session.owner)?;
-        let all = policies::all(&self.context.database())?;
+        let all = policies::all(self.context.database())?;
         let decision = self.decide(&all, &session.owner, &person, &session.template);
         let policy = decision.policy;
         let notified = wishes(policy, ask)?;
@@ -102,7 +102,7 @@ impl Desk {
         }
         let new = self.draft(session, policy, ask, notified);
         let _beginning = self.beginning.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let used = stats::used(&self.context.database(), &session.owner)?;
+        let used = stats::used(self.context.database(), &session.owner)?;
         quota::check(&used, &self.config).map_err(|why| Problem::new(429, why))?;
         self.begin(&new)?;
         Ok(Asked::Recording(Box::new(new)))
@@ -113,7 +113,7 @@ impl Desk {
         if !policy.rules.require_consent {
             return Ok(());
         }
-        let given = approvals::consent(&self.context.database(), &session.id, &session.owner)?;
+        let given = approvals::consent(self.context.database(), &session.id, &session.owner)?;
         match given {
             Some(consent) if consent.accepted => Ok(()),
             Some(_) => Err(Problem::new(403, "the session's user does not agree to be recorded").into()),
@@ -147,7 +147,7 @@ impl Desk {
             recording_id: None,
             created_at: Timestamp::now(),
         };
-        let id = approvals::ask(&self.context.database(), &question)?;
+        let id = approvals::ask(self.context.database(), &question)?;
         if id == question.id {
             let told = json!({
                 "approval_id": id, "session_id": session.id, "user": session.owner, "template": session.template,

@@ -50,7 +50,7 @@ pub(crate) struct Swept {
 impl Desk {
     /// Deletes a recording with its files, and leaves a tombstone. Answers whether it did: not what runs or is under hold.
     pub(crate) fn delete(&self, dead: &Recording, by: &str, why: &str) -> Result<bool> {
-        if !recordings::bury(&self.context.database(), dead, by, why)? {
+        if !recordings::bury(self.context.database(), dead, by, why)? {
             return Ok(false);
         }
         if let Err(why) = self.remove_files(&dead.id, Path::new(&dead.storage_path)) {
@@ -85,7 +85,7 @@ impl Desk {
         let (database, now) = (self.context.database(), Timestamp::now());
         let mut cleaned = Cleaned::default();
         loop {
-            let expired = recordings::expired(&database, now, BATCH)?;
+            let expired = recordings::expired(database, now, BATCH)?;
             let mut gone = 0;
             for recording in &expired {
                 if retention::is_over(recording.expires_at, recording.legal_hold, now)
@@ -105,7 +105,7 @@ impl Desk {
             let kept = i64::from(days) * 24 * 3600 * 1_000_000;
             let before =
                 Timestamp::from_micros(now.as_micros().saturating_sub(kept)).unwrap_or(Timestamp::MIN);
-            cleaned.tombstones_forgotten = holds::forget(&database, before)?;
+            cleaned.tombstones_forgotten = holds::forget(database, before)?;
         }
         Ok(cleaned)
     }
@@ -124,10 +124,10 @@ impl Desk {
             for entry in entries {
                 let path = entry.map_err(|why| failed(&folder, why))?.path();
                 let Some(id) = recording_of(&path) else { continue };
-                if is_young(&path) || recordings::get(&database, &id)?.is_some() {
+                if is_young(&path) || recordings::get(database, &id)?.is_some() {
                     continue;
                 }
-                if path.extension().is_some() || holds::has_tombstone(&database, &id)? {
+                if path.extension().is_some() || holds::has_tombstone(database, &id)? {
                     remove(&path).map_err(|why| failed(&path, why))?;
                     swept.removed += 1;
                 } else {
@@ -139,7 +139,7 @@ impl Desk {
                 }
             }
         }
-        swept.without_files = self.without_files(&database)?;
+        swept.without_files = self.without_files(database)?;
         Ok(swept)
     }
 
@@ -170,11 +170,11 @@ impl Desk {
     /// Makes what is wanted of recordings, one after the other, until nothing waits.
     pub(crate) fn make_exports(&self) -> Result<()> {
         let database = self.context.database();
-        while let Some(next) = exports::next(&database)? {
+        while let Some(next) = exports::next(database)? {
             if self.is_closed() {
                 break;
             }
-            if !exports::take(&database, &next.id)? {
+            if !exports::take(database, &next.id)? {
                 continue;
             }
             let came_to = match self.make_export(&next) {
@@ -183,13 +183,13 @@ impl Desk {
                 Ok(None) => break,
                 Err(why) => Err(why.to_string()),
             };
-            exports::finish(&database, &next.id, &came_to)?;
+            exports::finish(database, &next.id, &came_to)?;
         }
         Ok(())
     }
 
     fn make_export(&self, export: &exports::Export) -> Result<Option<u64>> {
-        let recording = recordings::get(&self.context.database(), &export.recording_id)?
+        let recording = recordings::get(self.context.database(), &export.recording_id)?
             .ok_or_else(|| Error::new("the recording was deleted"))?;
         let format = crate::config::Format::of(&export.format)
             .ok_or_else(|| Error::new("this format is not one that is made"))?;

@@ -75,7 +75,7 @@ impl Desk {
         for id in self.ids() {
             if let Some(progress) = self.progress(&id) {
                 let length = seconds(progress.length);
-                recordings::progress(&self.context.database(), &id, progress.bytes, length)?;
+                recordings::progress(self.context.database(), &id, progress.bytes, length)?;
             }
         }
         if !self.config.enabled {
@@ -109,7 +109,7 @@ impl Desk {
         let now = Instant::now();
         if session.state != SessionState::Running
             || !self.watch_tries(|tries| tries.is_due(&session.id, now))
-            || recordings::live_of(&self.context.database(), &session.id)?.is_some()
+            || recordings::live_of(self.context.database(), &session.id)?.is_some()
         {
             return Ok(());
         }
@@ -129,9 +129,9 @@ impl Desk {
         }
         let nobody = Person::default();
         let person = people.get(&session.owner).unwrap_or(&nobody);
-        let all = policies::all(&database)?;
+        let all = policies::all(database)?;
         let decision = self.decide(&all, &session.owner, person, &session.template);
-        let last = recordings::last_of(&database, &session.id)?;
+        let last = recordings::last_of(database, &session.id)?;
         let since = last.as_ref().and_then(|last| last.ended_at);
         let broken_off = last.filter(|last| {
             let is_recent = since.is_some_and(|ended| {
@@ -159,7 +159,7 @@ impl Desk {
             }),
             (None, _) => None,
             (Some(_), last) => {
-                let answered = approvals::last_automatic(&database, &session.id)?;
+                let answered = approvals::last_automatic(database, &session.id)?;
                 match answered.as_ref().map(|answered| answered.status.as_str()) {
                     Some("refused") => None,
                     status => Some(Ask {
@@ -175,7 +175,7 @@ impl Desk {
     /// What is done when the plugin begins.
     pub(crate) fn begin_watching(&self) -> Result<()> {
         // No thread of this process is at an export yet.
-        exports::wait_again(&self.context.database())?;
+        exports::wait_again(self.context.database())?;
         self.keep_watch_once()?;
         self.wake_exports();
         Ok(())

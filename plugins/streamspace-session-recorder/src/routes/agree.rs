@@ -47,7 +47,7 @@ fn list(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     if status.as_deref().is_some_and(|status| !matches!(status, "pending" | "approved" | "refused")) {
         return Err(Problem::new(422, "`status`: expected pending, approved or refused").into());
     }
-    let all = approvals::list(&plugin.desk().context.database(), status.as_deref())?;
+    let all = approvals::list(plugin.desk().context.database(), status.as_deref())?;
     Ok(Response::json(&json!({ "approvals": all })))
 }
 
@@ -66,18 +66,18 @@ fn decide(plugin: &SessionRecorder, request: &Request<'_>, agrees: bool) -> Resu
     }
     let id = request.param("id").unwrap_or_default();
     let missing = || Problem::new(404, "there is no such question");
-    let asked = approvals::get(&database, id)?.ok_or_else(missing)?;
+    let asked = approvals::get(database, id)?.ok_or_else(missing)?;
     let by = request.caller();
     if asked.requested_by == by.name() && !by.name().is_empty() && !asked.is_automatic {
         return Err(Problem::new(403, "nobody agrees to what they have asked for themselves").into());
     }
     let status = if agrees { "approved" } else { "refused" };
-    if !approvals::decide(&database, id, status, by.name(), &note)? {
+    if !approvals::decide(database, id, status, by.name(), &note)? {
         return Err(Problem::new(409, format!("the question is {} already", asked.status)).into());
     }
     let recording = if agrees { record(plugin, &asked)? } else { None };
     if let Some(recording) = &recording {
-        approvals::led_to(&database, id, recording)?;
+        approvals::led_to(database, id, recording)?;
     }
     Ok(Response::json(&json!({ "approval_id": id, "status": status, "recording_id": recording })))
 }

@@ -94,7 +94,7 @@ fn stop(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     }
     note(desk, request, &found, "stop", "")?;
     let is_over = desk.stop(&found.id, "user")?;
-    let now = recordings::get(&desk.context.database(), &found.id)?.unwrap_or(found);
+    let now = recordings::get(desk.context.database(), &found.id)?.unwrap_or(found);
     let answer = json!({
         "recording_id": now.id, "status": now.status.name(), "duration": now.duration_seconds, "file_size": now.file_size_bytes,
         "file_hash": now.file_hash, "error": now.error_message,
@@ -110,7 +110,7 @@ fn pause(plugin: &SessionRecorder, request: &Request<'_>, pause: bool) -> Result
     let running = desk.running(&found.id).ok_or_else(|| {
         Problem::new(409, "the recording does not run here any more: it is about to be ended")
     })?;
-    if !recordings::step(&desk.context.database(), &found.id, step)? {
+    if !recordings::step(desk.context.database(), &found.id, step)? {
         return Err(Problem::new(409, "the recording has changed meanwhile: look at it again").into());
     }
     running.pause(pause);
@@ -152,14 +152,14 @@ fn mark(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
         running.mark(&mark.kind, &mark.text);
     }
     let database = desk.context.database();
-    let id = holds::mark(&database, &found.id, at_ms, &mark.kind, &mark.text, request.caller().name())?;
+    let id = holds::mark(database, &found.id, at_ms, &mark.kind, &mark.text, request.caller().name())?;
     Ok(Response::json(&json!({ "id": id, "at_ms": at_ms })).with_status(201))
 }
 
 fn markers(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Play)?;
-    Ok(Response::json(&json!({ "markers": holds::markers(&desk.context.database(), &found.id)? })))
+    Ok(Response::json(&json!({ "markers": holds::markers(desk.context.database(), &found.id)? })))
 }
 
 /// What a console shows beside a desktop.
@@ -167,12 +167,12 @@ fn notice(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let session = session(desk, request)?;
     let database = desk.context.database();
-    let live = recordings::live_of(&database, &session.id)?;
+    let live = recordings::live_of(database, &session.id)?;
     let person = desk.person(&session.owner)?;
-    let all = crate::tables::policies::all(&database)?;
+    let all = crate::tables::policies::all(database)?;
     let decision = desk.decide(&all, &session.owner, &person, &session.template);
     let wants_consent = decision.policy.is_some_and(|policy| policy.rules.require_consent);
-    let consent = approvals::consent(&database, &session.id, &session.owner)?;
+    let consent = approvals::consent(database, &session.id, &session.owner)?;
     let notified = live.as_ref().is_some_and(|live| live.notified);
     let caller = request.caller();
     // Whoever is not to be told is not told here either.
@@ -200,11 +200,11 @@ fn consent(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> 
         return Err(Problem::new(403, "only the session's user agrees to be recorded").into());
     }
     let database = desk.context.database();
-    approvals::set_consent(&database, &session.id, &session.owner, accepted, &desk.config.consent_banner)?;
+    approvals::set_consent(database, &session.id, &session.owner, accepted, &desk.config.consent_banner)?;
     if !accepted
-        && let Some(live) = recordings::live_of(&database, &session.id)?
+        && let Some(live) = recordings::live_of(database, &session.id)?
         && let Some(policy) = &live.policy_id
-        && crate::tables::policies::get(&database, policy)?.is_some_and(|policy| policy.rules.require_consent)
+        && crate::tables::policies::get(database, policy)?.is_some_and(|policy| policy.rules.require_consent)
     {
         // Whoever does not agree any more is not recorded any more.
         desk.stop(&live.id, "consent")?;

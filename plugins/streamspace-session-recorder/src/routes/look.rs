@@ -34,7 +34,7 @@ fn list(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let wanted: Wanted = request.query()?;
     let sight = sight(desk, request, wanted.mine.unwrap_or(false))?;
-    Ok(Response::json(&find::page(&desk.context.database(), &wanted, &sight)?.json()))
+    Ok(Response::json(&find::page(desk.context.database(), &wanted, &sight)?.json()))
 }
 
 fn one(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
@@ -45,13 +45,13 @@ fn one(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
         found.duration_seconds = crate::desk::seconds(progress.length);
     }
     let mut answer = serde_json::to_value(&found)?;
-    answer["exports"] = json!(exports::of(&desk.context.database(), &found.id)?);
+    answer["exports"] = json!(exports::of(desk.context.database(), &found.id)?);
     Ok(Response::json(&answer))
 }
 
 fn figures(plugin: &SessionRecorder, _: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
-    Ok(Response::json(&stats::of(&desk.context.database(), desk.config.quota_bytes)?))
+    Ok(Response::json(&stats::of(desk.context.database(), desk.config.quota_bytes)?))
 }
 
 #[derive(Default, serde::Deserialize)]
@@ -65,12 +65,12 @@ fn tombstones(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Respons
     let slice: Slice = request.query()?;
     let limit = slice.limit.unwrap_or(100).clamp(1, 1000);
     let skip = slice.skip.unwrap_or(0).min(u64::from(u32::MAX));
-    let all = holds::tombstones(&plugin.desk().context.database(), limit, skip)?;
+    let all = holds::tombstones(plugin.desk().context.database(), limit, skip)?;
     Ok(Response::json(&json!({ "tombstones": all })))
 }
 
 fn all_holds(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Audit)?;
-    Ok(Response::json(&json!({ "holds": holds::of(&desk.context.database(), &found.id)? })))
+    Ok(Response::json(&json!({ "holds": holds::of(desk.context.database(), &found.id)? })))
 }

@@ -81,7 +81,7 @@ fn access_log(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Respons
     let (page, page_size) = (slice.page.unwrap_or(1).max(1), slice.page_size.unwrap_or(50).clamp(1, 500));
     let id = request.param("id").unwrap_or_default();
     let skip = u64::from(page - 1) * u64::from(page_size);
-    let (entries, total) = access::of(&plugin.desk().context.database(), id, page_size, skip)?;
+    let (entries, total) = access::of(plugin.desk().context.database(), id, page_size, skip)?;
     Ok(Response::json(
         &json!({ "access_log": entries, "total": total, "page": page, "page_size": page_size }),
     ))
@@ -100,7 +100,7 @@ fn hold(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     if reason.trim().is_empty() || reason.len() > MAX_REASON || reason.contains('\0') {
         return Err(Problem::new(422, format!("`reason`: expected 1 to {MAX_REASON} bytes")).into());
     }
-    if !holds::place(&desk.context.database(), &found.id, &reason, request.caller().name())? {
+    if !holds::place(desk.context.database(), &found.id, &reason, request.caller().name())? {
         return Err(Problem::new(404, "there is no such recording").into());
     }
     note(desk, request, &found, "hold", &reason)?;
@@ -110,7 +110,7 @@ fn hold(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
 fn lift(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Audit)?;
-    if holds::lift(&desk.context.database(), &found.id, request.caller().name())? == 0 {
+    if holds::lift(desk.context.database(), &found.id, request.caller().name())? == 0 {
         return Err(Problem::new(409, "the recording is not under hold").into());
     }
     note(desk, request, &found, "lift-hold", "")?;

@@ -74,7 +74,7 @@ fn by<'a>(request: &Request<'a>) -> By<'a> {
 fn recording(desk: &Desk, request: &Request<'_>, act: Act) -> Result<Recording> {
     let id = request.param("id").unwrap_or_default();
     let hidden = || Error::from(Problem::new(404, "there is no such recording"));
-    let found = recordings::get(&desk.context.database(), id)?.ok_or_else(hidden)?;
+    let found = recordings::get(desk.context.database(), id)?.ok_or_else(hidden)?;
     let caller = request.caller();
     let viewer = viewer(&caller);
     let allowed = may(&viewer, act, &found.facts(false));
@@ -132,7 +132,7 @@ fn session(desk: &Desk, request: &Request<'_>) -> Result<Session> {
 
 /// Writes down what the caller does with a recording.
 fn note(desk: &Desk, request: &Request<'_>, of: &Recording, action: &str, detail: &str) -> Result<()> {
-    access::log(&desk.context.database(), &of.id, &by(request), action, detail)?;
+    access::log(desk.context.database(), &of.id, &by(request), action, detail)?;
     if desk.config.policies.notify_on_access && matches!(action, "playback" | "download") {
         let told = serde_json::json!({
             "recording_id": of.id, "session_id": of.session_id, "user": of.user_id, "action": action,

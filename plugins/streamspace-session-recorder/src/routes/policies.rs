@@ -43,13 +43,13 @@ fn missing() -> Problem {
 }
 
 fn list(plugin: &SessionRecorder, _: &Request<'_>) -> Result<Response> {
-    let all = policies::all(&plugin.desk().context.database())?;
+    let all = policies::all(plugin.desk().context.database())?;
     Ok(Response::json(&json!({ "policies": all, "total": all.len() })))
 }
 
 fn show(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let id = request.param("id").unwrap_or_default();
-    Ok(shown(&policies::get(&plugin.desk().context.database(), id)?.ok_or_else(missing)?))
+    Ok(shown(&policies::get(plugin.desk().context.database(), id)?.ok_or_else(missing)?))
 }
 
 fn checked(rules: Rules) -> Result<Rules, Problem> {
@@ -69,8 +69,8 @@ fn taken(why: DatabaseError) -> Error {
 fn make(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let database = plugin.desk().context.database();
     let rules = checked(request.json()?)?;
-    let id = policies::insert(&database, &rules).map_err(taken)?;
-    let made = policies::get(&database, &id)?.ok_or_else(missing)?;
+    let id = policies::insert(database, &rules).map_err(taken)?;
+    let made = policies::get(database, &id)?.ok_or_else(missing)?;
     Ok(shown(&made).with_status(201))
 }
 
@@ -83,7 +83,7 @@ fn change(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let _: Rules = request.json()?;
     let changes: Map<String, Value> = request.json()?;
     let id = request.param("id").unwrap_or_default();
-    let before = policies::get(&plugin.desk().context.database(), id)?.ok_or_else(missing)?;
+    let before = policies::get(plugin.desk().context.database(), id)?.ok_or_else(missing)?;
     let mut rules = serde_json::to_value(&before.rules)?;
     for (key, value) in changes {
         rules[key] = value;
@@ -94,15 +94,15 @@ fn change(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
 fn save(plugin: &SessionRecorder, request: &Request<'_>, rules: Rules) -> Result<Response> {
     let database = plugin.desk().context.database();
     let id = request.param("id").unwrap_or_default();
-    if !policies::update(&database, id, &rules).map_err(taken)? {
+    if !policies::update(database, id, &rules).map_err(taken)? {
         return Err(missing().into());
     }
-    Ok(shown(&policies::get(&database, id)?.ok_or_else(missing)?))
+    Ok(shown(&policies::get(database, id)?.ok_or_else(missing)?))
 }
 
 fn delete(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let id = request.param("id").unwrap_or_default();
-    match policies::delete(&plugin.desk().context.database(), id)? {
+    match policies::delete(plugin.desk().context.database(), id)? {
         true => Ok(Response::status(204)),
         false => Err(missing().into()),
     }
@@ -119,7 +119,7 @@ fn decide(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let question: Question = request.json()?;
     let person = desk.person(&question.user)?;
-    let all = policies::all(&desk.context.database())?;
+    let all = policies::all(desk.context.database())?;
     let decision = desk.decide(&all, &question.user, &person, &question.template);
     let considered: Vec<Value> = decision
         .considered

@@ -72,9 +72,9 @@ fn made_of(desk: &Desk, of: &Recording, format: &'static str, by: &str) -> Resul
         created_at: Timestamp::now(),
         finished_at: None,
     };
-    exports::want(&database, &new)?;
+    exports::want(database, &new)?;
     desk.wake_exports();
-    Ok(exports::get(&database, &of.id, format)?.unwrap_or(new))
+    Ok(exports::get(database, &of.id, format)?.unwrap_or(new))
 }
 
 fn file(
@@ -85,7 +85,7 @@ fn file(
     action: &str,
 ) -> Result<Response> {
     let database = desk.context.database();
-    let export = match exports::get(&database, &of.id, format)? {
+    let export = match exports::get(database, &of.id, format)? {
         Some(export) if export.status == "failed" => {
             let why = export.error_message.unwrap_or_default();
             return Err(Problem::new(
@@ -144,7 +144,7 @@ fn export(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
 fn all(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::See)?;
-    Ok(Response::json(&json!({ "exports": exports::of(&desk.context.database(), &found.id)? })))
+    Ok(Response::json(&json!({ "exports": exports::of(desk.context.database(), &found.id)? })))
 }
 
 #[derive(Default, Deserialize)]
@@ -170,7 +170,7 @@ fn thumbnail(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response
 fn position(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Play)?;
-    let at = access::position(&desk.context.database(), &found.id, request.caller().name())?;
+    let at = access::position(desk.context.database(), &found.id, request.caller().name())?;
     Ok(Response::json(&at.unwrap_or(Position { position: 0, speed: 1.0 })))
 }
 
@@ -183,6 +183,6 @@ fn set_position(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Respo
             Problem::new(422, "expected `position` in milliseconds, and `speed` from 0.25 to 16").into()
         );
     }
-    access::set_position(&desk.context.database(), &found.id, request.caller().name(), at)?;
+    access::set_position(desk.context.database(), &found.id, request.caller().name(), at)?;
     Ok(Response::json(&at))
 }
