@@ -106,7 +106,12 @@ fn what_was_on_the_screen_is_played_again_to_the_pixel() {
     let last = still(&desktop);
     assert!(last.differences(&empty) > 5_000, "a terminal has come");
     let live = viewer.until(DEADLINE, |shown| *shown == last);
-    assert_eq!(live.differences(&last), 0, "the viewer sees what is there");
+    assert_eq!(
+        live.differences(&last),
+        0,
+        "the viewer sees what is there, but at {:?}",
+        live.first_difference(&last)
+    );
     viewer.close();
     let _ = host.api().post(&at(&format!("/recordings/{id}/stop"))).expect(200);
     let recording = wait_status(&host, &id, "completed");

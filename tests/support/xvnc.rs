@@ -48,6 +48,14 @@ impl Picture {
         self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3)).filter(|(one, other)| one != other).count()
     }
 
+    /// Where the first of them is, from the left and from the top.
+    #[must_use]
+    pub fn first_difference(&self, other: &Self) -> Option<(usize, usize)> {
+        let mut pairs = self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3));
+        let at = pairs.position(|(one, other)| one != other)?;
+        Some((at % self.width, at / self.width))
+    }
+
     /// How many colours there are on it.
     #[must_use]
     pub fn colours(&self) -> usize {
@@ -67,7 +75,7 @@ impl Xvnc {
         let started = Command::new("Xvnc")
             .args(["-geometry", &format!("{width}x{height}"), "-depth", "24", "-displayfd", "1"])
             .args(["-rfbport", &port.to_string(), "-interface", "127.0.0.1", "-SecurityTypes", "None"])
-            .args(["-nolisten", "tcp", "-ac", "-AlwaysShared", "-AcceptSetDesktopSize"])
+            .args(["-nolisten", "tcp", "-ac", "-AlwaysShared", "-AcceptSetDesktopSize", "-nocursor"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
