@@ -14,6 +14,7 @@ const ROUTES: &str = "fixture-routes";
 const JOBS: &str = "fixture-jobs";
 const LOGGER: &str = "fixture-logger";
 const OUTBOUND: &str = "fixture-outbound";
+const TAPS: &str = "fixture-taps";
 
 /// The series of a text, with their values. Each has to be of a family that was announced before it.
 fn series(text: &str) -> BTreeMap<String, f64> {
@@ -77,8 +78,9 @@ fn everything_that_happens_is_counted_under_the_documented_names() {
         .plugin(JOBS, &json!({"jobs": [job]}))
         .plugin(LOGGER, &json!({}))
         .plugin(OUTBOUND, &json!({}))
+        .plugin(TAPS, &json!({}))
         .start();
-    for plugin in [COUNTER, ROUTES, JOBS, LOGGER, OUTBOUND] {
+    for plugin in [COUNTER, ROUTES, JOBS, LOGGER, OUTBOUND, TAPS] {
         host.wait_state(plugin, "running");
     }
     for n in 0..5 {

@@ -135,7 +135,7 @@ fn what_was_on_the_screen_is_played_again_to_the_pixel() {
 
     // It is as it was written.
     let verified = host.api().post(&at(&format!("/recordings/{id}/verify"))).expect(200).json();
-    assert_eq!(verified["is_whole"], true, "{verified}");
+    assert_eq!(verified["valid"], true, "{verified}");
 
     // As a video, by FFmpeg's own reader.
     let probed = probe(&exported(&host, &folder, &id, "webm"));

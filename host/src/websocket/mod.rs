@@ -1,6 +1,6 @@
 //! The host's half of `websocket/1`: what is between a client's connection and a plugin's handler.
 //!
-//! Knows nothing of the web server: the edge has a [`Wire`], the handler a [`Socket`], and each waits for the other where there
+//! Knows nothing of the web server: the edge has a [`Wire`], the handler a `Socket`, and each waits for the other where there
 //! is no room. What waits is bounded in messages and in bytes, either way.
 
 mod capability;
