@@ -105,6 +105,7 @@ pub(super) async fn ticket(
 #[utoipa::path(
     get,
     path = "/api/v1/sessions/{id}/vnc",
+    security((), ("token" = []), ("cookie" = [])),
     params(
         ("id" = String, Path, description = "The session's id"),
         Shown,
