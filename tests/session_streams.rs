@@ -18,6 +18,7 @@ use tungstenite::Message;
 
 on_both_backends!(
     who_may_is_let_in_and_nobody_else,
+    who_may_no_more_is_let_go,
     a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes,
     what_an_earlier_process_had_is_over,
 );
@@ -119,6 +120,23 @@ fn who_may_is_let_in_and_nobody_else(backend: &Backend) {
     let _socket = Viewer::open(&host, looking["path"].as_str().unwrap(), &[]).unwrap();
     let _stream = desktop.accept();
     assert!(!host.log().text().contains(&token), "a token was logged");
+}
+
+fn who_may_no_more_is_let_go(backend: &Backend) {
+    let desktop = Desktop::new();
+    let host = Installation::on(backend).start();
+    let (ada, _) = host.account("ada", &[]);
+    host.run_session("s-1", "ada", &desktop.address(), json!({}));
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    desktop.accept().write_all(b"RFB 003.008\n").unwrap();
+    assert_eq!(viewer.read(12), b"RFB 003.008\n");
+    let ticket = ada.post("/api/v1/sessions/s-1/tickets").expect(201).json();
+
+    // Neither her desktop nor a ticket that she has is hers any more.
+    let _ = host.api().post("/api/v1/users/ada/disable").expect(200);
+    assert!(viewer.closed().contains("not the viewer's any more"));
+    let refused = Viewer::open(&host, ticket["path"].as_str().unwrap(), &[]).unwrap_err();
+    assert_eq!(refused, (401, "SSP-VNC-004".into()));
 }
 
 fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backend) {

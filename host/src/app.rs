@@ -178,7 +178,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             std::thread::Builder::new().name("ss:starting".to_owned()).spawn(move || {
                 plugins.start_all();
                 runtime.announce("system.startup", "", json!({"version": env!("CARGO_PKG_VERSION")}));
-                ready.set(true);
+                ready.start();
             })
         };
         starting.context("cannot start the thread that starts the plugins")?;
@@ -195,7 +195,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             }
         };
         info!(logger, "Stopping."; "signal" => signal, "deadline_secs" => config.server.shutdown_deadline_secs);
-        ready.set(false);
+        ready.stop();
         // They have no end of their own.
         runtime.bus().close_taps();
         runtime.routes().end_sockets();

@@ -96,7 +96,7 @@ pub(super) async fn identify(request: &HttpRequest) -> Result<Option<Identity>, 
         _ => {
             let admin = request.app_data::<web::Data<AdminToken>>();
             if admin.is_some_and(|admin| admin.is(secret)) {
-                return Ok(Some(Identity { caller: Caller::admin(), means: Means::AdminToken }));
+                return Ok(Some(Identity::admin()));
             }
             edge.accounts.known_by_token(secret)
         }
@@ -114,6 +114,13 @@ pub(super) async fn identify(request: &HttpRequest) -> Result<Option<Identity>, 
         origin::check_call(request, secret)?;
     }
     Ok(Some(identity))
+}
+
+/// Who that is by now, with what they are permitted by now.
+pub(super) async fn again(edge: &Edge, identity: &Identity) -> Result<Option<Identity>, Problem> {
+    let (accounts, identity) = (edge.accounts.clone(), identity.clone());
+    let found = web::block(move || accounts.again(&identity)).await;
+    found.map_err(failed)?.map_err(Problem::from)
 }
 
 fn failed(why: impl fmt::Display) -> Problem {

@@ -110,26 +110,40 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Whether it is to end what goes on for long. Before it is ready there is nothing of that kind.
+    /// Whether it is to end what goes on for long.
     fn is_stopping(&self) -> bool {
-        !self.ready.get()
+        self.ready.is_stopping()
     }
 }
 
 /// Whether the host has started and is not stopping.
 #[derive(Debug, Default)]
-pub struct Ready(AtomicBool);
+pub struct Ready {
+    started: AtomicBool,
+    stopping: AtomicBool,
+}
 
 impl Ready {
-    /// Says so.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// It has started.
+    pub fn start(&self) {
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// It stops.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it stops.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Asks.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.started.load(Ordering::Relaxed) && !self.is_stopping()
     }
 }
 

@@ -21,6 +21,7 @@ use futures_util::{
 };
 use serde::{Deserialize, Serialize};
 use slog::{Logger, info, warn};
+use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -32,7 +33,10 @@ use super::{
     viewer::{self, Viewer},
 };
 use crate::{
-    platform::sessions::{Access, Caller, Desktop, NewConnection},
+    platform::{
+        access::Identity,
+        sessions::{Access, Caller, Desktop, NewConnection},
+    },
     streams::{self, About, Conversation, Ended, StreamError, Tee},
 };
 
@@ -85,10 +89,9 @@ pub(super) async fn ticket(
     id: web::Path<String>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
-    let by = caller(&identity)?;
-    let (session, viewer) = (id.clone(), by.sees.clone());
-    let access = blocking(&edge, move |sessions| sessions.may_enter(&viewer, &session)).await?;
-    let ticket = edge.streams.tickets.issue(&id, by, Instant::now());
+    let (session, by) = (id.clone(), caller(&identity)?);
+    let access = blocking(&edge, move |sessions| sessions.may_enter(&by.sees, &session)).await?;
+    let ticket = edge.streams.tickets.issue(&id, identity, Instant::now());
     let ticket = ticket.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why))?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(StreamTicket {
         path: format!("/api/v1/sessions/{id}/vnc?ticket={}", ticket.secret),
@@ -128,16 +131,24 @@ pub(super) async fn vnc(
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, Problem> {
     origin::check_origin(&request)?;
-    let by = match understood(query)?.ticket {
-        Some(ticket) => edge.streams.tickets.redeem(&ticket, &id, Instant::now()).ok_or_else(|| {
-            Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "SSP-VNC-004",
-                "this ticket is not good: it was used, is of another session, or older than 30 seconds; ask for another one",
-            )
-        })?,
-        None => caller(&auth::signed_in(&request).await?)?,
+    let identity = match understood(query)?.ticket {
+        Some(ticket) => {
+            let issued = edge.streams.tickets.redeem(&ticket, &id, Instant::now());
+            let by_now = match issued {
+                Some(identity) => auth::again(&edge, &identity).await?,
+                None => None,
+            };
+            by_now.ok_or_else(|| {
+                Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "SSP-VNC-004",
+                    "this ticket is not good: it was used, is of another session, or older than 30 seconds; ask for another one",
+                )
+            })?
+        }
+        None => auth::signed_in(&request).await?,
     };
+    let by = caller(&identity)?;
     // The handshake first: what is no WebSocket enters nothing.
     let (mut response, session, messages) =
         actix_ws::handle_with_protocols(&request, payload, &[viewer::PROTOCOL]).map_err(|why| {
@@ -154,30 +165,39 @@ pub(super) async fn vnc(
             .unwrap_or_default(),
         id: None,
     };
-    let (entering, name) = (by.clone(), id.clone());
-    let desktop = blocking(&edge, move |sessions| sessions.enter(&entering, &name, new)).await?;
-    let stream = match streams::connect(&desktop.session, &desktop.address).await {
-        Ok(stream) => stream,
-        Err(why) => {
-            leave(&edge, &by, &desktop).await;
-            return Err(why.into());
-        }
-    };
-    // Before a byte has passed: taps get all of it.
-    let tee = Tee::new(
-        &edge.streams,
-        About {
-            session: desktop.session.clone(),
-            owner: desktop.owner.clone(),
-            user: by.user().unwrap_or_default().to_owned(),
-            template: desktop.template.clone(),
-            connection: desktop.connection.clone(),
-        },
-    );
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let logger = edge.runtime.logs().logger().clone();
+    // On a task of its own from here on: a client that goes while it waits has this handler dropped, and who has entered has to leave.
+    let (outcome, entered) = oneshot::channel();
     rt::spawn(async move {
-        let ended = carry(&edge, &by, &desktop, stream, session, messages, &tee).await;
+        let (entering, name) = (by.clone(), id.into_inner());
+        let desktop = match blocking(&edge, move |sessions| sessions.enter(&entering, &name, new)).await {
+            Ok(desktop) => desktop,
+            // Nobody to be told is nobody who has entered.
+            Err(why) => return drop(outcome.send(Err(why))),
+        };
+        let stream = match streams::connect(&desktop.session, &desktop.address).await {
+            Ok(stream) => stream,
+            Err(why) => {
+                leave(&edge, &by, &desktop).await;
+                return drop(outcome.send(Err(why.into())));
+            }
+        };
+        if outcome.send(Ok(())).is_err() {
+            return leave(&edge, &by, &desktop).await;
+        }
+        // Before a byte has passed: taps get all of it.
+        let tee = Tee::new(
+            &edge.streams,
+            About {
+                session: desktop.session.clone(),
+                owner: desktop.owner.clone(),
+                user: by.user().unwrap_or_default().to_owned(),
+                template: desktop.template.clone(),
+                connection: desktop.connection.clone(),
+            },
+        );
+        let logger = edge.runtime.logs().logger().clone();
+        let ended = carry(&edge, &identity, &desktop, stream, session, messages, &tee).await;
         tee.end(ended.reason());
         drop(tee);
         info!(logger, "A viewer has left a session."; "session" => &desktop.session,
@@ -185,13 +205,19 @@ pub(super) async fn vnc(
         drop(place);
         leave(&edge, &by, &desktop).await;
     });
-    Ok(response)
+    match entered.await {
+        Ok(entered) => entered.map(|()| response),
+        Err(_) => {
+            let why = "the way to the desktop ended in a panic";
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why))
+        }
+    }
 }
 
 /// Carries bytes until somebody has enough, or the viewer may be there no more.
 async fn carry(
     edge: &web::Data<Edge>,
-    by: &Caller,
+    identity: &Identity,
     desktop: &Desktop,
     stream: tokio::net::TcpStream,
     session: Session,
@@ -204,7 +230,7 @@ async fn carry(
     let input = edge.sessions.input(&desktop.session);
     let relayed =
         streams::relay(incoming, Viewer(session.clone()), stream, conversation, tee, || input.note());
-    let watched = watch(edge, by, desktop, session.clone(), &heard);
+    let watched = watch(edge, identity, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {
         Either::Left((relayed, _)) => relayed.ended,
@@ -225,7 +251,7 @@ async fn carry(
 /// Ends when the host stops, the viewer gives no sign, or the session is not the viewer's any more.
 async fn watch(
     edge: &web::Data<Edge>,
-    by: &Caller,
+    identity: &Identity,
     desktop: &Desktop,
     mut session: Session,
     heard: &std::cell::Cell<Instant>,
@@ -244,14 +270,19 @@ async fn watch(
         if let Ok(Err(_)) = timeout(LOOK, session.ping(b"")).await {
             return Ended::Viewer;
         }
-        let (viewer, desktop) = (by.sees.clone(), desktop.clone());
-        match blocking(edge, move |sessions| sessions.is_there(&viewer, &desktop)).await {
-            Ok(true) => {}
-            Ok(false) => return Ended::Over,
-            // The database is away for a moment: nobody loses a desktop for it.
-            Err(_) => {}
+        // The database may be away for a moment: nobody loses a desktop for it.
+        if let Ok(false) = may_stay(edge, identity, desktop).await {
+            return Ended::Over;
         }
     }
+}
+
+/// Whether a viewer may still be there: by what it has proved who it is with, what it is permitted, and whose the session is by now.
+async fn may_stay(edge: &web::Data<Edge>, identity: &Identity, desktop: &Desktop) -> Result<bool, Problem> {
+    let Some(identity) = auth::again(edge, identity).await? else { return Ok(false) };
+    let Ok(by) = caller(&identity) else { return Ok(false) };
+    let desktop = desktop.clone();
+    blocking(edge, move |sessions| sessions.is_there(&by.sees, &desktop)).await
 }
 
 /// Notes that a viewer has left. If that cannot be, the next start does.

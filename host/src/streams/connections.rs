@@ -49,6 +49,16 @@ impl ConnectionError {
     }
 }
 
+impl Inner {
+    fn room(&self) -> Result<(), ConnectionError> {
+        match self.is_over {
+            true => Err(ConnectionError::Closed),
+            false if self.open.len() >= MOST => Err(ConnectionError::Full),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Connections {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -56,22 +66,14 @@ impl Connections {
 
     /// Whether there may be one more.
     pub(crate) fn room(&self) -> Result<(), ConnectionError> {
-        let inner = self.inner();
-        match inner.is_over {
-            true => Err(ConnectionError::Closed),
-            false if inner.open.len() >= MOST => Err(ConnectionError::Full),
-            false => Ok(()),
-        }
+        self.inner().room()
     }
 
     /// One more. Answers its number.
     pub(crate) fn add(&self, stream: TcpStream) -> Result<u64, ConnectionError> {
-        // Others may have come meanwhile.
-        self.room()?;
         let mut inner = self.inner();
-        if inner.is_over {
-            return Err(ConnectionError::Closed);
-        }
+        // Others may have come meanwhile.
+        inner.room()?;
         inner.last += 1;
         let number = inner.last;
         inner.open.insert(number, Arc::new(stream));

@@ -35,7 +35,7 @@ pub use self::{
     taps::{Tap, TapError, TapFigures, TapOptions, Target},
     tee::{About, Tee},
 };
-use crate::{platform::sessions::Caller, tickets::Tickets};
+use crate::{platform::access::Identity, tickets::Tickets};
 
 /// How long the way to a desktop may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Streams {
     /// What lets browsers in, each for one session by its id.
-    pub tickets: Tickets<Caller>,
+    pub tickets: Tickets<Identity>,
     open: AtomicUsize,
     max_open: usize,
     last_id: AtomicU64,

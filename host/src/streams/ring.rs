@@ -7,7 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
     time::Duration,
 };
@@ -175,6 +175,8 @@ impl Writer {
             // Asked for before it is looked whether there is room, so that none is missed.
             let room = self.shared.room.notified();
             self.shared.waiting.store(true, Ordering::SeqCst);
+            // The look must not come before what is said here: the reader would wake nobody.
+            fence(Ordering::SeqCst);
             match self.offer(piece) {
                 Offered::Wait => {}
                 _ => return,

@@ -25,6 +25,16 @@ pub struct Identity {
     pub caller: Arc<Caller>,
     /// How.
     pub means: Means,
+    /// What they proved it with, as its hash: whoever stays for long is asked for it again.
+    pub(in crate::platform) hash: Hash,
+}
+
+impl Identity {
+    /// Whoever has the administrator's token of the data folder.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self { caller: Caller::admin(), means: Means::AdminToken, hash: Hash::default() }
+    }
 }
 
 /// What a caller proved with who it is.
@@ -125,7 +135,7 @@ mod tests {
 
     fn entry(now_us: u64) -> Arc<Entry> {
         Arc::new(Entry {
-            identity: Identity { caller: Caller::nobody(), means: Means::Cookie },
+            identity: Identity { caller: Caller::nobody(), means: Means::Cookie, hash: Hash::default() },
             ends_us: now_us + 100,
             idle_us: 10,
             seen_us: AtomicU64::new(now_us),

@@ -189,7 +189,26 @@ impl Accounts {
     ///
     /// When the database does not answer.
     pub fn look_up(&self, means: Means, secret: &str) -> Result<Option<Identity>, UserError> {
-        let hash = hash(secret);
+        self.look_up_hash(means, hash(secret))
+    }
+
+    /// Who that is by now, with what they are permitted by now. None if the sign-in is over, the token revoked, or the account
+    /// disabled. It counts as a use. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub fn again(self: &Arc<Self>, identity: &Identity) -> Result<Option<Identity>, UserError> {
+        if identity.means == Means::AdminToken {
+            return Ok(Some(identity.clone()));
+        }
+        match self.known_by(identity.hash) {
+            Some(known) => Ok(known),
+            None => self.look_up_hash(identity.means, identity.hash),
+        }
+    }
+
+    fn look_up_hash(&self, means: Means, hash: Hash) -> Result<Option<Identity>, UserError> {
         let epoch = self.known.epoch();
         let now = clock::unix_time_us();
         let found = match means {
@@ -221,7 +240,7 @@ impl Accounts {
         Ok(found.map(|(standing, created, seen)| {
             let (created, seen) = (read_us(created), read_us(seen));
             Entry {
-                identity: Identity { caller: Arc::new(standing.caller()), means: Means::Cookie },
+                identity: Identity { caller: Arc::new(standing.caller()), means: Means::Cookie, hash: *hash },
                 ends_us: created.saturating_add(clock::micros(self.lifetimes.whole)),
                 idle_us: clock::micros(self.lifetimes.idle),
                 seen_us: AtomicU64::new(seen),
@@ -248,6 +267,7 @@ impl Accounts {
             identity: Identity {
                 caller: Arc::new(standing.caller().within(&scopes_of(&scopes))),
                 means: Means::Token,
+                hash: *hash,
             },
             ends_us: expires.map_or(u64::MAX, read_us),
             idle_us: u64::MAX,
