@@ -355,6 +355,12 @@ fn what_is_kept_as_it_is_gets_pictures_afterwards() {
     let verified = host.api().post(&at(&format!("/recordings/{id}/verify"))).expect(200).json();
     assert_eq!(verified["hash"], ended["file_hash"]);
     assert!(verified["report"]["decoded"]["hash"].is_string(), "{verified}");
+    // As long as there are no pictures, that is said. Whoever asks has them made.
+    let pictures = host.installation().scratch().join("recordings").join(&id).join("pictures");
+    std::fs::remove_dir_all(pictures).unwrap();
+    let problem = host.api().get(&at(&format!("/recordings/{id}/thumbnail"))).problem(&[409]);
+    assert!(problem["detail"].as_str().unwrap().contains("is being decoded"), "{problem}");
+    plays_at_its_end(&host, &id, &seen);
     // Files are made as of any other.
     let head = host.wait_for(DEADLINE, "the file", || {
         let path = at(&format!("/recordings/{id}/download?format=vnc"));
