@@ -356,7 +356,7 @@ fn what_is_kept_as_it_is_gets_pictures_afterwards() {
     assert_eq!(verified["hash"], ended["file_hash"]);
     assert!(verified["report"]["decoded"]["hash"].is_string(), "{verified}");
     // As long as there are no pictures, that is said. Whoever asks has them made.
-    let pictures = host.installation().scratch().join("recordings").join(&id).join("pictures");
+    let pictures = host.scratch().join("recordings").join(&id).join("pictures");
     std::fs::remove_dir_all(pictures).unwrap();
     let problem = host.api().get(&at(&format!("/recordings/{id}/thumbnail"))).problem(&[409]);
     assert!(problem["detail"].as_str().unwrap().contains("is being decoded"), "{problem}");
