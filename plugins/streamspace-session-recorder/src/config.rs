@@ -31,8 +31,7 @@ pub(crate) struct Config {
     pub(crate) fps_cap: u32,
     pub(crate) keyframe_interval_sec: u64,
     pub(crate) segment_sec: u64,
-    #[expect(dead_code, reason = "for `tee` and `wire`, which are not recorded by yet")]
-    ring_bytes: u64,
+    pub(crate) ring_bytes: u64,
     pub(crate) capture_input: Input,
     pub(crate) capture_clipboard: bool,
     pub(crate) redact_regions: Vec<Region>,

@@ -17,6 +17,7 @@ use streamspace_plugin::{database::Timestamp, prelude::*, routes::Problem};
 
 use crate::{
     config::{Config, MasterKey},
+    decoding::Decoding,
     replays::Replays,
     rules::{
         retention,
@@ -37,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) folder: PathBuf,
     /// What the keys of recordings are sealed with, also where new ones have none.
     pub(crate) key: MasterKey,
-    pub(crate) studio: Box<dyn Studio>,
+    pub(crate) studio: Studio,
     /// Held from the look at the limits until the recording is written down.
     pub(crate) beginning: Mutex<()>,
     /// Held by who looks after everything: one at a time.
@@ -50,8 +51,10 @@ pub(crate) struct Desk {
     ended: Condvar,
     /// Whether a thread makes exports.
     exporting: AtomicBool,
+    /// What waits to be decoded.
+    pub(crate) decoding: Decoding,
     /// Itself, for the threads of recordings: they do not keep it alive.
-    this: Weak<Self>,
+    pub(crate) this: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -63,7 +66,7 @@ struct Runs {
 
 /// A recording that runs.
 struct Entry {
-    running: Option<Arc<dyn Running>>,
+    running: Option<Running>,
     session: String,
     days: u32,
     /// Who has it end, if that is known: `user`, `session`, `host`.
@@ -73,14 +76,14 @@ struct Entry {
 }
 
 /// A file that is locked as long as a recording runs. The lock is gone when the process is, however it ended.
-struct Lock {
+pub(crate) struct Lock {
     path: PathBuf,
     _file: File,
 }
 
 impl Lock {
     /// None if somebody else has it.
-    fn take(path: PathBuf) -> std::io::Result<Option<Self>> {
+    pub(crate) fn take(path: PathBuf) -> std::io::Result<Option<Self>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { path, _file: file })),
@@ -98,18 +101,13 @@ impl Drop for Lock {
 }
 
 impl Desk {
-    pub(crate) fn new(
-        context: Context,
-        config: Config,
-        key: MasterKey,
-        studio: Box<dyn Studio>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(context: Context, config: Config, key: MasterKey) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
+            studio: Studio::new(&context),
             context,
             folder: config.folder(),
             config: Arc::new(config),
             key,
-            studio,
             beginning: Mutex::default(),
             watcher: Mutex::default(),
             watching: Mutex::default(),
@@ -117,6 +115,7 @@ impl Desk {
             running: Mutex::default(),
             ended: Condvar::new(),
             exporting: AtomicBool::new(false),
+            decoding: Decoding::default(),
             this: Weak::clone(this),
         })
     }
@@ -131,7 +130,7 @@ impl Desk {
         self.folder.join("exports")
     }
 
-    fn lock_path(&self, id: &str) -> PathBuf {
+    pub(crate) fn lock_path(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.lock"))
     }
 
@@ -180,7 +179,6 @@ impl Desk {
         });
         match self.studio.begin(order, tell) {
             Ok(running) => {
-                let running: Arc<dyn Running> = Arc::from(running);
                 let mut runs = self.runs();
                 let is_closed = runs.is_closed;
                 // It may have ended since.
@@ -239,6 +237,7 @@ impl Desk {
                 self.write_end(id, &finished, by, days, false);
                 self.runs().all.remove(id);
                 self.ended.notify_all();
+                self.decode(id, &self.folder_of(id));
                 if finished.ending == Ending::Long
                     && let Err(why) = self.keep_watch_once()
                 {
@@ -382,7 +381,7 @@ impl Desk {
     }
 
     /// A recording that runs here.
-    pub(crate) fn running(&self, id: &str) -> Option<Arc<dyn Running>> {
+    pub(crate) fn running(&self, id: &str) -> Option<Running> {
         self.runs().all.get(id).and_then(|entry| entry.running.clone())
     }
 
@@ -419,6 +418,7 @@ impl Desk {
             self.write_end(&left.id, &finished, "crash", left.retention_days, true);
             salvaged += 1;
             drop(lock);
+            self.decode(&left.id, Path::new(&left.storage_path));
         }
         Ok(salvaged)
     }

@@ -20,6 +20,7 @@
 
 pub mod capture;
 mod config;
+mod decoding;
 mod desk;
 pub mod export;
 mod page;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use streamspace_plugin::prelude::*;
+use streamspace_plugin::{prelude::*, streams::Overflow};
 
 use crate::{
     config::{Config, KEY_BYTES, MasterKey, Way},
@@ -71,11 +71,7 @@ impl Plugin for SessionRecorder {
     ];
 
     fn load(context: &Context, config: Config) -> Result<Self> {
-        if config.capture != Way::Viewer {
-            return Err(Error::permanent(
-                "`capture`: this version records as one more viewer alone, which needs nobody to watch: set it to `viewer`",
-            ));
-        }
+        studio::check(&config)?;
         let folder = config.folder();
         make_folder(&folder).map_err(|why| {
             Error::new(format!(
@@ -90,8 +86,7 @@ impl Plugin for SessionRecorder {
         if config.default_format == crate::config::Format::Mp4 {
             info!(context.logger(), "Recordings are exported as WebM: mp4 is not made.");
         }
-        let studio = studio::studio(context);
-        Ok(Self { desk: Desk::new(context.clone(), config, key, studio), first_watch: Mutex::default() })
+        Ok(Self { desk: Desk::new(context.clone(), config, key), first_watch: Mutex::default() })
     }
 
     fn register(&self, on: &mut Registrar<Self>) {
@@ -113,6 +108,12 @@ impl Plugin for SessionRecorder {
             .run_missed_once();
         on.job_of_manifest("sweep-orphans", Self::sweep).deadline(Duration::from_secs(1800));
         on.job_of_manifest("keep-watch", Self::keep_watch).deadline(Duration::from_secs(300));
+        if self.desk.config.capture != Way::Viewer {
+            on.tap(studio::TAP, |plugin: &Self, stream| plugin.desk.studio.offered(stream))
+                .overflow(Overflow::GAP)
+                .ring_bytes(self.desk.config.ring_bytes)
+                .describe("Records what goes to viewers of sessions that are to be recorded");
+        }
         routes::register(on);
         ui::register(on);
     }

@@ -176,6 +176,7 @@ impl Desk {
     pub(crate) fn begin_watching(&self) -> Result<()> {
         // No thread of this process is at an export yet.
         exports::wait_again(self.context.database())?;
+        self.decode_what_was_left()?;
         self.keep_watch_once()?;
         self.wake_exports();
         Ok(())

@@ -12,6 +12,7 @@ use crate::{
     SessionRecorder,
     rules::{rights::Act, state::Step},
     start::{Ask, Asked},
+    studio::Running,
     tables::{approvals, holds, recordings},
 };
 
@@ -72,10 +73,13 @@ fn start(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     match desk.start(&session, &ask)? {
         Asked::Recording(recording) => {
             note(desk, request, &recording, "start", &recording.reason)?;
-            let answer = json!({
+            let mut answer = json!({
                 "recording_id": recording.id, "session_id": recording.session_id, "status": recording.status.name(),
                 "policy": recording.policy_name, "notice": recording.notified.then_some(&desk.config.consent_banner),
             });
+            if let Some(note) = desk.running(&recording.id).as_ref().and_then(Running::note) {
+                answer["note"] = note.into();
+            }
             Ok(Response::json(&answer).with_status(201))
         }
         Asked::Waiting(approval) => {

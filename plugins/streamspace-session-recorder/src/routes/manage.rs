@@ -9,7 +9,7 @@ use streamspace_plugin::{
     routes::{Problem, Request, Response},
 };
 
-use super::{ADMIN, MAX_BODY, note, playable, recording};
+use super::{ADMIN, MAX_BODY, note, over, recording};
 use crate::{
     SessionRecorder,
     rules::rights::Act,
@@ -120,7 +120,7 @@ fn lift(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
 fn verify(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Audit)?;
-    let folder = playable(&found)?;
+    let folder = over(&found)?;
     let looked = desk.studio.verify(&found.id, &folder, &desk.key);
     // What cannot be read at all is not unaltered either.
     let (is_whole, hash, report) = match looked {

@@ -21,6 +21,7 @@ use crate::{
     desk::Desk,
     page,
     rules::rights::{Act, Denied, Viewer, may},
+    studio::shelf::is_undecoded,
     tables::{
         access::{self, By},
         find::Sight,
@@ -143,8 +144,8 @@ fn note(desk: &Desk, request: &Request<'_>, of: &Recording, action: &str, detail
     Ok(())
 }
 
-/// Where a recording's files are, if there is something to be seen.
-fn playable(of: &Recording) -> Result<PathBuf, Problem> {
+/// Where a recording's files are, if it is over and there is something in them.
+fn over(of: &Recording) -> Result<PathBuf, Problem> {
     if of.status.is_playable() {
         return Ok(PathBuf::from(&of.storage_path));
     }
@@ -153,4 +154,17 @@ fn playable(of: &Recording) -> Result<PathBuf, Problem> {
         false => "the recording has not ended: stop it first",
     };
     Err(Problem::new(409, why))
+}
+
+/// Where a recording's files are, if there is something to be seen.
+fn playable(desk: &Desk, of: &Recording) -> Result<PathBuf, Problem> {
+    let folder = over(of)?;
+    if !is_undecoded(&folder) {
+        return Ok(folder);
+    }
+    desk.decode(&of.id, &folder);
+    Err(Problem::new(
+        409,
+        "the recording is kept as it went over the wire, and is being decoded: try again in a moment",
+    ))
 }

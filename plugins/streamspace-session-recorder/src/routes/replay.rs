@@ -62,7 +62,7 @@ fn key(request: &Request<'_>, recording: &str, name: &str) -> String {
 fn replay(plugin: &SessionRecorder, request: &Request<'_>, upgrade: Upgrade) -> Result<()> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Play)?;
-    let folder = playable(&found)?;
+    let folder = playable(desk, &found)?;
     let wanted: Wanted = request.query()?;
     // Without a name nobody steers it, and it is beside others.
     let name = wanted.name.clone().unwrap_or_else(|| request.id().to_owned());

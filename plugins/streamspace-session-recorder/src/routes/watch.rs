@@ -117,14 +117,14 @@ fn file(
 fn stream(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Play)?;
-    playable(&found)?;
+    playable(desk, &found)?;
     file(desk, request, &found, "webm", "playback")
 }
 
 fn download(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Download)?;
-    playable(&found)?;
+    playable(desk, &found)?;
     let wanted: Wanted = request.query()?;
     let format = made(wanted.format.as_deref(), &found)?;
     file(desk, request, &found, format, "download")
@@ -133,7 +133,7 @@ fn download(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response>
 fn export(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Download)?;
-    playable(&found)?;
+    playable(desk, &found)?;
     let wanted: Wanted = if request.body().is_empty() { Wanted::default() } else { request.json()? };
     let format = made(wanted.format.as_deref(), &found)?;
     note(desk, request, &found, "export", format)?;
@@ -156,7 +156,7 @@ struct Moment {
 fn thumbnail(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let found = recording(desk, request, Act::Play)?;
-    let folder = playable(&found)?;
+    let folder = playable(desk, &found)?;
     let Moment { at_ms } = request.query()?;
     let at_ms = at_ms.unwrap_or(0);
     let drawn = desk.studio.thumbnail(&found.id, &folder, &desk.key, at_ms.saturating_mul(1000));

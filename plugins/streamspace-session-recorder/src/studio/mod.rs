@@ -1,8 +1,12 @@
 //! What records: the one place where the rest of the plugin meets capture, store, replay and export.
 
+mod decode;
 mod keys;
+mod line;
+mod record;
 pub(crate) mod shelf;
 mod tape;
+mod tee;
 mod viewer;
 
 use std::{
@@ -11,8 +15,19 @@ use std::{
 };
 
 use serde_json::Value;
-use streamspace_plugin::prelude::*;
+use streamspace_plugin::{
+    prelude::*,
+    streams::{Stream, Tap},
+};
 
+pub(crate) use self::{
+    decode::Undecoded,
+    record::{TAP, check},
+};
+use self::{
+    line::{Line, Lines},
+    tape::Shared,
+};
 use crate::config::{Config, Format, MasterKey};
 
 /// What is to be recorded.
@@ -77,12 +92,47 @@ pub(crate) struct Progress {
 }
 
 /// A recording that runs. Nothing of it waits: what comes of it is told.
-pub(crate) trait Running: Send + Sync {
-    fn pause(&self, pause: bool);
+#[derive(Clone)]
+pub(crate) struct Running {
+    shared: Arc<Shared>,
+    line: Option<Arc<Line>>,
+    note: Option<String>,
+}
+
+impl Running {
+    fn new(shared: Arc<Shared>, line: Option<Arc<Line>>, note: Option<String>) -> Self {
+        Self { shared, line, note }
+    }
+
+    pub(crate) fn pause(&self, pause: bool) {
+        self.shared.pause(pause);
+        self.nudge();
+    }
+
     /// Notes something at this moment.
-    fn mark(&self, kind: &str, text: &str);
-    fn stop(&self);
-    fn progress(&self) -> Progress;
+    pub(crate) fn mark(&self, kind: &str, text: &str) {
+        self.shared.mark(kind, text);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.shared.stop();
+        self.nudge();
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.shared.progress()
+    }
+
+    /// What whoever started it should know.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    fn nudge(&self) {
+        if let Some(line) = &self.line {
+            line.nudge();
+        }
+    }
 }
 
 /// What was found of a recording that was looked through.
@@ -114,72 +164,73 @@ pub(crate) struct Picture {
     pub(crate) media_type: &'static str,
 }
 
-/// What records, and reads what was recorded.
-pub(crate) trait Studio: Send + Sync {
+/// What records, and reads what was recorded: capture and store, with the host's streams.
+pub(crate) struct Studio {
+    context: Context,
+    lines: Arc<Lines>,
+}
+
+impl Studio {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self { context: context.clone(), lines: Arc::default() }
+    }
+
+    /// A viewer's connection is there: whether a recording wants it.
+    pub(crate) fn offered(&self, stream: &Stream<'_>) -> Option<Box<dyn Tap>> {
+        self.lines.offered(stream)
+    }
+
     /// Begins to record, on a thread of its own, and tells what becomes of it.
     ///
     /// # Errors
     ///
     /// When it cannot begin: nothing is told then.
-    fn begin(&self, order: Order, tell: Tell) -> Result<Box<dyn Running>>;
+    pub(crate) fn begin(&self, order: Order, tell: Tell) -> Result<Running> {
+        record::begin(self.context.clone(), &self.lines, order, tell)
+    }
 
     /// Brings to an end what a process has left.
     ///
     /// # Errors
     ///
     /// When nothing can be read.
-    fn salvage(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Finished>;
+    pub(crate) fn salvage(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Finished> {
+        shelf::salvage(id, folder, key)
+    }
+
+    /// Makes pictures of what was recorded as it went over the wire. Answers the bytes of both. None if `goes_on` said no meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or the pictures not be written.
+    pub(crate) fn decode(&self, wish: &Undecoded<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>> {
+        decode::decode(wish, goes_on)
+    }
 
     /// Looks through all of a recording.
     ///
     /// # Errors
     ///
     /// When it cannot be read at all.
-    fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified>;
+    pub(crate) fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
+        shelf::verify(id, folder, key)
+    }
 
     /// Makes a file of a recording, and answers its size. None if `goes_on` said no meanwhile.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or the file not be written.
-    fn export(&self, wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>>;
+    pub(crate) fn export(&self, wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>> {
+        shelf::export(wish, goes_on)
+    }
 
     /// What was to be seen at a moment, in microseconds.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture>;
-}
-
-/// What records, and reads what was recorded.
-pub(crate) fn studio(context: &Context) -> Box<dyn Studio> {
-    Box::new(Native { context: context.clone() })
-}
-
-/// Capture and store, with the host's streams.
-struct Native {
-    context: Context,
-}
-
-impl Studio for Native {
-    fn begin(&self, order: Order, tell: Tell) -> Result<Box<dyn Running>> {
-        viewer::begin(self.context.clone(), order, tell)
-    }
-
-    fn salvage(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Finished> {
-        shelf::salvage(id, folder, key)
-    }
-
-    fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
-        shelf::verify(id, folder, key)
-    }
-
-    fn export(&self, wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Option<u64>> {
-        shelf::export(wish, goes_on)
-    }
-
-    fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture> {
+    pub(crate) fn thumbnail(&self, id: &str, folder: &Path, key: &MasterKey, at: u64) -> Result<Picture> {
         shelf::thumbnail(id, folder, key, at)
     }
 }

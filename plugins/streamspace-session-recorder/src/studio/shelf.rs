@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
@@ -25,10 +25,35 @@ const SMALL: Bounds = Bounds { width: 480, height: 320 };
 /// In how many scenes the first picture is looked for.
 const BEGINNING: usize = 1000;
 
+/// The folder, in a recording's own, of its pictures, if they are decoded of what went over the wire.
+pub(super) const PICTURES: &str = "pictures";
+
+/// The folder, in a recording's own, of what went over the wire, if it was recorded so.
+pub(super) fn wire(folder: &Path) -> PathBuf {
+    folder.join("wire")
+}
+
+/// Where what was recorded is.
+fn recorded(folder: &Path) -> PathBuf {
+    let wire = wire(folder);
+    if wire.is_dir() { wire } else { folder.to_owned() }
+}
+
+/// Where pictures are.
+fn pictures(folder: &Path) -> PathBuf {
+    if wire(folder).is_dir() { folder.join(PICTURES) } else { folder.to_owned() }
+}
+
+/// Whether pictures have still to be made of a recording.
+pub(crate) fn is_undecoded(folder: &Path) -> bool {
+    wire(folder).is_dir() && !folder.join(PICTURES).is_dir()
+}
+
 /// Opens a recording.
 pub(crate) fn open(id: &str, folder: &Path, key: &MasterKey) -> Result<Reader> {
-    let key = keys::open(id, folder, key)?;
-    Reader::open(folder, key.as_ref(), Limits::default()).map_err(Error::new)
+    let folder = pictures(folder);
+    let key = keys::open(id, &folder, key)?;
+    Reader::open(&folder, key.as_ref(), Limits::default()).map_err(Error::new)
 }
 
 /// Brings to an end what was not.
@@ -38,9 +63,10 @@ pub(super) fn salvage(id: &str, folder: &Path, key: &MasterKey) -> Result<Finish
 
 /// The same, where there may be no key.
 pub(super) fn end(id: &str, folder: &Path, key: Option<&MasterKey>) -> Result<Finished> {
-    let key = key.map(|key| keys::open(id, folder, key)).transpose()?.flatten();
-    let ended = store::end_interrupted(folder, key.as_ref()).map_err(Error::new)?;
-    let mut reader = Reader::open(folder, key.as_ref(), Limits::default()).map_err(Error::new)?;
+    let folder = recorded(folder);
+    let key = key.map(|key| keys::open(id, &folder, key)).transpose()?.flatten();
+    let ended = store::end_interrupted(&folder, key.as_ref()).map_err(Error::new)?;
+    let mut reader = Reader::open(&folder, key.as_ref(), Limits::default()).map_err(Error::new)?;
     Ok(Finished {
         bytes: ended.bytes,
         length: ended.length.0,
@@ -64,8 +90,20 @@ fn has_picture(reader: &mut Reader) -> bool {
     false
 }
 
-/// Looks through all of a recording.
+/// Looks through all of a recording. Its hash is that of what was recorded; pictures that were decoded of it have to be whole as well.
 pub(super) fn verify(id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
+    let mut verified = look(id, &recorded(folder), key)?;
+    if wire(folder).is_dir() && !is_undecoded(folder) {
+        let decoded = look(id, &pictures(folder), key)?;
+        verified.is_whole &= decoded.is_whole;
+        verified.report["decoded"] = decoded.report;
+        verified.report["decoded"]["hash"] = decoded.hash.into();
+    }
+    Ok(verified)
+}
+
+/// Looks through the files in one folder.
+fn look(id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
     // Without its key it is held against sums and hashes alone.
     let (key, locked) = match keys::open(id, folder, key) {
         Ok(key) => (key, None),
@@ -125,4 +163,24 @@ pub(super) fn thumbnail(id: &str, folder: &Path, key: &MasterKey, at: u64) -> Re
     let drawn = small(&mut reader, Moment(at), SMALL, capture::Options::LIMITS).map_err(Error::new)?;
     let drawn = drawn.ok_or_else(|| Error::new("nothing was on the screen then"))?;
     Ok(Picture { bytes: drawn.png, media_type: "image/png" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_went_over_the_wire_is_beside_its_pictures() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = folder.path();
+        assert_eq!((recorded(of), pictures(of), is_undecoded(of)), (of.into(), of.into(), false));
+        fs::create_dir(of.join("wire")).expect("a folder");
+        assert_eq!((recorded(of), is_undecoded(of)), (of.join("wire"), true));
+        assert!(open("rec", of, &MasterKey([0; 32])).is_err(), "there are no pictures yet");
+        fs::create_dir(of.join("pictures")).expect("a folder");
+        let both = (recorded(of), pictures(of), is_undecoded(of));
+        assert_eq!(both, (of.join("wire"), of.join("pictures"), false));
+    }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{News, Progress, Running, Tell};
+use super::{News, Progress, Tell};
 use crate::{
     capture::Control,
     scene::{Moment, Scene, Sink},
@@ -31,10 +31,38 @@ pub(super) struct Shared {
     length: AtomicU64,
     marks: Mutex<VecDeque<(String, String)>>,
     stopped: Mutex<bool>,
+    paused: AtomicBool,
     woken: Condvar,
 }
 
 impl Shared {
+    pub(super) fn pause(&self, pause: bool) {
+        self.paused.store(pause, Ordering::Relaxed);
+        self.control.pause(pause);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Notes something at this moment.
+    pub(super) fn mark(&self, kind: &str, text: &str) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks.len() < MAX_MARKS {
+            marks.push_back((kind.to_owned(), text.to_owned()));
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.control.stop();
+        self.woken.notify_all();
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        Progress { bytes: self.bytes.load(Ordering::Relaxed), length: self.length.load(Ordering::Relaxed) }
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,35 +72,6 @@ impl Shared {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         // A lock that is poisoned has a plain flag in it.
         drop(self.woken.wait_timeout_while(stopped, time, |stopped| !*stopped));
-    }
-}
-
-/// The hand on a recording that runs.
-pub(super) struct Hand(pub(super) std::sync::Arc<Shared>);
-
-impl Running for Hand {
-    fn pause(&self, pause: bool) {
-        self.0.control.pause(pause);
-    }
-
-    fn mark(&self, kind: &str, text: &str) {
-        let mut marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        if marks.len() < MAX_MARKS {
-            marks.push_back((kind.to_owned(), text.to_owned()));
-        }
-    }
-
-    fn stop(&self) {
-        *self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.0.control.stop();
-        self.0.woken.notify_all();
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            bytes: self.0.bytes.load(Ordering::Relaxed),
-            length: self.0.length.load(Ordering::Relaxed),
-        }
     }
 }
 
