@@ -128,7 +128,8 @@ fn who_may_no_more_is_let_go(backend: &Backend) {
     let (ada, _) = host.account("ada", &[]);
     host.run_session("s-1", "ada", &desktop.address(), json!({}));
     let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
-    desktop.accept().write_all(b"RFB 003.008\n").unwrap();
+    let mut stream = desktop.accept();
+    stream.write_all(b"RFB 003.008\n").unwrap();
     assert_eq!(viewer.read(12), b"RFB 003.008\n");
     let ticket = ada.post("/api/v1/sessions/s-1/tickets").expect(201).json();
 
