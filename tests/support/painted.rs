@@ -143,7 +143,7 @@ fn dated(counter: &Counter, shifts: [u8; 3], seed: u32) -> Vec<u8> {
         noise ^= noise << 5;
         let colour = if at % u32::from(WIDTH) < u32::from(WIDTH / 2) { now } else { noise };
         let [_, red, green, blue] = colour.to_be_bytes();
-        let pixel = [red, green, blue].iter().zip(shifts).map(|(part, shift)| u32::from(*part) << shift);
+        let pixel = [red, green, blue].into_iter().zip(shifts).map(|(part, shift)| u32::from(part) << shift);
         update.extend(pixel.fold(0, |all, part| all | part).to_le_bytes());
     }
     counter.sent.store(now, Ordering::Release);

@@ -96,6 +96,8 @@ const canvas = `document.querySelector("#screen canvas, recording-player canvas"
 const size = () => page.evaluate(`({ width: ${canvas}.width, height: ${canvas}.height })`);
 
 async function picture({ picture: file }) {
+    // A page makes it when it knows what to show.
+    await page.waitForFunction(`${canvas}?.width > 0`, { timeout: CONNECT });
     const [width, height, text] = await page.evaluate(`(() => {
         const canvas = ${canvas};
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -74,7 +74,10 @@ pub(super) fn verify(id: &str, folder: &Path, key: &MasterKey) -> Result<Verifie
     let found = store::verify(folder, key.as_ref(), &Limits::default()).map_err(Error::new)?;
     // Its head is good, and says that there is a key.
     let is_keyless = key.is_none() && locked.is_none() && found.blocks > 0 && !found.opened;
-    let locked = locked.or_else(|| is_keyless.then(|| "the recording is encrypted: expected its key in the file `key`, found none".to_owned()));
+    let locked = locked.or_else(|| {
+        is_keyless
+            .then(|| "the recording is encrypted: expected its key in the file `key`, found none".to_owned())
+    });
     let fault: Option<Value> = found.fault.clone().or_else(|| without_end(folder, &found)).map(|fault| {
         json!({
             "what": fault.to_string(), "at_ms": fault.at.0 / 1000, "block": fault.block, "offset": fault.offset,
