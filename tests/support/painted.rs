@@ -50,7 +50,7 @@ impl PaintedDesktop {
         Self::listening(false)
     }
 
-    /// The same, of which each picture says how many milliseconds the desktop is old: as the colour of its left half. The other half is
+    /// The same, of which each picture says how many milliseconds the desktop is old: as the colour of its left edge. The rest is
     /// noise, which nothing compresses.
     ///
     /// # Panics
@@ -141,7 +141,7 @@ fn dated(counter: &Counter, shifts: [u8; 3], seed: u32) -> Vec<u8> {
         noise ^= noise << 13;
         noise ^= noise >> 17;
         noise ^= noise << 5;
-        let colour = if at % u32::from(WIDTH) < u32::from(WIDTH / 2) { now } else { noise };
+        let colour = if at % u32::from(WIDTH) < 8 { now } else { noise };
         let [_, red, green, blue] = colour.to_be_bytes();
         let pixel = [red, green, blue].into_iter().zip(shifts).map(|(part, shift)| u32::from(part) << shift);
         update.extend(pixel.fold(0, |all, part| all | part).to_le_bytes());
