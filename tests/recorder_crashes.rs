@@ -199,7 +199,11 @@ fn killed(backend: &Backend, encrypted: bool) {
         assert!(end <= recorder.desktop.counter(), "{end} was never shown");
         let middle = recorder.counter_at(&id, (kept * 500.0) as u64);
         let first = recorder.counter_at(&id, 0);
-        assert!(first < middle && middle < end, "{first}, {middle}, {end}: one after the other");
+        // How many pictures there are is the machine's to say.
+        assert!(
+            first <= middle && middle <= end && first < end,
+            "{first}, {middle}, {end}: one after the other"
+        );
         assert_eq!(recorder.folder.join(&id).join("key").exists(), encrypted);
 
         // It goes on as another one, of which the same holds.
