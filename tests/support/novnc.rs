@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Host, workspace, xvnc::Picture, xvnc::skipped};
+use crate::{DEADLINE, Host, workspace, xvnc::Picture, xvnc::skipped};
 
 /// What the script ends with where there is no Node.js, no browser, or nothing to install from.
 const MISSING: i32 = 77;
@@ -71,6 +71,73 @@ impl NoVnc {
         let url = format!("ws://{}{path}", host.address());
         let answer = self.order(&json!({"open": url, "origin": format!("http://{}", host.address())}));
         size(&answer)
+    }
+
+    /// Goes to a page of a host.
+    ///
+    /// # Panics
+    ///
+    /// When it is not there.
+    pub fn go(&mut self, host: &Host, path: &str) {
+        let _ = self.order(&json!({"page": format!("http://{}{path}", host.address())}));
+    }
+
+    /// Presses a button of the page, by its text, once it is there: in a row of a table that has this text, if that is not empty.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn button(&mut self, label: &str, row: &str) {
+        let _ = self.order(&json!({"button": label, "row": row}));
+    }
+
+    /// Types into a field of the page.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn type_into(&mut self, selector: &str, text: &str) {
+        let _ = self.order(&json!({"type": [selector, text]}));
+    }
+
+    /// Chooses an option, by its value.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn choose(&mut self, selector: &str, value: &str) {
+        let _ = self.order(&json!({"choose": [selector, value]}));
+    }
+
+    /// Moves a slider of the page to a part of its way.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn slide(&mut self, selector: &str, part: f64) {
+        let _ = self.order(&json!({"slide": [selector, part]}));
+    }
+
+    /// What is to be read in the first element of the page that the selector names; nothing if there is none.
+    pub fn text(&mut self, selector: &str) -> String {
+        self.order(&json!({ "text": selector }))["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until this can be read there, and gives what can be.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn wait_text(&mut self, selector: &str, such: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let text = self.text(selector);
+            if such(&text) {
+                return text;
+            }
+            assert!(Instant::now() < until, "waited in vain for a text: {selector} says {text:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// What it shows.

@@ -1,14 +1,14 @@
-//! A desktop that speaks as much RFB as a viewer needs: one picture, and a pixel that changes.
+//! A desktop that speaks as much RFB as a viewer needs: one picture, and a pixel that changes; or a picture that says when it was.
 
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const WIDTH: u16 = 64;
@@ -19,8 +19,18 @@ const HEIGHT: u16 = 48;
 pub struct PaintedDesktop {
     address: String,
     viewers: Arc<AtomicUsize>,
+    counter: Arc<Counter>,
     ends: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
+}
+
+/// What time it is, on a picture.
+#[derive(Debug)]
+struct Counter {
+    began: Instant,
+    /// What was sent last.
+    sent: AtomicU32,
+    is_shown: bool,
 }
 
 impl Default for PaintedDesktop {
@@ -37,27 +47,44 @@ impl PaintedDesktop {
     /// When there is no port.
     #[must_use]
     pub fn new() -> Self {
+        Self::listening(false)
+    }
+
+    /// The same, of which each picture says how many milliseconds the desktop is old: as the colour of its left edge. The rest is
+    /// noise, which nothing compresses.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port.
+    #[must_use]
+    pub fn counting() -> Self {
+        Self::listening(true)
+    }
+
+    fn listening(is_shown: bool) -> Self {
+        let counter = Arc::new(Counter { began: Instant::now(), sent: AtomicU32::new(0), is_shown });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (viewers, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let accepting = {
-            let (viewers, ends) = (Arc::clone(&viewers), Arc::clone(&ends));
+            let (viewers, ends, counter) = (Arc::clone(&viewers), Arc::clone(&ends), Arc::clone(&counter));
             thread::spawn(move || {
                 while let Ok((stream, _)) = listener.accept() {
                     if ends.load(Ordering::Acquire) {
                         break;
                     }
-                    let (viewers, ends) = (Arc::clone(&viewers), Arc::clone(&ends));
+                    let (viewers, ends, counter) =
+                        (Arc::clone(&viewers), Arc::clone(&ends), Arc::clone(&counter));
                     thread::spawn(move || {
                         viewers.fetch_add(1, Ordering::AcqRel);
                         // A viewer that goes is no fault.
-                        let _ = serve(stream, &ends);
+                        let _ = serve(stream, &ends, &counter);
                         viewers.fetch_sub(1, Ordering::AcqRel);
                     });
                 }
             })
         };
-        Self { address, viewers, ends, accepting: Some(accepting) }
+        Self { address, viewers, counter, ends, accepting: Some(accepting) }
     }
 
     /// `host:port`.
@@ -70,6 +97,12 @@ impl PaintedDesktop {
     #[must_use]
     pub fn viewers(&self) -> usize {
         self.viewers.load(Ordering::Acquire)
+    }
+
+    /// What the last picture that was sent says, if pictures say anything.
+    #[must_use]
+    pub fn counter(&self) -> u32 {
+        self.counter.sent.load(Ordering::Acquire)
     }
 }
 
@@ -94,7 +127,30 @@ fn skip(stream: &mut TcpStream, count: u64) -> io::Result<()> {
     io::copy(&mut stream.take(count), &mut io::sink()).map(drop)
 }
 
-fn serve(mut stream: TcpStream, ends: &AtomicBool) -> io::Result<()> {
+/// A whole picture, in the pixels that a viewer has asked for: how far left red, green and blue are.
+fn dated(counter: &Counter, shifts: [u8; 3], seed: u32) -> Vec<u8> {
+    // A test takes less than the four hours that there are numbers for.
+    let now = u32::try_from(counter.began.elapsed().as_millis()).unwrap_or(u32::MAX) & 0x00ff_ffff;
+    let mut noise = now ^ seed.wrapping_mul(0x9e37_79b9) | 1;
+    let mut update = vec![0, 0, 0, 1, 0, 0, 0, 0];
+    update.extend(WIDTH.to_be_bytes());
+    update.extend(HEIGHT.to_be_bytes());
+    update.extend(0_u32.to_be_bytes());
+    for at in 0..u32::from(WIDTH) * u32::from(HEIGHT) {
+        // Xorshift.
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        let colour = if at % u32::from(WIDTH) < 8 { now } else { noise };
+        let [_, red, green, blue] = colour.to_be_bytes();
+        let pixel = [red, green, blue].into_iter().zip(shifts).map(|(part, shift)| u32::from(part) << shift);
+        update.extend(pixel.fold(0, |all, part| all | part).to_le_bytes());
+    }
+    counter.sent.store(now, Ordering::Release);
+    update
+}
+
+fn serve(mut stream: TcpStream, ends: &AtomicBool, counter: &Counter) -> io::Result<()> {
     // Nobody waits for it longer than a test does.
     stream.set_read_timeout(Some(Duration::from_secs(120)))?;
     stream.set_nodelay(true)?;
@@ -110,9 +166,13 @@ fn serve(mut stream: TcpStream, ends: &AtomicBool) -> io::Result<()> {
     let length = u32::try_from(name.len()).unwrap_or(0).to_be_bytes();
     stream.write_all(&[&size[..], &format, &length, name].concat())?;
     let mut updates = 0_u32;
+    let mut shifts = [16, 8, 0];
     while !ends.load(Ordering::Acquire) {
         match take::<1>(&mut stream)?[0] {
-            0 => skip(&mut stream, 19)?,
+            0 => {
+                let wanted = take::<19>(&mut stream)?;
+                shifts = [wanted[13] & 31, wanted[14] & 31, wanted[15] & 31];
+            }
             2 => {
                 let head = take::<3>(&mut stream)?;
                 skip(&mut stream, 4 * u64::from(u16::from_be_bytes([head[1], head[2]])))?;
@@ -120,6 +180,10 @@ fn serve(mut stream: TcpStream, ends: &AtomicBool) -> io::Result<()> {
             3 => {
                 let [incremental, ..] = take::<9>(&mut stream)?;
                 updates += 1;
+                if counter.is_shown {
+                    stream.write_all(&dated(counter, shifts, updates))?;
+                    continue;
+                }
                 let (width, height) = if incremental == 0 { (WIDTH, HEIGHT) } else { (1, 1) };
                 let mut update = vec![0, 0, 0, 1, 0, 0, 0, 0];
                 update.extend(width.to_be_bytes());

@@ -47,7 +47,8 @@ class RecordingPlayer extends HTMLElement {
         this.replay = `${this.base}/recordings/${encodeURIComponent(recording)}/replays/${name}`;
         this.open(`${this.base}/recordings/${encodeURIComponent(recording)}/replay?name=${name}`);
         this.controls();
-        this.look();
+        // It is known once its WebSocket is open.
+        this.rfb.addEventListener("connect", () => this.look());
     }
 
     open(path) {
@@ -64,10 +65,15 @@ class RecordingPlayer extends HTMLElement {
 
     controls() {
         const button = (label, act) => element("button", { type: "button", textContent: label, onclick: act });
-        this.play = button("Pause", () => this.order({ play: !this.status?.playing }));
+        this.play = button("Pause", () => this.playOrPause());
         this.seek = element("input", { type: "range", min: 0, max: 1, value: 0, step: 100, ariaLabel: "Position" });
         this.seek.style.flex = "1";
-        this.seek.onchange = () => this.order({ seek_ms: Number(this.seek.value) });
+        // While somebody has it in hand, it does not move by itself.
+        this.seek.oninput = () => (this.isHeld = true);
+        this.seek.onchange = () => {
+            this.isHeld = false;
+            this.order({ seek_ms: Number(this.seek.value) });
+        };
         this.time = element("span", { textContent: "0:00" });
         this.speed = element("select", { ariaLabel: "Speed" });
         for (const speed of SPEEDS) {
@@ -80,6 +86,12 @@ class RecordingPlayer extends HTMLElement {
         const back = button("−10 s", () => this.step(-STEP));
         const on = button("+10 s", () => this.step(STEP));
         this.bar.replaceChildren(this.play, back, on, this.seek, this.time, this.speed, idle);
+    }
+
+    playOrPause() {
+        const { playing, at_end: isOver } = this.status ?? {};
+        // From its end it begins anew.
+        this.order(isOver && !playing ? { seek_ms: 0, play: true } : { play: !playing });
     }
 
     step(by) {
@@ -99,7 +111,7 @@ class RecordingPlayer extends HTMLElement {
         try {
             this.show(await call("GET", this.replay));
         } catch (error) {
-            // It is known once its WebSocket is open.
+            // It is over.
             if (error.status !== 404) this.say(error.message);
         }
         if (this.rfb) this.timer = setTimeout(() => this.look(), LOOK);
@@ -109,7 +121,7 @@ class RecordingPlayer extends HTMLElement {
         this.status = status;
         this.play.textContent = status.playing ? "Pause" : "Play";
         this.seek.max = status.length_ms;
-        if (document.activeElement !== this.seek) this.seek.value = status.position_ms;
+        if (!this.isHeld) this.seek.value = status.position_ms;
         this.time.textContent = `${clock(status.position_ms)} / ${clock(status.length_ms)}`;
         this.dispatchEvent(new CustomEvent("status", { detail: status }));
     }

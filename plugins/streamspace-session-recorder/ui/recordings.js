@@ -53,12 +53,13 @@ class SessionRecordings extends HTMLElement {
 
     recording(recording) {
         const { id, session_id: session, status, duration_seconds: seconds, started_at: started } = recording;
+        const why = status === "failed" && recording.error_message;
         const playable = ["completed", "truncated"].includes(status);
         return row(
             session,
             new Date(started).toLocaleString(),
             clock((seconds ?? 0) * 1000),
-            status,
+            why ? `${status}: ${why}` : status,
             playable ? this.button("Play", () => this.watch({ recording: id })) : "",
             playable ? element("a", { href: `${this.base}/recordings/${id}/download`, textContent: "Download" }) : "",
         );

@@ -7,6 +7,16 @@
 //   {"close": true}                                                        → {}
 //   {"state": true}                                                        → {"connected": true, "reason": ""}
 //
+// Or at a page of a host, as a person with a mouse has it:
+//
+//   {"page": "http://127.0.0.1:8080/…"}                                    → {}
+//   {"button": "Play", "row": "s-1"}   presses one by its text, in the first row of a table that has such a text, if there is one → {}
+//   {"type": ["input[name=username]", "admin"]}                            → {}
+//   {"choose": ["select", "2"]}        an option, by its value             → {}
+//   {"slide": ["input[type=range]", 0.5]}   to a part of the way           → {}
+//   {"text": "main"}          what is to be read there                     → {"text": "…"}
+//   {"picture": "FILE"}       of the first canvas with something on it
+//
 // What goes wrong is {"error": "…"}. Ends when its input does.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -53,13 +63,18 @@ const browser = await puppeteer.launch({
 });
 let page;
 
-async function open({ open: url, origin }) {
+async function fresh() {
     if (page) await page.close();
     page = await browser.newPage();
     await page.setViewport({ width: 1600, height: 1200 });
+    page.on("console", (message) => message.type() === "error" && console.error(message.text()));
+    page.on("pageerror", (error) => console.error(String(error)));
+}
+
+async function open({ open: url, origin }) {
+    await fresh();
     await page.setRequestInterception(true);
     // The page stands at the host's own address, as its console does: others are not let in.
-    page.on("console", (message) => message.type() === "error" && console.error(message.text()));
     page.on("request", (request) => {
         const path = new URL(request.url()).pathname;
         if (path === "/look") return request.respond({ contentType: "text/html", body: PAGE });
@@ -77,10 +92,12 @@ async function open({ open: url, origin }) {
     return { ...(await size()), name };
 }
 
-const canvas = `document.querySelector("#screen canvas")`;
+const canvas = `document.querySelector("#screen canvas, recording-player canvas")`;
 const size = () => page.evaluate(`({ width: ${canvas}.width, height: ${canvas}.height })`);
 
 async function picture({ picture: file }) {
+    // A page makes it when it knows what to show.
+    await page.waitForFunction(`${canvas}?.width > 0`, { timeout: CONNECT });
     const [width, height, text] = await page.evaluate(`(() => {
         const canvas = ${canvas};
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -92,9 +109,49 @@ async function picture({ picture: file }) {
     return { width, height };
 }
 
+/** Presses the button with this text that is to be seen, once it is there. */
+async function press({ button: label, row = "" }) {
+    const find = `(() => [...document.querySelectorAll("button")].find((button) =>
+        button.textContent.trim() === ${JSON.stringify(label)} && button.checkVisibility()
+        && (button.closest("tr")?.innerText ?? "").includes(${JSON.stringify(row)})))()`;
+    const found = await page.waitForFunction(find, { timeout: CONNECT }).catch(() => {
+        throw new Error(`no button \`${label}\` came`);
+    });
+    // A page that draws itself anew may take it away while the mouse is on its way.
+    await found.evaluate((button) => button.click());
+}
+
 async function obey(order) {
     if (order.open) return open(order);
+    if (order.page) {
+        await fresh();
+        await page.goto(order.page);
+        return {};
+    }
     if (!page) throw new Error("nothing is open");
+    if (order.button) {
+        await press(order);
+        return {};
+    }
+    if (order.type) {
+        const [selector, text] = order.type;
+        await page.waitForSelector(selector, { visible: true, timeout: CONNECT });
+        await page.type(selector, text);
+        return {};
+    }
+    if (order.choose) {
+        await page.select(...order.choose);
+        return {};
+    }
+    if (order.slide) {
+        const [selector, part] = order.slide;
+        const slider = await page.waitForSelector(selector, { visible: true, timeout: CONNECT });
+        const { x, y, width, height } = await slider.boundingBox();
+        // Within it, also at its ends.
+        await page.mouse.click(x + 1 + (width - 2) * part, y + height / 2);
+        return {};
+    }
+    if (order.text) return { text: await page.$eval(order.text, (found) => found.innerText).catch(() => "") };
     if (order.picture) return picture(order);
     if (order.state) return page.evaluate("window.said");
     if (order.click) {

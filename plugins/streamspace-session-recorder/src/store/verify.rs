@@ -29,6 +29,8 @@ pub struct Verified {
     pub hash: Hash,
     /// Whether it was finished, and nothing is missing at its end.
     pub finished: bool,
+    /// Whether another segment was to follow the last one that there is.
+    pub goes_on: bool,
     /// Whether blocks were looked into. Without the key, those of an encrypted recording are held against sums and hashes alone.
     pub opened: bool,
     /// The first thing that is wrong.
@@ -114,6 +116,7 @@ fn segments(
             return Err(walk.wrong(Wrong::Truncated { missing: 1 }));
         }
         verified.finished = finished == Some(true);
+        verified.goes_on = finished == Some(false) && is_last;
         verified.segments += 1;
         verified.bytes = before + walk.length();
         order.before(verified.hash);

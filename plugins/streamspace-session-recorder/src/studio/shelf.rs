@@ -17,7 +17,7 @@ use crate::{
     export::{fbs, webm},
     replay::{Bounds, thumbnail as small},
     scene::{Moment, Scene, Source},
-    store::{self, Limits, Reader},
+    store::{self, Fault, Limits, Reader, Wrong},
 };
 
 /// The size of small pictures.
@@ -110,7 +110,13 @@ fn look(id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
         Err(why) => (None, Some(why.to_string())),
     };
     let found = store::verify(folder, key.as_ref(), &Limits::default()).map_err(Error::new)?;
-    let fault: Option<Value> = found.fault.as_ref().map(|fault| {
+    // Its head is good, and says that there is a key.
+    let is_keyless = key.is_none() && locked.is_none() && found.blocks > 0 && !found.opened;
+    let locked = locked.or_else(|| {
+        is_keyless
+            .then(|| "the recording is encrypted: expected its key in the file `key`, found none".to_owned())
+    });
+    let fault: Option<Value> = found.fault.clone().or_else(|| without_end(folder, &found)).map(|fault| {
         json!({
             "what": fault.to_string(), "at_ms": fault.at.0 / 1000, "block": fault.block, "offset": fault.offset,
             "file": fault.path.file_name().map(|name| name.to_string_lossy().into_owned()),
@@ -124,6 +130,21 @@ fn look(id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
             "finished": found.finished, "opened": found.opened, "fault": fault, "key": locked,
         }),
     })
+}
+
+/// What is missing at the end of a recording in which all is good that there is.
+fn without_end(folder: &Path, found: &store::Verified) -> Option<Fault> {
+    if found.finished {
+        return None;
+    }
+    let number = if found.goes_on { found.segments } else { found.segments.saturating_sub(1) };
+    let path = store::segment_path(folder, number);
+    let wrong = match found.goes_on {
+        true => Wrong::Order { expected: format!("segment {number}"), found: "none".into() },
+        false => Wrong::Truncated { missing: 1 },
+    };
+    let offset = path.metadata().map_or(0, |file| file.len());
+    Some(Fault { path, block: None, offset, at: found.length, wrong })
 }
 
 /// Makes a file of a recording.
