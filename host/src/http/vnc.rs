@@ -116,6 +116,7 @@ pub(super) async fn ticket(
     responses(
         (status = 101, description = "The stream begins"),
         (status = 400, description = "The query, or the WebSocket's handshake, is not understood"),
+        (status = 401, description = "Nobody is signed in, or the ticket is not good"),
         (status = 403, description = "The call comes from another site's page"),
         (status = 404, description = "There is no such session, as far as the caller may see"),
         (status = 409, description = "The session does not run, its desktop is not known, or it has too many connections"),
