@@ -142,8 +142,15 @@ pub(super) async fn open(
     }
     let entered = edge.routes.enter_socket(&found)?;
     let place = entered.place();
-    let mut incoming =
-        copied(request, found.route().public, path.to_owned().into(), Bytes::new(), Arc::clone(&caller), id);
+    let mut incoming = copied(
+        request,
+        edge,
+        found.route().public,
+        path.to_owned().into(),
+        Bytes::new(),
+        Arc::clone(&caller),
+        id,
+    );
     incoming.query = query;
     let (found, limits) = (Arc::new(found), edge.routes.limits().sockets);
     let max_bytes = found.route().max_body_bytes;
