@@ -199,6 +199,7 @@ pub(super) async fn vnc(
         );
         let logger = edge.runtime.logs().logger().clone();
         let ended = carry(&edge, &identity, &desktop, stream, session, messages, &tee).await;
+        edge.streams.note_ended(&ended);
         tee.end(ended.reason());
         drop(tee);
         info!(logger, "A viewer has left a session."; "session" => &desktop.session,
@@ -234,8 +235,7 @@ async fn carry(
     let watched = watch(edge, identity, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {
-        Either::Left((relayed, _)) => relayed.ended,
-        Either::Right((ended, _)) => ended,
+        Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
     };
     let code = match ended {
         Ended::Viewer | Ended::Desktop => CloseCode::Normal,
