@@ -7,6 +7,7 @@ mod handshake;
 mod messages;
 mod relay;
 mod ring;
+mod tap_options;
 mod taps;
 mod tee;
 mod thread;
@@ -32,7 +33,8 @@ pub(crate) use self::{
 pub use self::{
     conversation::{Conversation, Direction, Heard, NotUnderstood, Shown},
     relay::{Ended, Gone, Outgoing, relay},
-    taps::{Tap, TapError, TapFigures, TapOptions, Target},
+    tap_options::{TapError, TapOptions},
+    taps::{Tap, TapFigures, Target},
     tee::{About, Tee},
 };
 use crate::{figures::Counters, platform::access::Identity, tickets::Tickets};
