@@ -125,6 +125,30 @@ fn a_request_carries_its_caller_its_id_and_never_the_token() {
 }
 
 #[test]
+fn a_plugin_is_told_the_clients_address_that_the_host_knows() {
+    let told = |host: &Host| {
+        let (admin, nobody) = (host.api(), host.api().with_token(None));
+        let forged = [("X-Forwarded-For", "192.0.2.7, 198.51.100.2")];
+        // Answered at once, by a handler on this thread, and on another one.
+        [(&nobody, "/inline-request"), (admin, "/inline-request"), (&nobody, "/public-request")].map(
+            |(api, path)| {
+                let seen = api.send("GET", &at(path), &forged, None).expect(200).json();
+                seen["forwarded_for"].clone()
+            },
+        )
+    };
+    let host = start();
+    assert_eq!(told(&host), [json!(["127.0.0.1"]), json!(["127.0.0.1"]), json!(["127.0.0.1"])]);
+    let seen = get(&host, "/whole-request").expect(200).json();
+    assert_eq!(seen["forwarded_for"], json!(["127.0.0.1"]), "of one that says nothing");
+    host.stop();
+    let host = start_with(|installation| installation.set("sign_in.trusted_proxies", vec!["127.0.0.0/8"]));
+    let named = json!(["198.51.100.2"]);
+    assert_eq!(told(&host), [named.clone(), named.clone(), named]);
+    host.stop();
+}
+
+#[test]
 fn a_request_that_is_answered_at_once_is_answered_as_every_other() {
     let host = start();
     let nobody = host.api().with_token(None);

@@ -280,8 +280,9 @@ fn only_who_may_is_let_in() {
     };
     assert_eq!(refused(nobody("/echo", &[])), (401, "SSP-AUT-001".into()));
 
-    let known: Value = serde_json::from_str(&read_text(&mut nobody("/public", &[]).unwrap())).unwrap();
-    assert_eq!(known["signed_in"], false);
+    let forged = [("X-Forwarded-For", "192.0.2.7")];
+    let known: Value = serde_json::from_str(&read_text(&mut nobody("/public", &forged).unwrap())).unwrap();
+    assert_eq!((&known["signed_in"], &known["forwarded_for"]), (&json!(false), &json!("127.0.0.1")));
     let known: Value = serde_json::from_str(&read_text(&mut as_who("/public", &allowed).unwrap())).unwrap();
     assert_eq!(known["caller"], "ada");
     assert!(!known["headers"].as_array().unwrap().contains(&json!("authorization")), "{known}");

@@ -198,6 +198,58 @@ fn what_an_earlier_process_had_is_over(backend: &Backend) {
 }
 
 #[test]
+fn of_an_account_only_so_many_tickets_wait_to_be_used() {
+    let desktop = Desktop::new();
+    let host = Installation::new().start();
+    let (ada, _) = host.account("ada", &[]);
+    let (bob, _) = host.account("bob", &[]);
+    run(&host, "s-1", "ada", &desktop.address());
+    run(&host, "s-2", "bob", &desktop.address());
+    let bobs = ticket(&bob, "s-2").expect(201).json();
+    let (mut last, mut refused) = (None, None);
+    // Those that are over make room, which takes longer than this on every machine that is not stuck.
+    for _ in 0..1000 {
+        let answer = ticket(&ada, "s-1");
+        if answer.status != 201 {
+            refused = Some(answer);
+            break;
+        }
+        last = Some(answer.json());
+    }
+    let refused = refused.expect("there is no end of tickets");
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    assert_eq!(refused.problem(&[429])["code"], "SSP-TKT-001");
+
+    // Nobody else has lost anything, and one that is used makes room.
+    let _ = ticket(&bob, "s-2").expect(201);
+    let _viewers = [bobs, last.unwrap()]
+        .map(|used| Viewer::open(&host, used["path"].as_str().unwrap(), &[]).expect("a good ticket"));
+    let _ = ticket(&ada, "s-1").expect(201);
+}
+
+#[test]
+fn a_viewer_that_comes_while_plugins_start_stays() {
+    let desktop = Desktop::new();
+    let host = Installation::new()
+        .set("plugins.load_deadline_secs", 3600)
+        .set("server.shutdown_deadline_secs", 1)
+        .plugin("fixture-panics", &json!({"slow_load_secs": 3600}))
+        .start();
+    let (ada, _) = host.account("ada", &[]);
+    run(&host, "s-1", "ada", &desktop.address());
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    let mut stream = desktop.accept();
+    stream.write_all(b"RFB 003.008\n").unwrap();
+    assert_eq!(viewer.read(12), b"RFB 003.008\n");
+    // With its first look after the viewer, the host asks it for a sign of life, or throws it out.
+    let looked = viewer.0.read().unwrap();
+    assert!(matches!(looked, Message::Ping(_)), "{looked:?}");
+    stream.write_all(&[1, 1]).unwrap();
+    assert_eq!(viewer.read(2), [1, 1]);
+    let _ = host.api().get("/readyz").problem(&[503]);
+}
+
+#[test]
 fn every_byte_arrives_in_order_in_both_directions() {
     const PIECES: usize = 300;
     let desktop = Desktop::new();

@@ -5,7 +5,7 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
@@ -174,6 +174,32 @@ fn what_a_viewer_sent_last_reaches_the_desktop_and_a_reset_ends_it() {
     drop(viewer);
     assert_eq!((&stream).read(&mut [0]).unwrap(), 0, "the desktop is told");
     all_left(&host, 2);
+}
+
+#[test]
+fn a_viewer_that_resets_before_its_desktop_is_reached_leaves_nothing_behind() {
+    // A desktop that takes nobody: as many as may wait have not been accepted.
+    let desktop = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&desktop, 0).unwrap();
+    let address = desktop.local_addr().unwrap();
+    let waiting: Vec<_> =
+        (0..64).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()).collect();
+    assert!(waiting.len() < 64, "the desktop takes everybody");
+    let host = Installation::new().start();
+    let (ada, _) = host.account("ada", &[]);
+    host.run_session("s-1", "ada", &address.to_string(), json!({}));
+    let ticket = ada.post("/api/v1/sessions/s-1/tickets").expect(201).json();
+    let mut viewer = TcpStream::connect(host.address()).unwrap();
+    let (path, at) = (ticket["path"].as_str().unwrap(), host.address());
+    let handshake = format!(
+        "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: binary\r\n\r\n"
+    );
+    viewer.write_all(handshake.as_bytes()).unwrap();
+    wait_connections(&host, 1);
+    reset(&viewer);
+    drop(viewer);
+    all_left(&host, 1);
 }
 
 #[test]

