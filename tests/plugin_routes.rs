@@ -599,12 +599,6 @@ fn a_file_is_sent_in_ranges() {
     host.stop();
 }
 
-fn resident_kib(host: &Host) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// Opens a stream and reads what comes first.
 fn open_stream(host: &Host, query: &str) -> TcpStream {
     let token = fs::read_to_string(host.data().join("admin.token")).unwrap();
@@ -625,11 +619,11 @@ fn a_long_stream_takes_no_more_memory_than_a_short_one() {
     let host = start();
     let mut stream = open_stream(&host, "chunks=1000&bytes=4096");
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
-    let before = resident_kib(&host);
+    let before = host.memory();
     let mut stream = open_stream(&host, "chunks=100000&bytes=4096");
     let bytes = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
     assert!(bytes > 409_000_000, "{bytes}");
-    let grown = resident_kib(&host).saturating_sub(before);
+    let grown = host.memory().saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB for 400 MB");
     host.stop();
 }

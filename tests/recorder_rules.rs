@@ -50,11 +50,7 @@ fn start(backend: &Backend, config: Value) -> Recorder {
 
 /// An account, and its way to the host.
 fn account(host: &Host, name: &str, permissions: &[&str]) -> Api {
-    let new = json!({"username": name, "role": "user", "permissions": permissions});
-    let _ = host.api().post_json("/api/v1/users", &new).expect(201);
-    let token = json!({"user": name, "name": "test", "scopes": ["*"]});
-    let made = host.api().post_json("/api/v1/tokens", &token).expect(201).json();
-    host.api().with_token(made["token"].as_str())
+    host.account(name, permissions).0
 }
 
 fn put(api: &Api, path: &str, body: &Value) -> Answer {
@@ -67,18 +63,12 @@ impl Recorder {
     }
 
     fn step(&self, session: &str, state: &str) {
-        let path = format!("/api/v1/sessions/{session}/transition");
-        let _ = self.api().post_json(&path, &json!({ "state": state })).expect(200);
+        self.host.step_session(session, state);
     }
 
     /// A session that runs at the desktop.
     fn session(&self, id: &str, owner: &str) {
-        let new = json!({"id": id, "owner": owner, "template": "firefox"});
-        let _ = self.api().post_json("/api/v1/sessions", &new).expect(201);
-        self.step(id, "creating");
-        let patch = json!({ "rfb_address": self.desktop.address() });
-        let _ = self.api().patch(&format!("/api/v1/sessions/{id}"), &patch).expect(200);
-        self.step(id, "running");
+        self.host.run_session(id, owner, self.desktop.address(), json!({}));
     }
 
     fn begin(&self, api: &Api, session: &str, body: &Value) -> Answer {
