@@ -95,8 +95,11 @@ impl Desk {
         if live.is_automatic {
             return Ok(());
         }
-        // What becomes of a session that is gone, its events say.
-        let Some(session) = self.context.platform().sessions().get(&live.session_id)? else { return Ok(()) };
+        let session = self.context.platform().sessions().get(&live.session_id)?;
+        // With one that does not run, its recordings end anyway.
+        let Some(session) = session.filter(|session| session.state == SessionState::Running) else {
+            return Ok(());
+        };
         if !self.may_record(&session, &live.created_by, live.by_permission)? {
             info!(
                 self.context.logger(), "A recording ends: who began it may no longer use the session.";
