@@ -1,4 +1,5 @@
-//! A folder of recordings that is not mounted for a while, and desktops that say what no table takes.
+//! What must not take a recording away, nor hold it: a folder that is not mounted for a while, desktops that say what no table takes,
+//! and those that take nothing.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -7,7 +8,9 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
+    sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -22,6 +25,9 @@ on_both_backends!(
     what_a_process_left_waits_for_its_disk,
     what_a_desktop_says_is_written_down_plainly,
 );
+
+/// What a desktop says of its screen: 64x48, in 32 bits.
+const INIT: [u8; 24] = [0, 64, 0, 48, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn at(path: &str) -> String {
     format!("/api/plugins/{PLUGIN}{path}")
@@ -197,4 +203,37 @@ fn what_a_desktop_says_is_written_down_plainly(backend: &Backend) {
     assert!(why.len() <= 1024 && !why.contains(char::is_control), "{why}");
     assert_eq!(failed["ended_by"], "desktop", "{failed}");
     refusing.join().unwrap();
+}
+
+#[test]
+fn a_desktop_that_takes_nothing_does_not_hold_up_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let recorder = Recorder::start(&Backend::Sqlite, &listener.local_addr().unwrap().to_string());
+    let (stuck, is_stuck) = mpsc::channel();
+    let (over, until_over) = mpsc::channel();
+    let flooding = thread::spawn(move || {
+        let (mut viewer, _) = listener.accept().unwrap();
+        viewer.set_read_timeout(Some(DEADLINE)).unwrap();
+        viewer.write_all(b"RFB 003.008\n").unwrap();
+        viewer.read_exact(&mut [0; 12]).unwrap();
+        viewer.write_all(&[1, 1]).unwrap();
+        viewer.read_exact(&mut [0; 1]).unwrap();
+        viewer.write_all(&[0; 4]).unwrap();
+        viewer.read_exact(&mut [0; 1]).unwrap();
+        viewer.write_all(&INIT).unwrap();
+        let picture = [&[0, 0, 0, 1, 0, 0, 0, 0, 0, 64, 0, 48, 0, 0, 0, 0][..], &[7; 64 * 48 * 4]].concat();
+        viewer.write_all(&picture).unwrap();
+        // Questions that have to be answered, by somebody who reads none of the answers, until the recorder does not read either.
+        let question = [&[248, 0, 0, 0, 0x80, 0, 0, 1, 64][..], &[b'?'; 64]].concat();
+        viewer.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        while viewer.write_all(&question.repeat(1000)).is_ok() {}
+        stuck.send(()).unwrap();
+        let _ = until_over.recv_timeout(DEADLINE);
+    });
+    let id = recorder.begun();
+    recorder.wait(&id, "recording");
+    is_stuck.recv_timeout(DEADLINE).unwrap();
+    recorder.stop(&id);
+    over.send(()).unwrap();
+    flooding.join().unwrap();
 }
