@@ -159,8 +159,7 @@ fn what_is_back_is_a_recording_again(backend: &Backend) {
 
 fn what_a_process_left_waits_for_its_disk(backend: &Backend) {
     let desktop = PaintedDesktop::new();
-    let Recorder { host, folder } = Recorder::start(backend, &desktop.address());
-    let recorder = Recorder { host, folder };
+    let recorder = Recorder::start(backend, &desktop.address());
     let id = recorder.begun();
     recorder.wait(&id, "recording");
     recorder.host.wait_for(DEADLINE, "something to be on the disk", || {
