@@ -71,6 +71,21 @@ fn rre() {
 }
 
 #[test]
+fn rre_paints_an_area_so_often_and_no_more() {
+    let draw = |count: u32| {
+        let side = 512_u16;
+        let subrectangle = [&[R, 0, 0, 0, 0][..], &side.to_be_bytes(), &side.to_be_bytes()].concat();
+        let payload = [&count.to_be_bytes()[..], &[B], &subrectangle.repeat(count as usize)].concat();
+        let area = Area::new(0, 0, side, side);
+        let mut client = support::Client::new(PixelFormat::BGR233, side, side);
+        client.draw(&support::update(rect(area, Encoding::RRE, PixelFormat::BGR233, &payload)))
+    };
+    draw(16).expect("some encoder may paint twice");
+    let refused = draw(17).expect_err("few bytes that are much to paint");
+    assert!(refused.to_string().contains("the pixels of all subrectangles"), "{refused}");
+}
+
+#[test]
 fn hextile_carries_colours_from_tile_to_tile() {
     // Three tiles: a background and a foreground with one subrectangle; the same colours, another subrectangle; raw.
     let mut payload = vec![2 | 4 | 8, B, R, 1, 0x00, 0x10];

@@ -11,7 +11,9 @@ use std::{
 use streamspace_plugin::prelude::*;
 
 use crate::{
-    desk::{Desk, Lock},
+    contained::contained,
+    desk::Desk,
+    lock::Lock,
     studio::{Undecoded, shelf::is_undecoded},
     tables::recordings,
 };
@@ -62,7 +64,8 @@ impl Desk {
         let Some(desk) = self.this.upgrade() else { return };
         let spawned = thread::Builder::new().name("recorder-decoder".into()).spawn(move || {
             while let Some(id) = desk.decoding.next(!desk.is_closed()) {
-                if let Err(why) = desk.decode_now(&id) {
+                let decoded = contained(|| desk.decode_now(&id));
+                if let Err(why) = decoded.unwrap_or_else(|why| Err(Error::new(why))) {
                     warn!(desk.context.logger(), "A recording cannot be decoded: what was recorded stays as it is."; "recording" => &id, "reason" => %why);
                 }
                 desk.decoding.done(&id);
@@ -76,6 +79,9 @@ impl Desk {
 
     /// Looks for what an earlier process has not decoded.
     pub(crate) fn decode_what_was_left(&self) -> Result<()> {
+        if !self.is_mounted()? {
+            return Ok(());
+        }
         let failed = |why| Error::new(format!("{}: {why}", self.folder.display()));
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -103,7 +109,7 @@ impl Desk {
             config: &self.config,
         };
         if let Some(bytes) = self.studio.decode(&wish, &|| !self.is_closed())? {
-            recordings::progress(self.context.database(), id, bytes, recording.duration_seconds)?;
+            recordings::grown(self.context.database(), id, bytes)?;
             info!(self.context.logger(), "A recording was decoded."; "recording" => id, "bytes" => bytes);
         }
         Ok(())

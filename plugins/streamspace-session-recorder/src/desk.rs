@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions, TryLockError},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -12,22 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-use streamspace_plugin::{database::Timestamp, prelude::*, routes::Problem};
+use streamspace_plugin::{prelude::*, routes::Problem};
 
 use crate::{
     config::{Config, MasterKey},
     decoding::Decoding,
+    lock::Lock,
     replays::Replays,
-    rules::{
-        retention,
-        state::{State, Step},
-    },
+    rules::state::Step,
     start::RECORDED,
-    studio::{Ending, Finished, News, Order, Progress, Running, Studio},
+    studio::{Ending, News, Order, Progress, Running, Studio},
     tables::{
         access::{self, By},
-        recordings::{self, End, Recording},
+        recordings::{self, Recording},
     },
     watch::Tries,
 };
@@ -68,6 +64,14 @@ struct Runs {
     is_closed: bool,
 }
 
+/// What is to be known of a recording that came to nothing.
+pub(crate) struct Tried {
+    pub(crate) session: String,
+    pub(crate) is_automatic: bool,
+    /// Whether it was in the place of another one that came to nothing.
+    pub(crate) is_again: bool,
+}
+
 /// A recording that runs.
 struct Entry {
     running: Option<Running>,
@@ -82,28 +86,15 @@ struct Entry {
     _lock: Lock,
 }
 
-/// A file that is locked as long as a recording runs. The lock is gone when the process is, however it ended.
-pub(crate) struct Lock {
-    path: PathBuf,
-    _file: File,
+/// A recording whose end is being written down. It is over also if that panics: what is not written down is found as what was left.
+struct Leaving<'a> {
+    desk: &'a Desk,
+    id: &'a str,
 }
 
-impl Lock {
-    /// None if somebody else has it.
-    pub(crate) fn take(path: PathBuf) -> std::io::Result<Option<Self>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path, _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(why)) => Err(why),
-        }
-    }
-}
-
-impl Drop for Lock {
+impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        // One that stays is swept up with other orphans.
-        let _ = fs::remove_file(&self.path);
+        self.desk.leave(self.id);
     }
 }
 
@@ -143,6 +134,7 @@ impl Desk {
 
     /// Writes a recording down, and who has begun it, and has it recorded.
     pub(crate) fn begin(&self, new: &Recording, by: Option<&By<'_>>) -> Result<()> {
+        self.mounted()?;
         let database = self.context.database();
         let lock = Lock::take(self.lock_path(&new.id))
             .map_err(|why| Error::new(format!("{} cannot be written to: {why}", self.folder.display())))?
@@ -191,7 +183,7 @@ impl Desk {
             config: Arc::clone(&self.config),
         };
         let (this, id) = (Weak::clone(&self.this), new.id.clone());
-        let tell = Box::new(move |news| {
+        let tell = Arc::new(move |news| {
             if let Some(desk) = this.upgrade() {
                 desk.hear(&id, news);
             }
@@ -211,22 +203,10 @@ impl Desk {
             }
             Err(why) => {
                 self.end_unbegun(new, &why.to_string());
-                self.runs().all.remove(&new.id);
-                self.ended.notify_all();
+                self.leave(&new.id);
                 Err(Problem::new(503, format!("the session cannot be recorded: {why}")).into())
             }
         }
-    }
-
-    fn end_unbegun(&self, new: &Recording, why: &str) {
-        let nothing = Finished {
-            bytes: 0,
-            length: 0,
-            hash: None,
-            is_playable: false,
-            ending: Ending::Failed(why.to_owned()),
-        };
-        self.write_end(&new.id, &nothing, "failure", new.retention_days, false);
     }
 
     /// What a recording's own thread tells.
@@ -244,6 +224,7 @@ impl Desk {
                 }
             }
             News::Ended(finished) => {
+                let leaving = Leaving { desk: self, id };
                 let known = self.runs().all.get(id).map(|entry| (entry.ended_by, entry.days));
                 let (by, days) = known.unwrap_or_default();
                 let by = by.unwrap_or(match finished.ending {
@@ -253,9 +234,8 @@ impl Desk {
                     Ending::Long => "limit",
                     Ending::Failed(_) => "failure",
                 });
-                self.write_end(id, &finished, by, days, false);
-                self.runs().all.remove(id);
-                self.ended.notify_all();
+                self.write_end(id, &finished, by, days);
+                drop(leaving);
                 self.decode(id, &self.folder_of(id));
                 if finished.ending == Ending::Long
                     && let Err(why) = self.keep_watch_once()
@@ -286,76 +266,15 @@ impl Desk {
         }
     }
 
-    /// Writes down how a recording ended, and tells of it.
-    fn write_end(&self, id: &str, finished: &Finished, by: &str, days: u32, is_cut: bool) {
-        let step = match (finished.is_playable, is_cut) {
-            (false, _) => Step::Fail,
-            (true, true) => Step::Truncate,
-            (true, false) => Step::Complete,
-        };
-        let status = State::Finalising.after(step).unwrap_or(State::Failed);
-        let error = match &finished.ending {
-            Ending::Stopped | Ending::Long => {
-                (!finished.is_playable).then(|| "there was nothing to be seen".to_owned())
-            }
-            Ending::Session(why) => (!finished.is_playable).then(|| why.clone()),
-            Ending::Desktop(why) | Ending::Failed(why) => Some(why.clone()),
-        };
-        let at = Timestamp::now();
-        let end = End {
-            status,
-            bytes: finished.bytes,
-            seconds: seconds(finished.length),
-            hash: finished.hash.as_deref(),
-            error: error.as_deref(),
-            by,
-            at,
-            expires: retention::expiry(at, days, self.config.retention.enabled),
-        };
-        match recordings::end(self.context.database(), id, &end) {
-            Ok(true) if status == State::Failed => {
-                let runs = self.runs();
-                let tried =
-                    runs.all.get(id).map(|entry| (entry.is_again, entry.is_automatic, entry.session.clone()));
-                drop(runs);
-                let (is_again, is_automatic, session) = tried.unwrap_or_default();
-                if is_automatic {
-                    self.in_vain(&session, id);
-                }
-                // Of a desktop that never answers is told once.
-                if !is_again {
-                    self.announce("recording.failed", id);
-                }
-            }
-            Ok(true) => self.announce("recording.completed", id),
-            Ok(false) => {}
-            // It is found when it is looked for what was left.
-            Err(why) => {
-                warn!(self.context.logger(), "The end of a recording cannot be written down."; "recording" => id, "reason" => %why);
-            }
-        }
-    }
-
-    /// Emits an event about a recording, with what is known of it.
-    pub(crate) fn announce(&self, event: &str, id: &str) {
-        let told = recordings::get(self.context.database(), id).map_err(Error::from).and_then(|found| {
-            let Some(recording) = found else { return Ok(()) };
-            let mut payload = json!({
-                "recording_id": recording.id, "session_id": recording.session_id, "id": recording.session_id,
-                "user": recording.user_id, "user_id": recording.user_id, "template": recording.template,
-                "created_by": recording.created_by, "is_automatic": recording.is_automatic, "reason": recording.reason,
-                "status": recording.status.name(), "policy": recording.policy_name, "duration_seconds": recording.duration_seconds,
-                "file_size_bytes": recording.file_size_bytes, "ended_by": recording.ended_by, "error": recording.error_message,
-            });
-            if recording.notified {
-                payload["notice"] = Value::from(self.config.consent_banner.as_str());
-            }
-            self.context.events().emit(event, Some(&recording.session_id), &payload)?;
-            Ok(())
-        });
-        if let Err(why) = told {
-            warn!(self.context.logger(), "Nobody is told of a recording."; "event" => event, "recording" => id, "reason" => %why);
-        }
+    /// What is known here of a recording that runs.
+    pub(crate) fn tried(&self, id: &str) -> Option<Tried> {
+        let runs = self.runs();
+        let entry = runs.all.get(id)?;
+        Some(Tried {
+            session: entry.session.clone(),
+            is_automatic: entry.is_automatic,
+            is_again: entry.is_again,
+        })
     }
 
     /// Has a recording end, and waits until it has, or for [`STOP`]. Answers whether it has.
@@ -421,38 +340,20 @@ impl Desk {
         self.running(id).map(|running| running.progress())
     }
 
+    /// Whether a recording is in hand here.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.runs().all.contains_key(id)
+    }
+
+    /// A recording has ended: whoever waits for that is told, and its file is free.
+    fn leave(&self, id: &str) {
+        self.runs().all.remove(id);
+        self.ended.notify_all();
+    }
+
     /// The ids of all that run here.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.runs().all.keys().cloned().collect()
-    }
-
-    /// Brings to an end what nobody has in hand any more. Answers how many that were.
-    pub(crate) fn salvage(&self) -> Result<usize> {
-        let mut salvaged = 0;
-        for left in recordings::unfinished(self.context.database())? {
-            if self.runs().all.contains_key(&left.id) {
-                continue;
-            }
-            let lock = match Lock::take(self.lock_path(&left.id)) {
-                Ok(Some(lock)) => lock,
-                // Another version of this plugin has it in hand.
-                Ok(None) => continue,
-                Err(why) => return Err(Error::new(format!("{}: {why}", self.folder.display()))),
-            };
-            let found = self.studio.salvage(&left.id, Path::new(&left.storage_path), &self.key);
-            let finished = found.unwrap_or_else(|why| Finished {
-                bytes: 0,
-                length: 0,
-                hash: None,
-                is_playable: false,
-                ending: Ending::Failed(format!("its process ended, and nothing of it can be read: {why}")),
-            });
-            self.write_end(&left.id, &finished, "crash", left.retention_days, true);
-            salvaged += 1;
-            drop(lock);
-            self.decode(&left.id, Path::new(&left.storage_path));
-        }
-        Ok(salvaged)
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {

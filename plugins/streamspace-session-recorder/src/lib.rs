@@ -15,14 +15,19 @@
 //! ```
 //!
 //! `rules` decide, and know nothing but what they are given. `desk` has what runs. `studio` is the one place where the plugin meets
-//! what records. `tidy` deletes and finds what was lost.
+//! what records. `tidy` deletes, `lost` finds what was lost, and `mount` tells whether it is.
 #![forbid(unsafe_code)]
 
 pub mod capture;
 mod config;
+mod contained;
 mod decoding;
 mod desk;
+mod ending;
 pub mod export;
+mod lock;
+mod lost;
+mod mount;
 mod page;
 mod plugin;
 pub mod replay;

@@ -1,7 +1,6 @@
 //! The plugin: what the host loads, and what it calls it for.
 
 use std::{
-    fs,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -12,7 +11,7 @@ use streamspace_plugin::{prelude::*, streams::Overflow};
 use crate::{
     config::{Config, KEY_BYTES, MasterKey, Way},
     desk::Desk,
-    routes, studio, ui,
+    mount, routes, studio, ui,
 };
 
 /// The key of the storage that has the master key, where the operator gives none.
@@ -45,11 +44,15 @@ impl SessionRecorder {
 
     fn sweep(&self, _: &Run<'_>) -> Result<()> {
         let swept = self.desk.sweep()?;
-        if swept.removed + swept.put_aside + swept.without_files > 0 {
+        if swept.removed + swept.put_aside + swept.without_files + swept.brought_back > 0 {
             warn!(
                 self.desk.context.logger(), "Files and recordings did not belong together.";
-                "removed" => swept.removed, "put_aside" => swept.put_aside, "without_files" => swept.without_files
+                "removed" => swept.removed, "put_aside" => swept.put_aside, "without_files" => swept.without_files,
+                "brought_back" => swept.brought_back
             );
+        }
+        if swept.not_mounted > 0 {
+            warn!(self.desk.context.logger(), "Recordings were not looked for, since their folder is not mounted."; "count" => swept.not_mounted);
         }
         Ok(())
     }
@@ -73,12 +76,7 @@ impl Plugin for SessionRecorder {
     fn load(context: &Context, config: Config) -> Result<Self> {
         studio::check(&config)?;
         let folder = config.folder();
-        make_folder(&folder).map_err(|why| {
-            Error::new(format!(
-                "the folder of recordings, {}, cannot be made: {why}. Make it for the host's user, or set `storagePath`",
-                folder.display()
-            ))
-        })?;
+        mount::prepare(context, &folder)?;
         let key = match config.master_key()? {
             Some(key) => key,
             None => own_key(context)?,
@@ -141,15 +139,6 @@ impl Plugin for SessionRecorder {
             let _ = watch.join();
         }
     }
-}
-
-/// A folder that nobody else reads.
-fn make_folder(folder: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// The key that this plugin has made for itself; made now, if there is none. It is in the host's database, and not beside what it seals.

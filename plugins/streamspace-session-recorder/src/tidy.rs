@@ -6,10 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use streamspace_plugin::{
-    database::{Database, Timestamp},
-    prelude::*,
-};
+use streamspace_plugin::{database::Timestamp, prelude::*};
 
 use crate::{
     desk::Desk,
@@ -45,6 +42,10 @@ pub(crate) struct Swept {
     pub(crate) put_aside: u64,
     /// Recordings whose files are gone: they have failed.
     pub(crate) without_files: u64,
+    /// Recordings that had failed so, and whose files are there again.
+    pub(crate) brought_back: u64,
+    /// Recordings of which nobody can tell, since the folder is not mounted that they are in.
+    pub(crate) not_mounted: u64,
 }
 
 impl Desk {
@@ -115,7 +116,8 @@ impl Desk {
         let database = self.context.database();
         let mut swept = Swept::default();
         let failed = |what: &Path, why: std::io::Error| Error::new(format!("{}: {why}", what.display()));
-        for folder in [self.folder.clone(), self.exports()] {
+        let is_mounted = self.is_mounted()?;
+        for folder in [self.folder.clone(), self.exports()].into_iter().filter(|_| is_mounted) {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
@@ -139,32 +141,8 @@ impl Desk {
                 }
             }
         }
-        swept.without_files = self.without_files(database)?;
+        self.look_for_files(&mut swept)?;
         Ok(swept)
-    }
-
-    fn without_files(&self, database: &Database) -> Result<u64> {
-        let mut missing = Vec::new();
-        let sql =
-            "SELECT id, storage_path FROM session_recordings WHERE status IN ('completed', 'truncated')";
-        database.for_each(sql, params![], |(id, path): (String, String)| -> std::ops::ControlFlow<()> {
-            if !Path::new(&path).exists() {
-                missing.push(id);
-            }
-            std::ops::ControlFlow::Continue(())
-        })?;
-        let mut lost = 0;
-        for id in missing {
-            let sql = "UPDATE session_recordings SET status = 'failed', error_message = $1, updated_at = $2 \
-                       WHERE id = $3 AND status IN ('completed', 'truncated')";
-            let gone = "its files are gone, and nobody has deleted it";
-            if database.exec(sql, params![gone, Timestamp::now(), id])? > 0 {
-                lost += 1;
-                warn!(self.context.logger(), "The files of a recording are gone."; "recording" => &id);
-                self.announce("recording.failed", &id);
-            }
-        }
-        Ok(lost)
     }
 
     /// Makes what is wanted of recordings, one after the other, until nothing waits.

@@ -32,6 +32,12 @@ impl Work for Raw<'_> {
     }
 }
 
+/// How often the pixels of an area are painted by its subrectangles at most. An encoder paints each once; the format lets it paint all of
+/// them with each one, which would be hours of work in a message of some MiB.
+const TIMES_PAINTED: u64 = 16;
+/// What may be painted of a small area all the same.
+const MOST_PAINTED: u64 = 1 << 20;
+
 /// RFC 6143, 7.7.3.
 pub(super) struct Rre<'a> {
     pub(super) screen: &'a mut Framebuffer,
@@ -59,11 +65,14 @@ fn rre<const N: usize>(
     Error::check("a number of subrectangles", count, area.pixels() as u64, 0)?;
     let background = source.pixel(reader.array()?);
     screen.paint(area, background);
+    let (most, mut painted) = (MOST_PAINTED.max(area.pixels() as u64 * TIMES_PAINTED), 0);
     for _ in 0..count {
         let pixel = source.pixel(reader.array()?);
         let at = reader.at();
         let (x, y, width, height) = (reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?);
         let part = inside(area, Area::new(x, y, width, height), at)?;
+        painted += part.pixels() as u64;
+        Error::check("the pixels of all subrectangles", painted, most, at)?;
         screen.paint(part, pixel);
     }
     Ok(())

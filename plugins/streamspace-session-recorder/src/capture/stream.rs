@@ -45,25 +45,31 @@ impl Stream {
         self.pieces.memory()
     }
 
-    /// Takes bytes. Each message goes to `each` before it is captured.
+    /// Takes bytes. Each message goes to `each` before it is captured. Where `goes_on` says no, the rest is kept as it is.
     pub(super) fn feed<S: Sink>(
         &mut self,
         at: Moment,
         bytes: &[u8],
         capture: &mut Capture<S>,
+        goes_on: impl Fn() -> bool,
         mut each: impl FnMut(&mut ServerParser, &ServerMessage<'_>),
     ) -> Result<(), Stop<Trouble<S::Error>>> {
         let Self { parser, decoder, pieces } = self;
-        pieces.feed(bytes, |bytes| match parser.parse(bytes) {
-            Ok(Progress::Message { consumed, message }) => {
-                each(parser, &message);
-                capture.desktop(at, decoder, &message)?;
-                Ok(Step::Consumed(consumed))
+        pieces.feed(bytes, |bytes| {
+            if !goes_on() {
+                return Ok(Step::Wait);
             }
-            Ok(Progress::Need { more }) => Ok(Step::Need(more)),
-            // It reads the same bytes again when it was told.
-            Err(Error::Unheard { .. }) => Ok(Step::Wait),
-            Err(error) => Err(error.into()),
+            match parser.parse(bytes) {
+                Ok(Progress::Message { consumed, message }) => {
+                    each(parser, &message);
+                    capture.desktop(at, decoder, &message)?;
+                    Ok(Step::Consumed(consumed))
+                }
+                Ok(Progress::Need { more }) => Ok(Step::Need(more)),
+                // It reads the same bytes again when it was told.
+                Err(Error::Unheard { .. }) => Ok(Step::Wait),
+                Err(error) => Err(error.into()),
+            }
         })
     }
 }

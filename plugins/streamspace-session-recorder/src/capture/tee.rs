@@ -24,13 +24,15 @@
 //! as most desktops mean it. A viewer that changes its format between two such answers is read wrongly for one update. Where the
 //! lengths differ, that is found out.
 
+use std::{sync::Arc, time::Duration};
+
 use streamspace_rfb::{
     Error,
     message::{ClientParser, Progress},
 };
 
 use super::{
-    Capture, Options, Trouble,
+    Capture, Control, Options, Trouble,
     reassembly::{Reassembly, Step, Stop},
     stream::Stream,
     talk::Talk,
@@ -116,6 +118,8 @@ pub struct Tee {
     talk: Talk,
     most: usize,
     ended: Option<TeeEnd>,
+    /// Who may end it, and what is decoded for how long then.
+    control: Option<(Arc<Control>, Duration)>,
 }
 
 impl Tee {
@@ -128,7 +132,14 @@ impl Tee {
             talk: Talk::default(),
             most: options.most_buffered,
             ended: None,
+            control: None,
         }
+    }
+
+    /// It is stopped by this control: what comes then is decoded for so long, and no longer. Few bytes can be much to draw.
+    #[must_use]
+    pub fn under(self, control: Arc<Control>, grace: Duration) -> Self {
+        Self { control: Some((control, grace)), ..self }
     }
 
     /// Why it follows no more.
@@ -231,8 +242,9 @@ impl Tee {
         bytes: &[u8],
         capture: &mut Capture<S>,
     ) -> Result<(), Trouble<S::Error, TeeEnd>> {
-        let Self { desktop, viewer, talk, most, .. } = self;
-        let fed = desktop.feed(at, bytes, capture, |parser, message| {
+        let Self { desktop, viewer, talk, most, control, .. } = self;
+        let goes_on = || !control.as_ref().is_some_and(|(control, grace)| control.is_overdue(*grace));
+        let fed = desktop.feed(at, bytes, capture, goes_on, |parser, message| {
             viewer.heard(message);
             talk.desktop(parser, message);
         });

@@ -18,9 +18,9 @@ pub(crate) enum State {
     Finalising,
     /// Its file is whole.
     Completed,
-    /// There is nothing to be seen of it.
+    /// There is nothing to be seen of it, or its files are gone: only that is taken back, when they are there again.
     Failed,
-    /// Its process died: the file has what was recorded until then.
+    /// Its process died, or could not go on: the file has what was recorded until then.
     Truncated,
 }
 

@@ -69,7 +69,16 @@ pub(crate) struct Finished {
     pub(crate) hash: Option<String>,
     /// Whether there is a picture in it.
     pub(crate) is_playable: bool,
+    /// Whether it was not closed by whoever wrote it: it has what was on the disk.
+    pub(crate) is_cut: bool,
     pub(crate) ending: Ending,
+}
+
+impl Finished {
+    /// There is nothing of it.
+    pub(crate) fn nothing(ending: Ending) -> Self {
+        Self { bytes: 0, length: 0, hash: None, is_playable: false, is_cut: false, ending }
+    }
 }
 
 /// What is told of a recording that runs, on its own thread.
@@ -81,7 +90,8 @@ pub(crate) enum News {
     Ended(Finished),
 }
 
-pub(crate) type Tell = Box<dyn FnMut(News) + Send>;
+/// Whoever is told. The thread that records has it as well as what it writes with, which a panic takes away.
+pub(crate) type Tell = Arc<dyn Fn(News) + Send + Sync>;
 
 /// How far a recording is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

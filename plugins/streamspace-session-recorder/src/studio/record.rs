@@ -21,6 +21,7 @@ use super::{
 use crate::{
     capture::{Clipboard, Input, Options, WireTee},
     config::{self, Config, Way},
+    contained::contained,
     scene::Moment,
     store::{self, Subject, Writer},
 };
@@ -119,14 +120,14 @@ pub(super) fn begin(context: Context, lines: &Arc<Lines>, order: Order, tell: Te
     let (session, on_failure, of_thread) = (order.session.clone(), Arc::clone(lines), Arc::clone(lines));
     let of_line = line.clone();
     let spawned = thread::Builder::new().name("recorder".into()).spawn(move || {
-        let finished = record(&context, &order, writer, &shared, clock, line.as_deref(), tell);
+        let told = Arc::clone(&tell);
+        let recording = || record(&context, &order, writer, &shared, clock, line.as_deref(), told);
+        let finished = come_to(&order, recording);
         if let Some(line) = &line {
             line.close();
             of_thread.forget(&order.session, line);
         }
-        if let Some((finished, mut tell)) = finished {
-            tell(News::Ended(finished));
-        }
+        tell(News::Ended(finished));
     });
     if let Err(why) = spawned {
         if let Some(line) = &of_line {
@@ -189,6 +190,22 @@ pub(super) fn kept(config: &Config) -> Options {
     }
 }
 
+/// What came of a recording, whatever happened on its thread: somebody waits for its end.
+fn come_to(order: &Order, record: impl FnOnce() -> Finished) -> Finished {
+    contained(record)
+        .unwrap_or_else(|why| cut_off(order, format!("the recorder has a fault, and panicked: {why}")))
+}
+
+/// It cannot be closed: what is on the disk is looked for, as after a crash.
+fn cut_off(order: &Order, why: String) -> Finished {
+    let ending = Ending::Failed(why);
+    let left = contained(|| shelf::end(&order.id, &order.folder, order.key.as_ref()));
+    match left {
+        Ok(Ok(left)) => Finished { ending, ..left },
+        Ok(Err(_)) | Err(_) => Finished::nothing(ending),
+    }
+}
+
 /// Records until it is stopped, or there is nothing more to be recorded.
 fn record(
     context: &Context,
@@ -198,33 +215,27 @@ fn record(
     clock: Clock,
     line: Option<&Line>,
     tell: Tell,
-) -> Option<(Finished, Tell)> {
+) -> Finished {
     let tape = Tape::new(writer, Arc::clone(shared), tell);
     let job = Job { context, order, tape: &tape, shared, clock };
     let ending = match line {
         None => viewer::follow(&job),
         Some(line) => tee::follow(&job, line),
     };
-    // Nobody else has it any more: what captured is gone.
-    let (writer, tell, is_playable) = tape.take()?;
-    let finished = match writer.finish(clock.now()) {
+    let Some((writer, is_playable)) = tape.take() else {
+        return cut_off(order, "the recorder has a fault: what captured has not ended".into());
+    };
+    match writer.finish(clock.now()) {
         Ok(finished) => Finished {
             bytes: finished.bytes,
             length: finished.length.0,
             hash: Some(finished.hash.to_string()),
             is_playable,
+            is_cut: false,
             ending,
         },
-        // What is on the disk is looked for, as after a crash.
-        Err(why) => {
-            let ending = Ending::Failed(why.to_string());
-            match shelf::end(&order.id, &order.folder, order.key.as_ref()) {
-                Ok(left) => Finished { ending, ..left },
-                Err(_) => Finished { bytes: 0, length: 0, hash: None, is_playable: false, ending },
-            }
-        }
-    };
-    Some((finished, tell))
+        Err(why) => cut_off(order, why.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -232,7 +243,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::tests::config;
+    use crate::{
+        config::tests::config,
+        scene::{Scene, Sink},
+    };
 
     #[test]
     fn what_is_kept_as_it_is_cannot_be_redacted() {
@@ -244,6 +258,34 @@ mod tests {
         for (way, regions) in [("wire", json!([])), ("tee", regions.clone()), ("viewer", regions)] {
             assert!(of(way, regions).is_ok(), "{way}");
         }
+    }
+
+    #[test]
+    fn a_panic_ends_a_recording_with_what_is_on_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let order = Order {
+            id: "rec".into(),
+            session: "s".into(),
+            folder: folder.path().join("rec"),
+            started_at: 0,
+            key: None,
+            config: Arc::new(config(json!({})).expect("valid")),
+        };
+        let failed = |why: &str| Ending::Failed(format!("the recorder has a fault, and panicked: {why}"));
+        let nothing = come_to(&order, || panic!("before there is a file"));
+        assert_eq!(nothing, Finished::nothing(failed("before there is a file")));
+
+        let subject = subject(&order.id, &order.session, order.started_at);
+        let writer = create(&order.folder, &subject, None, &order.config).expect("a file");
+        let cut = come_to(&order, || {
+            let tape = Tape::new(writer, Arc::default(), Arc::new(|_| ()));
+            let picture = Scene::Picture { width: 8, height: 8, pixels: &[[1, 2, 3, 255]; 64] };
+            tape.clone().put(Moment(1), &picture).expect("written");
+            tape.tick(Moment(120_000_000)).expect("synced");
+            panic!("a fault of {}", "the decoder")
+        });
+        assert_eq!(cut.ending, failed("a fault of the decoder"));
+        assert!(cut.is_playable && cut.is_cut && cut.bytes > 0 && cut.hash.is_some(), "{cut:?}");
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(super) fn end(id: &str, folder: &Path, key: Option<&MasterKey>) -> Result<Fi
         length: ended.length.0,
         hash: Some(ended.hash.to_string()),
         is_playable: has_picture(&mut reader),
+        is_cut: true,
         ending: Ending::Failed("its process ended".into()),
     })
 }

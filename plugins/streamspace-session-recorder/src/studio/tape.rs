@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     sync::{
-        Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,7 +24,7 @@ const MAX_MARKS: usize = 1000;
 /// What a recording's thread and those who steer it share.
 #[derive(Default)]
 pub(super) struct Shared {
-    pub(super) control: Control,
+    pub(super) control: Arc<Control>,
     /// It was so long that it ended by itself.
     pub(super) is_long: AtomicBool,
     bytes: AtomicU64,
@@ -81,13 +81,13 @@ pub(super) struct Tape(Rc<RefCell<Inner>>);
 
 struct Inner {
     writer: Writer,
-    shared: std::sync::Arc<Shared>,
+    shared: Arc<Shared>,
     tell: Tell,
     has_picture: bool,
 }
 
 impl Tape {
-    pub(super) fn new(writer: Writer, shared: std::sync::Arc<Shared>, tell: Tell) -> Self {
+    pub(super) fn new(writer: Writer, shared: Arc<Shared>, tell: Tell) -> Self {
         Self(Rc::new(RefCell::new(Inner { writer, shared, tell, has_picture: false })))
     }
 
@@ -104,10 +104,10 @@ impl Tape {
         self.0.borrow().has_picture
     }
 
-    /// What is left when nobody puts anything any more. None if somebody still may.
-    pub(super) fn take(self) -> Option<(Writer, Tell, bool)> {
+    /// What is left when nobody puts anything any more, and whether there is a picture in it. None if somebody still may.
+    pub(super) fn take(self) -> Option<(Writer, bool)> {
         let inner = Rc::into_inner(self.0)?.into_inner();
-        Some((inner.writer, inner.tell, inner.has_picture))
+        Some((inner.writer, inner.has_picture))
     }
 }
 

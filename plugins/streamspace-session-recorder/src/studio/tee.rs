@@ -1,6 +1,9 @@
 //! Recording what goes to viewers, on a thread of its own: decoded, or as it is.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use streamspace_plugin::prelude::*;
 
@@ -11,12 +14,14 @@ use super::{
     tape::Tape,
 };
 use crate::{
-    capture::{Capture, Following, Options, Tee, TeeEnd, WireTee},
+    capture::{Capture, Control, Following, Options, Tee, TeeEnd, WireTee},
     config::Way,
     scene::{Moment, Scene, Side, Sink},
     store,
 };
 
+/// For how long what waits is still recorded when a recording is stopped: whoever stops it waits longer.
+const GRACE: Duration = Duration::from_secs(4);
 /// After which silence memory is given back that large messages needed.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -57,6 +62,11 @@ impl Taking<'_> {
             if is_stopped {
                 // What waits is still recorded.
                 self.line.close();
+            }
+            if shared.control.is_overdue(GRACE) {
+                self.kept
+                    .closed(clock.now(), "recording was stopped, and the rest took too long to decode")?;
+                return self.end(Ending::Stopped);
             }
             if self.kept.is_paused() != shared.is_paused() {
                 self.pause(shared.is_paused())?;
@@ -164,7 +174,7 @@ impl Taking<'_> {
 
 /// What is kept of connections, one at a time.
 enum Kept {
-    Decoded { capture: Box<Capture<Tape>>, tee: Option<Box<Tee>> },
+    Decoded { capture: Box<Capture<Tape>>, tee: Option<Box<Tee>>, control: Arc<Control> },
     Wire { tape: Tape, options: Options, tee: Option<Box<WireTee>>, is_paused: bool },
 }
 
@@ -174,7 +184,8 @@ impl Kept {
         match job.order.config.capture {
             Way::Wire => Self::Wire { tape, options, tee: None, is_paused: false },
             Way::Viewer | Way::Tee => {
-                Self::Decoded { capture: Box::new(Capture::new(tape, options)), tee: None }
+                let control = Arc::clone(&job.shared.control);
+                Self::Decoded { capture: Box::new(Capture::new(tape, options)), tee: None, control }
             }
         }
     }
@@ -189,7 +200,10 @@ impl Kept {
     /// A connection begins. Answers whether it is wanted.
     fn begin(&mut self) -> bool {
         match self {
-            Self::Decoded { capture, tee } => *tee = Some(Box::new(Tee::new(capture.options()))),
+            Self::Decoded { capture, tee, control } => {
+                let followed = Tee::new(capture.options()).under(Arc::clone(control), GRACE);
+                *tee = Some(Box::new(followed));
+            }
             Self::Wire { is_paused: true, .. } => return false,
             // The configuration was looked at when the plugin was loaded, and nothing of it is unfit.
             Self::Wire { options, tee, .. } => *tee = WireTee::new(options).ok().map(Box::new),
@@ -206,7 +220,7 @@ impl Kept {
         bytes: &[u8],
     ) -> Result<Option<TeeEnd>, store::Error> {
         match self {
-            Self::Decoded { capture, tee: followed } => {
+            Self::Decoded { capture, tee: followed, .. } => {
                 let Some(tee) = followed else { return Ok(None) };
                 if tee.take(at, from, lost, bytes, capture)? == Following::Yes {
                     return Ok(None);
@@ -229,7 +243,7 @@ impl Kept {
 
     fn closed(&mut self, at: Moment, why: &str) -> Result<(), store::Error> {
         match self {
-            Self::Decoded { capture, tee } => match tee.take() {
+            Self::Decoded { capture, tee, .. } => match tee.take() {
                 Some(mut tee) => tee.closed(at, why, capture),
                 None => Ok(()),
             },

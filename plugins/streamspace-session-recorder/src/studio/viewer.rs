@@ -21,6 +21,9 @@ use crate::{
     scene::Moment,
 };
 
+/// How often it is looked whether a desktop that takes nothing is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Records until it is stopped, or the desktop is away for too long.
 pub(super) fn follow(job: &Job<'_>) -> Ending {
     let Job { context, order, tape, shared, clock } = *job;
@@ -62,6 +65,9 @@ pub(super) fn follow(job: &Job<'_>) -> Ending {
             Err(StreamError::NotRunning(why) | StreamError::NotFound(why)) => return Ending::Session(why),
             Err(why) => return Ending::Failed(why.to_string()),
         };
+        if shared.is_stopped() {
+            return Ending::Stopped;
+        }
         debug!(context.logger(), "A desktop is away."; "recording" => &order.id, "reason" => &why);
         if seen.elapsed() >= job.patience() {
             return Ending::Desktop(why);
@@ -120,10 +126,12 @@ impl Connection for Line {
             if left.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.desktop.set_write_deadline(left);
+            self.desktop.set_write_deadline(left.min(LOOK));
             match self.desktop.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                // A desktop that takes nothing does not hold up whoever stops the recording.
+                Err(why) if self.shared.is_stopped() => return Err(why),
                 Err(why) if matches!(why.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
                 Err(why) => return Err(why),
             }

@@ -210,12 +210,57 @@ pub(crate) fn end(database: &Database, id: &str, end: &End<'_>) -> Result<bool, 
     Ok(changed > 0)
 }
 
-/// What is known of a recording that runs.
+/// What is known of a recording that runs. What it came to stays as it is, if it is over by now.
 pub(crate) fn progress(database: &Database, id: &str, bytes: u64, seconds: f64) -> Result<(), DatabaseError> {
-    let sql = "UPDATE session_recordings SET file_size_bytes = $1, duration_seconds = $2, updated_at = $3 WHERE id = $4";
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    database.exec(sql, params![bytes, seconds, Timestamp::now(), id])?;
+    database.exec(&progressed(), params![bytes, seconds, Timestamp::now(), id])?;
     Ok(())
+}
+
+fn progressed() -> String {
+    format!(
+        "UPDATE session_recordings SET file_size_bytes = $1, duration_seconds = $2, updated_at = $3 WHERE id = $4 AND status IN {LIVE}"
+    )
+}
+
+/// There is more of a recording that is over.
+pub(crate) fn grown(database: &Database, id: &str, bytes: u64) -> Result<(), DatabaseError> {
+    let sql = "UPDATE session_recordings SET file_size_bytes = $1, updated_at = $2 WHERE id = $3 AND status IN ('completed', 'truncated')";
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    database.exec(sql, params![bytes, Timestamp::now(), id])?;
+    Ok(())
+}
+
+/// What is said of a recording whose files are gone, at the beginning.
+pub(crate) const GONE: &str = "its files are gone, and nobody has deleted it";
+
+/// Reads the id, path, state, error and end of those that must have files, and of those that had.
+pub(crate) fn with_files() -> String {
+    format!(
+        "SELECT id, storage_path, status, error_message, ended_by FROM session_recordings \
+         WHERE status IN ('completed', 'truncated') OR (status = 'failed' AND error_message LIKE '{GONE}%')"
+    )
+}
+
+/// The files of a recording are gone. Answers whether it is as it was.
+pub(crate) fn lose(database: &Database, id: &str, why: &str) -> Result<bool, DatabaseError> {
+    let sql = "UPDATE session_recordings SET status = 'failed', error_message = $1, updated_at = $2 \
+               WHERE id = $3 AND status IN ('completed', 'truncated')";
+    Ok(database.exec(sql, params![why, Timestamp::now(), id])? > 0)
+}
+
+/// They are there again.
+pub(crate) fn bring_back(
+    database: &Database,
+    id: &str,
+    status: State,
+    error: Option<&str>,
+) -> Result<bool, DatabaseError> {
+    let sql = format!(
+        "UPDATE session_recordings SET status = $1, error_message = $2, updated_at = $3 \
+         WHERE id = $4 AND status = 'failed' AND error_message LIKE '{GONE}%'"
+    );
+    Ok(database.exec(&sql, params![status.name(), error, Timestamp::now(), id])? > 0)
 }
 
 /// What is over and was not put under hold.
@@ -267,4 +312,29 @@ pub(crate) fn bury(database: &Database, dead: &Recording, by: &str, why: &str) -
         )?;
         Ok(true)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params};
+
+    use super::*;
+
+    #[test]
+    fn what_a_recording_came_to_is_not_written_over() {
+        let tables = Connection::open_in_memory().expect("memory");
+        tables.execute_batch(include_str!("../../migrations/sqlite/0001_recordings/up.sql")).expect("tables");
+        let now = "2026-01-01 00:00:00.000000";
+        for status in State::ALL {
+            let sql = "INSERT INTO session_recordings (id, session_id, storage_path, started_at, created_by, created_at, updated_at, \
+                       user_id, status, metadata, retention_days, is_automatic, allow_playback, allow_download, legal_hold, notified, \
+                       file_size_bytes) VALUES ($1, $1, '/r', $2, 'ada', $2, $2, 'ada', $1, '{}', 30, 0, 1, 1, 0, 0, 100)";
+            tables.execute(sql, params![status.name(), now]).expect("a recording");
+            tables.execute(&progressed(), params![7, 0.5, now, status.name()]).expect("a statement");
+            let sql = "SELECT file_size_bytes FROM session_recordings WHERE id = $1";
+            let bytes: i64 = tables.query_row(sql, params![status.name()], |row| row.get(0)).expect("a row");
+            let is_live = matches!(status, State::Starting | State::Recording | State::Paused);
+            assert_eq!(bytes, if is_live { 7 } else { 100 }, "{status:?}");
+        }
+    }
 }

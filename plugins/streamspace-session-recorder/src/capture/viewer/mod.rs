@@ -154,7 +154,7 @@ impl<C: Connection> SharedViewer<C> {
         }
         let received = self.connection.receive(&mut self.piece, wait.max(Duration::from_millis(1)));
         match received.map_err(|error| Trouble::Stream(Ended::Broken(error)))? {
-            Received::Bytes(count) => self.received(count, capture, clock()),
+            Received::Bytes(count) => self.received(count, capture, clock(), control),
             Received::Nothing => self.nothing().map_err(Trouble::Stream),
             Received::End => Err(Trouble::Stream(Ended::Closed)),
         }
@@ -165,10 +165,12 @@ impl<C: Connection> SharedViewer<C> {
         count: usize,
         capture: &mut Capture<S>,
         at: Moment,
+        control: &Control,
     ) -> Result<(), Trouble<S::Error, Ended>> {
         let Self { stream, talk, piece, most, .. } = self;
         let bytes = piece.get(..count).unwrap_or_default();
-        let fed = stream.feed(at, bytes, capture, |parser, message| talk.heard(parser, message));
+        let goes_on = || !control.stops();
+        let fed = stream.feed(at, bytes, capture, goes_on, |parser, message| talk.heard(parser, message));
         if let Some(ended) = talk.ended.take() {
             return Err(Trouble::Stream(ended));
         }

@@ -1,8 +1,11 @@
 //! How a session is viewed.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use streamspace_rfb::Encoding;
@@ -97,10 +100,11 @@ impl Settings {
     }
 }
 
-/// What somebody else wants of a viewer that runs. It is looked at after each piece, and every [`Settings::look`].
+/// What somebody else wants of a viewer that runs. It is looked at after each piece, and every [`Settings::look`]; whether it is to
+/// end also before each message, since few bytes can be much to draw.
 #[derive(Debug, Default)]
 pub struct Control {
-    stop: AtomicBool,
+    stopped: OnceLock<Instant>,
     pause: AtomicBool,
     resync: AtomicBool,
 }
@@ -108,7 +112,7 @@ pub struct Control {
 impl Control {
     /// Ends it.
     pub fn stop(&self) {
-        self.stop.store(true, Relaxed);
+        self.stopped.get_or_init(Instant::now);
     }
 
     /// Pauses it, or has it go on. While it is paused it asks for nothing.
@@ -122,7 +126,12 @@ impl Control {
     }
 
     pub(super) fn stops(&self) -> bool {
-        self.stop.load(Relaxed)
+        self.stopped.get().is_some()
+    }
+
+    /// Whether it was ended so long ago.
+    pub fn is_overdue(&self, grace: Duration) -> bool {
+        self.stopped.get().is_some_and(|stopped| stopped.elapsed() >= grace)
     }
 
     pub(super) fn pauses(&self) -> bool {
