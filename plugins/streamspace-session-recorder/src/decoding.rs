@@ -11,7 +11,8 @@ use std::{
 use streamspace_plugin::prelude::*;
 
 use crate::{
-    desk::{Desk, Lock},
+    desk::Desk,
+    lock::Lock,
     studio::{Undecoded, shelf::is_undecoded},
     tables::recordings,
 };

@@ -2,13 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,6 +13,8 @@ use streamspace_plugin::{database::Timestamp, prelude::*, routes::Problem};
 use crate::{
     config::{Config, MasterKey},
     decoding::Decoding,
+    exporting::Exporting,
+    lock::Lock,
     replays::Replays,
     rules::{
         retention,
@@ -49,8 +46,8 @@ pub(crate) struct Desk {
     pub(crate) replays: Replays,
     running: Mutex<Runs>,
     ended: Condvar,
-    /// Whether a thread makes exports.
-    exporting: AtomicBool,
+    /// The thread that makes exports.
+    pub(crate) exporting: Exporting,
     /// What waits to be decoded.
     pub(crate) decoding: Decoding,
     /// Itself, for the threads of recordings: they do not keep it alive.
@@ -69,35 +66,10 @@ struct Entry {
     running: Option<Running>,
     session: String,
     days: u32,
-    /// Who has it end, if that is known: `user`, `session`, `host`.
+    /// Who has it end, if that is known: `user`, `session`, `host`, `quota`.
     ended_by: Option<&'static str>,
     /// Says to other processes, and to another version of this plugin, that it runs.
     _lock: Lock,
-}
-
-/// A file that is locked as long as a recording runs. The lock is gone when the process is, however it ended.
-pub(crate) struct Lock {
-    path: PathBuf,
-    _file: File,
-}
-
-impl Lock {
-    /// None if somebody else has it.
-    pub(crate) fn take(path: PathBuf) -> std::io::Result<Option<Self>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path, _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(why)) => Err(why),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // One that stays is swept up with other orphans.
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 impl Desk {
@@ -114,7 +86,7 @@ impl Desk {
             replays: Replays::default(),
             running: Mutex::default(),
             ended: Condvar::new(),
-            exporting: AtomicBool::new(false),
+            exporting: Exporting::default(),
             decoding: Decoding::default(),
             this: Weak::clone(this),
         })
@@ -123,11 +95,6 @@ impl Desk {
     /// Where a recording's files are.
     pub(crate) fn folder_of(&self, id: &str) -> PathBuf {
         self.folder.join(id)
-    }
-
-    /// Where what a recording was made into is.
-    pub(crate) fn exports(&self) -> PathBuf {
-        self.folder.join("exports")
     }
 
     pub(crate) fn lock_path(&self, id: &str) -> PathBuf {
@@ -248,25 +215,6 @@ impl Desk {
         }
     }
 
-    /// Has what is wanted of recordings made, on a thread of its own.
-    pub(crate) fn wake_exports(&self) {
-        if self.exporting.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let Some(desk) = self.this.upgrade() else { return };
-        let spawned = thread::Builder::new().name("recorder-exports".into()).spawn(move || {
-            let made = desk.make_exports();
-            desk.exporting.store(false, Ordering::Release);
-            if let Err(why) = made {
-                warn!(desk.context.logger(), "Exports of recordings are not made."; "reason" => %why);
-            }
-        });
-        if let Err(why) = spawned {
-            self.exporting.store(false, Ordering::Release);
-            warn!(self.context.logger(), "Exports of recordings are not made."; "reason" => %why);
-        }
-    }
-
     /// Writes down how a recording ended, and tells of it.
     fn write_end(&self, id: &str, finished: &Finished, by: &str, days: u32, is_cut: bool) {
         let step = match (finished.is_playable, is_cut) {
@@ -355,6 +303,17 @@ impl Desk {
         }
     }
 
+    /// Has a recording end. Nobody waits for it. Answers whether it was not to end already.
+    pub(crate) fn end(&self, id: &str, by: &'static str) -> bool {
+        let mut runs = self.runs();
+        let Some(entry) = runs.all.get_mut(id).filter(|entry| entry.ended_by.is_none()) else { return false };
+        entry.ended_by = Some(by);
+        if let Some(running) = &entry.running {
+            running.stop();
+        }
+        true
+    }
+
     /// Has everything end, and waits until it has, or for [`STOP`].
     pub(crate) fn close(&self) {
         self.replays.close();
@@ -370,9 +329,14 @@ impl Desk {
         while !runs.all.is_empty() {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 warn!(self.context.logger(), "Some recordings did not end in time."; "count" => runs.all.len());
-                return;
+                break;
             };
             runs = self.ended.wait_timeout(runs, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(runs);
+        // It was told at the same time.
+        if !self.exporting.wait(until) {
+            warn!(self.context.logger(), "An export did not stop in time.");
         }
     }
 

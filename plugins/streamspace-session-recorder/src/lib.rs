@@ -15,7 +15,7 @@
 //! ```
 //!
 //! `rules` decide, and know nothing but what they are given. `desk` has what runs. `studio` is the one place where the plugin meets
-//! what records. `tidy` deletes and finds what was lost.
+//! what records. `tidy` deletes and finds what was lost, `exporting` makes files of recordings.
 #![forbid(unsafe_code)]
 
 pub mod capture;
@@ -23,8 +23,11 @@ mod config;
 mod decoding;
 mod desk;
 pub mod export;
+mod exporting;
+mod lock;
 mod page;
 mod plugin;
+mod private;
 pub mod replay;
 mod replays;
 mod routes;

@@ -1,7 +1,6 @@
 //! The plugin: what the host loads, and what it calls it for.
 
 use std::{
-    fs,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -12,7 +11,7 @@ use streamspace_plugin::{prelude::*, streams::Overflow};
 use crate::{
     config::{Config, KEY_BYTES, MasterKey, Way},
     desk::Desk,
-    routes, studio, ui,
+    private, routes, studio, ui,
 };
 
 /// The key of the storage that has the master key, where the operator gives none.
@@ -57,6 +56,7 @@ impl SessionRecorder {
     fn keep_watch(&self, _: &Run<'_>) -> Result<()> {
         self.desk.keep_watch_once()?;
         self.desk.wake_exports();
+        self.desk.expire_exports()?;
         Ok(())
     }
 }
@@ -73,7 +73,7 @@ impl Plugin for SessionRecorder {
     fn load(context: &Context, config: Config) -> Result<Self> {
         studio::check(&config)?;
         let folder = config.folder();
-        make_folder(&folder).map_err(|why| {
+        private::folder(&folder).map_err(|why| {
             Error::new(format!(
                 "the folder of recordings, {}, cannot be made: {why}. Make it for the host's user, or set `storagePath`",
                 folder.display()
@@ -139,15 +139,6 @@ impl Plugin for SessionRecorder {
             let _ = watch.join();
         }
     }
-}
-
-/// A folder that nobody else reads.
-fn make_folder(folder: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// The key that this plugin has made for itself; made now, if there is none. It is in the host's database, and not beside what it seals.
