@@ -196,7 +196,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::store::{Options, Subject, Writer};
+    use crate::{
+        scene::Sink,
+        store::{Options, Subject, Writer},
+    };
 
     #[test]
     fn an_export_stops_when_it_is_told_and_is_for_nobody_else() {
