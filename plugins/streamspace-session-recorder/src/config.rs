@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) auto_record_for_compliance: bool,
     pub(crate) compliance_frameworks: Vec<String>,
     pub(crate) encrypt_recordings: bool,
+    pub(crate) export_hours: u32,
     #[serde(default)]
     master_key: Option<Digits>,
     #[serde(default)]
@@ -266,7 +267,7 @@ pub(crate) mod tests {
         let config = config(Value::Object(Map::new())).expect("a configuration");
         assert!(config.enabled && config.encrypt_recordings && !config.auto_record_for_compliance);
         assert_eq!(config.default_format, Format::Webm);
-        assert_eq!(config.retention_days(), 365);
+        assert_eq!((config.retention_days(), config.export_hours), (365, 24));
         assert_eq!(config.max_file_size, 10 * 1024 * 1024 * 1024);
         assert_eq!(config.folder(), PathBuf::from("/var/lib/streamspace/recordings"));
         assert_eq!((config.compression(), config.master_key().expect("no fault")), (1, None));
@@ -326,6 +327,7 @@ pub(crate) mod tests {
             json!({"storagePath": "recordings"}),
             json!({"maxFileSize": 10}),
             json!({"fpsCap": 0}),
+            json!({"exportHours": 0}),
             json!({"captureInput": "some"}),
             json!({"redactRegions": [{"x": 0, "y": 0, "width": 0, "height": 1}]}),
             json!({"storage": {"backend": "s3"}}),

@@ -3,11 +3,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,6 +12,7 @@ use streamspace_plugin::{prelude::*, routes::Problem};
 use crate::{
     config::{Config, MasterKey},
     decoding::Decoding,
+    exporting::Exporting,
     lock::Lock,
     replays::Replays,
     rules::state::Step,
@@ -49,8 +46,8 @@ pub(crate) struct Desk {
     pub(crate) replays: Replays,
     running: Mutex<Runs>,
     ended: Condvar,
-    /// Whether a thread makes exports.
-    exporting: AtomicBool,
+    /// The thread that makes exports.
+    pub(crate) exporting: Exporting,
     /// What waits to be decoded.
     pub(crate) decoding: Decoding,
     /// Itself, for the threads of recordings: they do not keep it alive.
@@ -80,7 +77,7 @@ struct Entry {
     is_automatic: bool,
     /// Whether it is in the place of one that came to nothing.
     is_again: bool,
-    /// Who has it end, if that is known: `user`, `session`, `rights`, `host`.
+    /// Who has it end, if that is known: `user`, `session`, `rights`, `host`, `quota`.
     ended_by: Option<&'static str>,
     /// Says to other processes, and to another version of this plugin, that it runs.
     _lock: Lock,
@@ -112,7 +109,7 @@ impl Desk {
             replays: Replays::default(),
             running: Mutex::default(),
             ended: Condvar::new(),
-            exporting: AtomicBool::new(false),
+            exporting: Exporting::default(),
             decoding: Decoding::default(),
             this: Weak::clone(this),
         })
@@ -121,11 +118,6 @@ impl Desk {
     /// Where a recording's files are.
     pub(crate) fn folder_of(&self, id: &str) -> PathBuf {
         self.folder.join(id)
-    }
-
-    /// Where what a recording was made into is.
-    pub(crate) fn exports(&self) -> PathBuf {
-        self.folder.join("exports")
     }
 
     pub(crate) fn lock_path(&self, id: &str) -> PathBuf {
@@ -247,25 +239,6 @@ impl Desk {
         }
     }
 
-    /// Has what is wanted of recordings made, on a thread of its own.
-    pub(crate) fn wake_exports(&self) {
-        if self.exporting.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let Some(desk) = self.this.upgrade() else { return };
-        let spawned = thread::Builder::new().name("recorder-exports".into()).spawn(move || {
-            let made = desk.make_exports();
-            desk.exporting.store(false, Ordering::Release);
-            if let Err(why) = made {
-                warn!(desk.context.logger(), "Exports of recordings are not made."; "reason" => %why);
-            }
-        });
-        if let Err(why) = spawned {
-            self.exporting.store(false, Ordering::Release);
-            warn!(self.context.logger(), "Exports of recordings are not made."; "reason" => %why);
-        }
-    }
-
     /// What is known here of a recording that runs.
     pub(crate) fn tried(&self, id: &str) -> Option<Tried> {
         let runs = self.runs();
@@ -306,6 +279,17 @@ impl Desk {
         }
     }
 
+    /// Has a recording end. Nobody waits for it. Answers whether it was not to end already.
+    pub(crate) fn end(&self, id: &str, by: &'static str) -> bool {
+        let mut runs = self.runs();
+        let Some(entry) = runs.all.get_mut(id).filter(|entry| entry.ended_by.is_none()) else { return false };
+        entry.ended_by = Some(by);
+        if let Some(running) = &entry.running {
+            running.stop();
+        }
+        true
+    }
+
     /// Has everything end, and waits until it has, or for [`STOP`].
     pub(crate) fn close(&self) {
         self.replays.close();
@@ -321,9 +305,14 @@ impl Desk {
         while !runs.all.is_empty() {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 warn!(self.context.logger(), "Some recordings did not end in time."; "count" => runs.all.len());
-                return;
+                break;
             };
             runs = self.ended.wait_timeout(runs, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(runs);
+        // It was told at the same time.
+        if !self.exporting.wait(until) {
+            warn!(self.context.logger(), "An export did not stop in time.");
         }
     }
 

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! `rules` decide, and know nothing but what they are given. `desk` has what runs. `studio` is the one place where the plugin meets
-//! what records. `tidy` deletes, `lost` finds what was lost, and `mount` tells whether it is.
+//! what records. `tidy` deletes, `lost` finds what was lost, and `mount` tells whether it is. `exporting` makes files of recordings.
 #![forbid(unsafe_code)]
 
 pub mod capture;
@@ -25,11 +25,13 @@ mod decoding;
 mod desk;
 mod ending;
 pub mod export;
+mod exporting;
 mod lock;
 mod lost;
 mod mount;
 mod page;
 mod plugin;
+mod private;
 pub mod replay;
 mod replays;
 mod routes;

@@ -2,14 +2,14 @@
 //! nothing that is missing in it is lost.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
     path::Path,
 };
 
 use streamspace_plugin::{prelude::*, routes::Problem};
 
-use crate::desk::Desk;
+use crate::{desk::Desk, private};
 
 /// The file in the folder that says that it is the folder, and not a mount point.
 const MARKER: &str = ".streamspace-recordings";
@@ -47,11 +47,7 @@ pub(crate) fn prepare(context: &Context, folder: &Path) -> Result<()> {
 
 /// A folder that nobody else reads, with its marker.
 fn make(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    private::folder(folder)?;
     let mut marker = File::create(folder.join(MARKER))?;
     marker.write_all(SAYS.as_bytes())?;
     marker.sync_all()?;
@@ -89,6 +85,8 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

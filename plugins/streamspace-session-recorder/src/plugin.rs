@@ -60,6 +60,7 @@ impl SessionRecorder {
     fn keep_watch(&self, _: &Run<'_>) -> Result<()> {
         self.desk.keep_watch_once()?;
         self.desk.wake_exports();
+        self.desk.expire_exports()?;
         Ok(())
     }
 }

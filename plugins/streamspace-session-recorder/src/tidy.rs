@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -10,10 +10,10 @@ use streamspace_plugin::{database::Timestamp, prelude::*};
 
 use crate::{
     desk::Desk,
+    private,
     rules::retention,
-    studio::Export,
     tables::{
-        exports, holds,
+        holds,
         recordings::{self, Recording},
     },
 };
@@ -36,7 +36,7 @@ pub(crate) struct Cleaned {
 /// What was found that does not belong together.
 #[derive(Debug, Default, serde::Serialize)]
 pub(crate) struct Swept {
-    /// Files of recordings that were deleted.
+    /// Files of recordings that were deleted, and of exports that were not made to their end.
     pub(crate) removed: u64,
     /// Files of recordings that nobody knows of: they are in `lost+found`.
     pub(crate) put_aside: u64,
@@ -46,6 +46,8 @@ pub(crate) struct Swept {
     pub(crate) brought_back: u64,
     /// Recordings of which nobody can tell, since the folder is not mounted that they are in.
     pub(crate) not_mounted: u64,
+    /// Exports whose time was over.
+    pub(crate) expired_exports: u64,
 }
 
 impl Desk {
@@ -70,15 +72,7 @@ impl Desk {
         if folder.starts_with(&self.folder) && folder != self.folder {
             remove(folder)?;
         }
-        for format in ["webm", "vnc"] {
-            remove(&self.export_path(id, format))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn export_path(&self, id: &str, format: &str) -> PathBuf {
-        let extension = if format == "vnc" { "fbs" } else { "webm" };
-        self.exports().join(format!("{id}.{extension}"))
+        self.remove_exports(id)
     }
 
     /// Deletes what is over.
@@ -116,15 +110,9 @@ impl Desk {
         let database = self.context.database();
         let mut swept = Swept::default();
         let failed = |what: &Path, why: std::io::Error| Error::new(format!("{}: {why}", what.display()));
-        let is_mounted = self.is_mounted()?;
-        for folder in [self.folder.clone(), self.exports()].into_iter().filter(|_| is_mounted) {
-            let entries = match fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(why) => return Err(failed(&folder, why)),
-            };
-            for entry in entries {
-                let path = entry.map_err(|why| failed(&folder, why))?.path();
+        if self.is_mounted()? {
+            for entry in fs::read_dir(&self.folder).map_err(|why| failed(&self.folder, why))? {
+                let path = entry.map_err(|why| failed(&self.folder, why))?.path();
                 let Some(id) = recording_of(&path) else { continue };
                 if is_young(&path) || recordings::get(database, &id)?.is_some() {
                     continue;
@@ -135,67 +123,21 @@ impl Desk {
                 } else {
                     // It may be evidence: nobody but an operator decides that it goes.
                     let aside = self.folder.join(LOST);
-                    fs::create_dir_all(&aside).map_err(|why| failed(&aside, why))?;
+                    private::folder(&aside).map_err(|why| failed(&aside, why))?;
                     fs::rename(&path, aside.join(&id)).map_err(|why| failed(&path, why))?;
                     swept.put_aside += 1;
                 }
             }
+            swept.expired_exports = self.expire_exports()?;
+            swept.removed += self.sweep_exports()?;
         }
         self.look_for_files(&mut swept)?;
         Ok(swept)
     }
-
-    /// Makes what is wanted of recordings, one after the other, until nothing waits.
-    pub(crate) fn make_exports(&self) -> Result<()> {
-        let database = self.context.database();
-        while let Some(next) = exports::next(database)? {
-            if self.is_closed() {
-                break;
-            }
-            if !exports::take(database, &next.id)? {
-                continue;
-            }
-            let came_to = match self.make_export(&next) {
-                Ok(Some(bytes)) => Ok(bytes),
-                // It was told to stop: the next start begins anew.
-                Ok(None) => break,
-                Err(why) => Err(why.to_string()),
-            };
-            exports::finish(database, &next.id, &came_to)?;
-        }
-        Ok(())
-    }
-
-    fn make_export(&self, export: &exports::Export) -> Result<Option<u64>> {
-        let recording = recordings::get(self.context.database(), &export.recording_id)?
-            .ok_or_else(|| Error::new("the recording was deleted"))?;
-        let format = crate::config::Format::of(&export.format)
-            .ok_or_else(|| Error::new("this format is not one that is made"))?;
-        fs::create_dir_all(self.exports())
-            .map_err(|why| Error::new(format!("{}: {why}", self.exports().display())))?;
-        let to = Path::new(&export.storage_path);
-        // Under its name is only what is whole.
-        let part = to.with_extension("part");
-        let wish = Export {
-            id: &recording.id,
-            folder: Path::new(&recording.storage_path),
-            key: &self.key,
-            format,
-            to: &part,
-        };
-        let made = self.studio.export(&wish, &|| !self.is_closed());
-        if !matches!(made, Ok(Some(_))) {
-            // What is not there needs not to be removed, and what cannot be is swept.
-            let _ = fs::remove_file(&part);
-            return made;
-        }
-        fs::rename(&part, to).map_err(|why| Error::new(format!("{}: {why}", to.display())))?;
-        made
-    }
 }
 
 /// Removes a file or a folder, if it is there.
-fn remove(path: &Path) -> std::io::Result<()> {
+pub(crate) fn remove(path: &Path) -> std::io::Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -206,9 +148,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
 /// The id of the recording that a file is of; none for what is not one of ours.
 fn recording_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
-    let is_ours = path
-        .extension()
-        .is_none_or(|extension| ["lock", "webm", "fbs", "part"].iter().any(|ours| extension == *ours));
+    let is_ours = path.extension().is_none_or(|extension| extension == "lock");
     (is_ours && uuid::Uuid::parse_str(stem).is_ok()).then(|| stem.to_owned())
 }
 
@@ -225,7 +165,7 @@ mod tests {
     #[test]
     fn only_what_is_named_as_ours_is_swept() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-        for ours in ["", ".webm", ".fbs", ".part", ".lock"] {
+        for ours in ["", ".lock"] {
             assert_eq!(recording_of(Path::new(&format!("/srv/{id}{ours}"))).as_deref(), Some(id));
         }
         for other in

@@ -1,7 +1,7 @@
 //! What follows sessions: by their events, and by a look at all of them now and then, which finds what events could not tell.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{PoisonError, TryLockError},
     time::{Duration, Instant},
 };
@@ -14,10 +14,12 @@ use streamspace_plugin::{
 
 use crate::{
     desk::{Desk, seconds},
+    rules::quota,
     start::{Ask, Asked, Person},
     tables::{
-        approvals, exports, policies,
+        approvals, policies,
         recordings::{self, Recording},
+        stats,
     },
 };
 
@@ -125,6 +127,7 @@ impl Desk {
         for live in recordings::unfinished(self.context.database())? {
             self.look_at_right(&live)?;
         }
+        self.keep_quotas()?;
         if !self.config.enabled {
             return Ok(());
         }
@@ -135,6 +138,30 @@ impl Desk {
                 break;
             }
             self.try_to_record(&session?, &mut people);
+        }
+        Ok(())
+    }
+
+    /// Ends what runs and takes space that there is not.
+    fn keep_quotas(&self) -> Result<()> {
+        if self.config.quota_bytes == 0 && self.config.quota_bytes_per_user == 0 {
+            return Ok(());
+        }
+        let mut over = HashMap::new();
+        for live in recordings::unfinished(self.context.database())? {
+            let user = match over.entry(live.user_id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let used = stats::used(self.context.database(), new.key())?;
+                    new.insert(quota::check_space(&used, &self.config).err())
+                }
+            };
+            // One that runs elsewhere is ended there.
+            if let Some(why) = user
+                && self.end(&live.id, "quota")
+            {
+                warn!(self.context.logger(), "A recording ends for want of space."; "recording" => &live.id, "reason" => %why);
+            }
         }
         Ok(())
     }
@@ -238,8 +265,6 @@ impl Desk {
 
     /// What is done when the plugin begins.
     pub(crate) fn begin_watching(&self) -> Result<()> {
-        // No thread of this process is at an export yet.
-        exports::wait_again(self.context.database())?;
         self.decode_what_was_left()?;
         self.keep_watch_once()?;
         self.wake_exports();

@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    ops::ControlFlow::{Break, Continue},
+};
 
 use streamspace_rfb::{
     Decoder, Encoding, Framebuffer, Limits as RfbLimits, PixelFormat,
@@ -250,7 +253,8 @@ fn a_file_is_what_the_grammar_says_and_shows_what_was_recorded() {
         let scenes = scenes(seed);
         let (_home, mut reader) = recorded(&scenes);
         let mut file = Vec::new();
-        let exported = export(&mut reader, &mut file, &options(encoding)).expect("it is exported");
+        let exported =
+            export(&mut reader, &mut file, &options(encoding), |_| Continue(())).expect("it is exported");
         assert_eq!(exported.bytes, file.len() as u64);
         assert_eq!(exported.blocks, blocks(&file).len() as u64);
 
@@ -279,7 +283,7 @@ fn every_encoding_shows_the_same_to_a_decoder() {
         let scenes = scenes(4);
         let (_home, mut reader) = recorded(&scenes);
         let mut file = Vec::new();
-        export(&mut reader, &mut file, &options(encoding)).expect("it is exported");
+        export(&mut reader, &mut file, &options(encoding), |_| Continue(())).expect("it is exported");
         let bytes: Vec<u8> = blocks(&file).into_iter().flat_map(|(_, data)| data).collect();
         let limits = RfbLimits::default();
         let (mut parser, mut decoder) = (ServerParser::new(limits), Decoder::new(limits));
@@ -309,18 +313,30 @@ fn every_encoding_shows_the_same_to_a_decoder() {
 #[test]
 fn what_cannot_be_said_is_refused() {
     let (_home, mut reader) = recorded(&[(Moment(3), Owned::Wire(Side::Desktop, vec![1]))]);
-    let refused = export(&mut reader, Vec::new(), &Options::default());
+    let refused = export(&mut reader, Vec::new(), &Options::default(), |_| Continue(()));
     assert!(matches!(refused, Err(Error::Wire(Moment(3)))), "{refused:?}");
 
     let (_home, mut reader) = recorded(&[(Moment(3), Owned::Bell)]);
-    let refused = export(&mut reader, Vec::new(), &Options::default());
+    let refused = export(&mut reader, Vec::new(), &Options::default(), |_| Continue(()));
     assert!(matches!(refused, Err(Error::Empty)), "{refused:?}");
 
     let picture = Owned::Picture(1, 1, vec![[1, 2, 3, 255]]);
     let late = Moment((1 << 32) * 1000);
     let (_home, mut reader) = recorded(&[(Moment(0), picture), (late, Owned::Bell)]);
-    let refused = export(&mut reader, Vec::new(), &Options::default());
+    let refused = export(&mut reader, Vec::new(), &Options::default(), |_| Continue(()));
     assert!(matches!(refused, Err(Error::Long(at)) if at == late), "{refused:?}");
+}
+
+#[test]
+fn whoever_makes_it_may_stop_it() {
+    let (_home, mut reader) = recorded(&scenes(1));
+    let (mut file, mut asked) = (Vec::new(), 0);
+    let stopped = export(&mut reader, &mut file, &Options::default(), |_| {
+        asked += 1;
+        if asked < 5 { Continue(()) } else { Break(()) }
+    });
+    assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
+    assert_eq!(asked, 5);
 }
 
 #[test]
@@ -340,6 +356,6 @@ fn a_damaged_recording_ends_the_file() {
             Err(store::Error::Failed)
         }
     }
-    let refused = export(&mut Broken, Vec::new(), &Options::default());
+    let refused = export(&mut Broken, Vec::new(), &Options::default(), |_| Continue(()));
     assert!(matches!(refused, Err(Error::Source(store::Error::Failed))), "{refused:?}");
 }

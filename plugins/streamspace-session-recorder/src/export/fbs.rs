@@ -8,7 +8,10 @@
 //! of the screen or the pointer changes, the pseudo-encodings DesktopSize and Cursor. Markers, keys, pointers of viewers, gaps and pauses
 //! cannot be said and are left out. Bytes that were kept as they were on the wire cannot be exported.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+};
 
 use streamspace_rfb::{
     Area, Cursor, Encoder, Encoding, Framebuffer, Limits, Pixel, PixelFormat,
@@ -84,9 +87,14 @@ pub enum Error<E: std::error::Error + 'static> {
     /// There is no picture in it.
     #[error("the recording: expected a picture, found none")]
     Empty,
+    /// It was stopped, as it was told.
+    #[error("the export was stopped")]
+    Stopped,
 }
 
-/// Writes a recording from where the source is to its end.
+/// Writes a recording from where the source is to its end. What is written is a whole file only if this succeeds.
+///
+/// `goes_on` is asked before each scene; [`ControlFlow::Break`] stops.
 ///
 /// # Errors
 ///
@@ -95,6 +103,7 @@ pub fn export<S: Source>(
     source: &mut S,
     out: impl Write,
     options: &Options,
+    mut goes_on: impl FnMut(Moment) -> ControlFlow<()>,
 ) -> Result<Exported, Error<S::Error>> {
     let encoder = Encoder::new(options.format).map_err(|source| Error::Rfb { at: Moment(0), source })?;
     let mut export = Export {
@@ -109,6 +118,9 @@ pub fn export<S: Source>(
     export.out.raw(MAGIC)?;
     let mut began = None;
     while let Some((at, scene)) = source.next().map_err(Error::Source)? {
+        if goes_on(at).is_break() {
+            return Err(Error::Stopped);
+        }
         if matches!(scene, Scene::Wire { .. }) {
             return Err(Error::Wire(at));
         }

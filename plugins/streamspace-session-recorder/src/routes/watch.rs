@@ -71,6 +71,7 @@ fn made_of(desk: &Desk, of: &Recording, format: &'static str, by: &str) -> Resul
         requested_by: by.into(),
         created_at: Timestamp::now(),
         finished_at: None,
+        expires_at: None,
     };
     exports::want(database, &new)?;
     desk.wake_exports();
@@ -94,8 +95,13 @@ fn file(
             )
             .into());
         }
-        Some(export) => export,
-        None => made_of(desk, of, format, request.caller().name())?,
+        // Its file stays for whoever uses it, and is made anew if it has just gone.
+        Some(export)
+            if export.status != "done" || exports::keep(database, &export.id, desk.export_expiry())? =>
+        {
+            export
+        }
+        _ => made_of(desk, of, format, request.caller().name())?,
     };
     if export.status != "done" {
         return Ok(Response::json(&export).with_status(202).header("Retry-After", "2"));

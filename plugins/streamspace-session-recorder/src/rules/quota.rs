@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 
-/// What there is when another recording is to begin.
+/// What there is when another recording is to begin, or one runs. Exports do not count: they go by themselves, and whoever downloads a
+/// recording ends none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Used {
     /// Recordings that run, in all and of the session's user.
@@ -41,6 +42,13 @@ pub(crate) fn check(used: &Used, config: &Config) -> Result<(), Exceeded> {
             config.max_concurrent_per_user,
             STOP,
         ),
+    ];
+    exceeded(limits).and_then(|()| check_space(used, config))
+}
+
+/// Whether what is recorded may go on.
+pub(crate) fn check_space(used: &Used, config: &Config) -> Result<(), Exceeded> {
+    exceeded([
         ("there is no space for more recordings (`quotaBytes`)", used.bytes, config.quota_bytes, DELETE),
         (
             "there is no space for more recordings of this user (`quotaBytesPerUser`)",
@@ -48,7 +56,10 @@ pub(crate) fn check(used: &Used, config: &Config) -> Result<(), Exceeded> {
             config.quota_bytes_per_user,
             DELETE,
         ),
-    ];
+    ])
+}
+
+fn exceeded(limits: [(&'static str, u64, u64, &'static str); 2]) -> Result<(), Exceeded> {
     match limits.into_iter().find(|(_, used, limit, _)| *limit > 0 && used >= limit) {
         Some((what, used, limit, action)) => Err(Exceeded { what, used, limit, action }),
         None => Ok(()),

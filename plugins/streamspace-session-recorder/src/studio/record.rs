@@ -1,7 +1,7 @@
 //! A recording, from its first file to its end: what all ways of capture share.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::Path,
     sync::Arc,
     thread,
@@ -22,6 +22,7 @@ use crate::{
     capture::{Clipboard, Input, Options, WireTee},
     config::{self, Config, Way},
     contained::contained,
+    private,
     scene::Moment,
     store::{self, Subject, Writer},
 };
@@ -158,7 +159,7 @@ pub(super) fn create(
 ) -> Result<Writer> {
     let failed =
         |why: &dyn fmt::Display| Error::new(format!("{} cannot be written: {why}", folder.display()));
-    fs::create_dir_all(folder).map_err(|why| failed(&why))?;
+    private::folder(folder).map_err(|why| failed(&why))?;
     let key = key.map(|key| keys::make(&subject.recording, folder, key)).transpose()?;
     Writer::create(folder, subject, key.as_ref(), written(config)).map_err(|why| failed(&why))
 }

@@ -1,7 +1,6 @@
 //! What was recorded: read, looked through, made into something else.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -15,6 +14,7 @@ use crate::{
     capture,
     config::{Format, MasterKey},
     export::{fbs, webm},
+    private,
     replay::{Bounds, thumbnail as small},
     scene::{Moment, Scene, Source},
     store::{self, Fault, Limits, Reader, Wrong},
@@ -154,21 +154,26 @@ pub(super) fn export(wish: &Export<'_>, goes_on: &dyn Fn() -> bool) -> Result<Op
     let mut reader = open(id, folder, key)?;
     reader.seek(Moment(0)).map_err(Error::new)?;
     let failed = |why: std::io::Error| Error::new(format!("{}: {why}", to.display()));
-    let file = File::create(to).map_err(failed)?;
+    let file = private::new_file(to).map_err(failed)?;
+    let go_on = || match goes_on() {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
     let made = match format {
         Format::Vnc => {
             let options = fbs::Options { name: format!("Recording {id}"), ..fbs::Options::default() };
             let mut out = BufWriter::new(&file);
-            let exported = fbs::export(&mut reader, &mut out, &options).map_err(Error::new)?;
-            out.flush().map_err(failed)?;
-            Some(exported.bytes)
+            match fbs::export(&mut reader, &mut out, &options, |_| go_on()) {
+                Ok(exported) => {
+                    out.flush().map_err(failed)?;
+                    Some(exported.bytes)
+                }
+                Err(fbs::Error::Stopped) => None,
+                Err(why) => return Err(Error::new(why)),
+            }
         }
         Format::Webm | Format::Mp4 => {
-            let go_on = |_: webm::Progress| match goes_on() {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            };
-            match webm::export(&mut reader, &file, &webm::Options::default(), go_on) {
+            match webm::export(&mut reader, &file, &webm::Options::default(), |_| go_on()) {
                 Ok(exported) => Some(exported.bytes),
                 Err(webm::Error::Stopped) => None,
                 Err(why) => return Err(Error::new(why)),
@@ -192,6 +197,40 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::{
+        scene::Sink,
+        store::{Options, Subject, Writer},
+    };
+
+    #[test]
+    fn an_export_stops_when_it_is_told_and_is_for_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = folder.path().join("recording");
+        fs::create_dir(&of).expect("a folder");
+        let subject = Subject { recording: "rec".into(), session: "s-1".into(), started_at: 0 };
+        let mut writer = Writer::create(&of, &subject, None, Options::default()).expect("it begins");
+        let pixels = vec![[1, 2, 3, 255]; 64 * 48];
+        writer
+            .put(Moment(0), &Scene::Picture { width: 64, height: 48, pixels: &pixels })
+            .expect("it is kept");
+        writer.finish(Moment(1_000_000)).expect("it is finished");
+
+        let key = MasterKey([0; 32]);
+        for (format, name) in [(Format::Vnc, "fbs"), (Format::Webm, "webm")] {
+            let made = |name: &str, goes_on: bool| {
+                let to = folder.path().join(name);
+                let wish = Export { id: "rec", folder: &of, key: &key, format, to: &to };
+                (export(&wish, &|| goes_on), to)
+            };
+            assert!(matches!(made(&format!("stopped.{name}"), false).0, Ok(None)), "{name}");
+            let (bytes, to) = made(name, true);
+            let file = fs::metadata(&to).expect("a file");
+            assert_eq!(bytes.expect("it is made"), Some(file.len()), "{name}");
+            #[cfg(unix)]
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o600, "{name}");
+            assert!(made(name, true).0.is_err(), "somebody else may be writing it");
+        }
+    }
 
     #[test]
     fn what_went_over_the_wire_is_beside_its_pictures() {

@@ -38,9 +38,12 @@ pub(crate) struct Stats {
     by_user: Vec<OfUser>,
     /// The last twelve months in which something was recorded.
     by_month: Vec<OfMonth>,
+    /// Bytes of recordings, which is what limits count.
     storage_used: u64,
     /// 0 is no limit.
     storage_limit: u64,
+    /// Bytes of what recordings were made into: beside that, and for a while.
+    exports_size: u64,
 }
 
 pub(crate) fn of(database: &Database, storage_limit: u64) -> Result<Stats, DatabaseError> {
@@ -100,8 +103,9 @@ pub(crate) fn of(database: &Database, storage_limit: u64) -> Result<Stats, Datab
                 size_bytes,
             })
             .collect(),
-        storage_used: recorded + exported.unwrap_or(0),
+        storage_used: recorded,
         storage_limit,
+        exports_size: exported.unwrap_or(0),
     })
 }
 

@@ -165,5 +165,7 @@ CREATE TABLE recording_exports (
     requested_by text NOT NULL,
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
+    -- When its file goes, unless it is downloaded before.
+    expires_at timestamptz,
     UNIQUE (recording_id, format)
 );

@@ -165,5 +165,7 @@ CREATE TABLE recording_exports (
     requested_by TEXT NOT NULL,
     created_at TEXT NOT NULL,
     finished_at TEXT,
+    -- When its file goes, unless it is downloaded before.
+    expires_at TEXT,
     UNIQUE (recording_id, format)
 ) STRICT;
