@@ -90,7 +90,7 @@ impl<C: Connection> SharedViewer<C> {
     /// Views the session until it is stopped or the connection ends, and says why. It has kept all that it saw then. If it was not
     /// stopped, the sink was told of a gap, and the recording can go on with another connection.
     ///
-    /// `clock` says when it is, in the recording's time.
+    /// `clock` says when it is, in the recording's time. How often the desktop is asked goes by it as well.
     ///
     /// # Errors
     ///
