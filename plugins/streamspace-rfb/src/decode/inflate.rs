@@ -101,7 +101,7 @@ mod tests {
         let mut state = 1_u32;
         let mut next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
+            (state >> 26) as u8
         };
         let noise: Vec<u8> = (0..1_000_000).map(|_| next()).collect();
         let deflated = deflate(&mut Compress::new(Compression::fast(), true), &noise);

@@ -2,7 +2,7 @@
 //! time.
 //!
 //! ```sh
-//! cargo bench -p streamspace-session-recorder --bench memory
+//! cargo bench -p streamspace-session-recorder --bench session_memory
 //! ```
 //!
 //! Sessions have a thread each, as in the plugin, in a process of their own, which has nothing else: it reads what was said on
