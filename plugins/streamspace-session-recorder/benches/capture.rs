@@ -11,6 +11,9 @@
 #[path = "../../streamspace-rfb/tests/support/desktop.rs"]
 #[expect(dead_code, reason = "the suites use more of it")]
 mod desktop;
+mod support {
+    pub(crate) mod said;
+}
 
 use std::{convert::Infallible, hint::black_box, sync::LazyLock, time::Duration};
 
@@ -20,13 +23,15 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use streamspace_rfb::{
-    Area, Decoder, Encoder, Encoding, Framebuffer, Limits, PixelFormat,
-    message::{ClientMessage, Progress, SecurityType, ServerInit, ServerMessage, ServerParser, Version},
+    Area, Decoder, Encoding, Framebuffer, Limits, PixelFormat,
+    message::{Progress, ServerMessage, ServerParser},
 };
 use streamspace_session_recorder::{
     capture::{Capture, Clipboard, Following, Input, Options, Tee, WireTee},
     scene::{Moment, Scene, Side, Sink},
 };
+
+use self::support::said::{PIECE, Said};
 
 /// Tells what is allocated, too.
 #[global_allocator]
@@ -37,8 +42,6 @@ const HEIGHT: u16 = 1080;
 const ALL: Area = Area::new(0, 0, WIDTH, HEIGHT);
 /// A window, whose rows do not lie behind each other.
 const WINDOW: Area = Area::new(320, 180, 1280, 720);
-/// What a relay reads at once.
-const PIECE: usize = 32 << 10;
 const UPDATES: usize = 8;
 const LINES: usize = 500;
 
@@ -65,42 +68,6 @@ impl Sink for Look {
             }
         }
         Ok(())
-    }
-}
-
-/// One connection: its handshake, and updates.
-struct Said {
-    handshake: Vec<(Side, Vec<u8>)>,
-    updates: Vec<Vec<u8>>,
-}
-
-impl Said {
-    fn new(encoding: Encoding, updates: impl Iterator<Item = (&'static Framebuffer, Area)>) -> Self {
-        let format = PixelFormat::BGRX;
-        let init = ServerInit { width: WIDTH, height: HEIGHT, format, name: b"" };
-        let desktop = |message: ServerMessage<'_>| (Side::Desktop, message.to_bytes());
-        let viewer = |message: ClientMessage<'_>| (Side::Viewer, message.to_bytes());
-        let handshake = vec![
-            desktop(ServerMessage::Version(Version::V3_8)),
-            viewer(ClientMessage::Version(Version::V3_8)),
-            desktop(ServerMessage::SecurityTypes(&[1])),
-            viewer(ClientMessage::Security(SecurityType::NONE)),
-            desktop(ServerMessage::SecurityResult { code: 0, reason: None }),
-            viewer(ClientMessage::Init { shared: true }),
-            desktop(ServerMessage::Init(init)),
-            viewer(ClientMessage::UpdateRequest { incremental: true, area: ALL }),
-        ];
-        let mut encoder = Encoder::new(format).expect("a format");
-        let update = |(screen, area): (&Framebuffer, Area)| {
-            let mut bytes = Vec::new();
-            encoder.update(screen, &[area], encoding, &mut bytes).expect("it is encoded");
-            bytes
-        };
-        Self { handshake, updates: updates.map(update).collect() }
-    }
-
-    fn bytes(&self) -> usize {
-        self.updates.iter().skip(1).map(Vec::len).sum()
     }
 }
 
