@@ -13,6 +13,7 @@
 //   {"button": "Play", "row": "s-1"}   presses one by its text, in the first row of a table that has such a text, if there is one → {}
 //   {"type": ["input[name=username]", "admin"]}                            → {}
 //   {"choose": ["select", "2"]}        an option, by its value             → {}
+//   {"tick": "input[name=enabled]"}    a box                              → {}
 //   {"slide": ["input[type=range]", 0.5]}   to a part of the way           → {}
 //   {"text": "main"}          what is to be read there                     → {"text": "…"}
 //   {"picture": "FILE"}       of the first canvas with something on it
@@ -141,6 +142,11 @@ async function obey(order) {
     }
     if (order.choose) {
         await page.select(...order.choose);
+        return {};
+    }
+    if (order.tick) {
+        const box = await page.waitForSelector(order.tick, { visible: true, timeout: CONNECT });
+        await box.click();
         return {};
     }
     if (order.slide) {
