@@ -30,14 +30,15 @@ export function told(said, isUser, answer) {
     if (!isUser || !said?.consent_required) return parts;
     const agree = button("I agree", () => answer(true));
     const refuse = button("I do not agree", () => answer(false));
+    const says = (text) => element("span", { className: "question", textContent: text });
     const { consent, notice: words } = said;
     if (!consent) {
-        const asks = said.recording ? "" : ` ${words ?? ""}`;
-        parts.push(element("span", { textContent: `${asks} Do you agree? Without that nothing is recorded.` }), agree, refuse);
+        const asks = said.recording ? "" : `${words ?? ""} `;
+        parts.push(says(`${asks}Do you agree? Without that nothing is recorded.`), agree, refuse);
     } else if (consent.accepted) {
-        parts.push(element("span", { textContent: "You have agreed to be recorded." }), button("I do not agree any more", () => answer(false)));
+        parts.push(says("You have agreed to be recorded."), button("I do not agree any more", () => answer(false)));
     } else {
-        parts.push(element("span", { textContent: "You do not agree to be recorded." }), agree);
+        parts.push(says("You do not agree to be recorded."), agree);
     }
     return parts;
 }
