@@ -28,7 +28,7 @@ fn sign_in(browser: &mut NoVnc, host: &Host, name: &str, password: &str) {
     browser.type_into("input[name=username]", name);
     browser.type_into("input[name=password]", password);
     browser.button("Sign in", "");
-    browser.wait_text("#signed-in", |text| text.contains(name));
+    browser.wait_text("main", |text| text.contains("Sessions"));
 }
 
 fn recordings(host: &Host) -> Vec<Value> {
