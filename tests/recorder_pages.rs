@@ -140,6 +140,13 @@ fn who_looks_after_recordings_does_so_on_the_page() {
     browser.wait_text("dialog", |text| text.contains("a claim"));
     browser.button("Lift it", "");
 
+    // Its file is made first.
+    browser.button("Download", "completed");
+    host.wait_for(DEADLINE, "its file to be taken", || {
+        let log = host.api().get(&at(&format!("/recordings/{id}/access-log"))).expect(200).json();
+        log["access_log"].as_array().unwrap().iter().any(|entry| entry["action"] == "download").then_some(())
+    });
+
     browser.button("Delete", "completed");
     browser.wait_text("dialog", |text| text.contains("gone for good"));
     browser.button("Cancel", "");

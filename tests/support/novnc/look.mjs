@@ -68,6 +68,8 @@ async function fresh() {
     if (page) await page.close();
     page = await browser.newPage();
     await page.setViewport({ width: 1600, height: 1200 });
+    // What is downloaded is asked for, and kept nowhere.
+    await (await page.createCDPSession()).send("Browser.setDownloadBehavior", { behavior: "deny" });
     page.on("console", (message) => message.type() === "error" && console.error(message.text()));
     page.on("pageerror", (error) => console.error(String(error)));
 }
