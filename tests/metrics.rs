@@ -4,10 +4,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write,
 };
 
 use serde_json::json;
-use streamspace_tests::{DEADLINE, Host, Installation, Provider, Reply, workspace};
+use streamspace_tests::{
+    DEADLINE, Desktop, Host, Installation, Provider, Reply, Viewer, read_exactly, workspace,
+};
 
 const COUNTER: &str = "fixture-counter";
 const ROUTES: &str = "fixture-routes";
@@ -191,6 +194,42 @@ fn counters_go_on_when_a_plugin_is_started_again_and_go_with_it() {
     host.cli(&["plugin", "uninstall", ROUTES]).expect(0);
     let left: Vec<String> = scrape(&host).into_keys().filter(|name| name.contains(ROUTES)).collect();
     assert!(left.is_empty(), "{left:?}");
+    host.stop();
+}
+
+#[test]
+fn viewers_are_counted_while_they_look_and_by_why_they_leave() {
+    const VERSION: &[u8] = b"RFB 003.008\n";
+    let (desktop, host) = (Desktop::new(), Installation::new().start());
+    let (ada, _) = host.account("ada", &[]);
+    host.run_session("s-1", "ada", &desktop.address(), json!({}));
+    let bytes = |direction: &str| format!("streamspace_viewer_bytes_total{{direction=\"{direction}\"}}");
+    let ended = |reason: &str| format!("streamspace_viewers_ended_total{{reason=\"{reason}\"}}");
+
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    let mut stream = desktop.accept();
+    stream.write_all(VERSION).expect("a viewer");
+    assert_eq!(viewer.read(12), VERSION);
+    viewer.send(&VERSION[..5]);
+    assert_eq!(read_exactly(&stream, 5), VERSION[..5]);
+    wait_value(&host, "streamspace_viewers", 1.0);
+    wait_value(&host, &bytes("out"), 12.0);
+    wait_value(&host, &bytes("in"), 5.0);
+    drop(stream);
+    assert_eq!(viewer.closed(), "the desktop closed the connection");
+    wait_value(&host, &ended("desktop"), 1.0);
+    wait_value(&host, "streamspace_viewers", 0.0);
+
+    // What those had who have left counts on.
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    let mut stream = desktop.accept();
+    stream.write_all(VERSION).expect("a viewer");
+    assert_eq!(viewer.read(12), VERSION);
+    wait_value(&host, &bytes("out"), 24.0);
+    host.step_session("s-1", "hibernated");
+    assert!(viewer.closed().contains("the session has ended"));
+    wait_value(&host, &ended("over"), 1.0);
+    wait_value(&host, &bytes("out"), 24.0);
     host.stop();
 }
 

@@ -125,6 +125,30 @@ fn a_request_carries_its_caller_its_id_and_never_the_token() {
 }
 
 #[test]
+fn a_plugin_is_told_the_clients_address_that_the_host_knows() {
+    let told = |host: &Host| {
+        let (admin, nobody) = (host.api(), host.api().with_token(None));
+        let forged = [("X-Forwarded-For", "192.0.2.7, 198.51.100.2")];
+        // Answered at once, by a handler on this thread, and on another one.
+        [(&nobody, "/inline-request"), (admin, "/inline-request"), (&nobody, "/public-request")].map(
+            |(api, path)| {
+                let seen = api.send("GET", &at(path), &forged, None).expect(200).json();
+                seen["forwarded_for"].clone()
+            },
+        )
+    };
+    let host = start();
+    assert_eq!(told(&host), [json!(["127.0.0.1"]), json!(["127.0.0.1"]), json!(["127.0.0.1"])]);
+    let seen = get(&host, "/whole-request").expect(200).json();
+    assert_eq!(seen["forwarded_for"], json!(["127.0.0.1"]), "of one that says nothing");
+    host.stop();
+    let host = start_with(|installation| installation.set("sign_in.trusted_proxies", vec!["127.0.0.0/8"]));
+    let named = json!(["198.51.100.2"]);
+    assert_eq!(told(&host), [named.clone(), named.clone(), named]);
+    host.stop();
+}
+
+#[test]
 fn a_request_that_is_answered_at_once_is_answered_as_every_other() {
     let host = start();
     let nobody = host.api().with_token(None);
@@ -575,12 +599,6 @@ fn a_file_is_sent_in_ranges() {
     host.stop();
 }
 
-fn resident_kib(host: &Host) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// Opens a stream and reads what comes first.
 fn open_stream(host: &Host, query: &str) -> TcpStream {
     let token = fs::read_to_string(host.data().join("admin.token")).unwrap();
@@ -601,11 +619,11 @@ fn a_long_stream_takes_no_more_memory_than_a_short_one() {
     let host = start();
     let mut stream = open_stream(&host, "chunks=1000&bytes=4096");
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
-    let before = resident_kib(&host);
+    let before = host.memory();
     let mut stream = open_stream(&host, "chunks=100000&bytes=4096");
     let bytes = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
     assert!(bytes > 409_000_000, "{bytes}");
-    let grown = resident_kib(&host).saturating_sub(before);
+    let grown = host.memory().saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB for 400 MB");
     host.stop();
 }

@@ -22,6 +22,9 @@ on_both_backends!(
     recordings_are_found_page_by_page,
     what_a_killed_host_was_recording_is_kept,
     files_and_rows_that_do_not_belong_together_are_found,
+    a_session_is_recorded_already_below_the_limit_too,
+    what_cannot_be_written_down_is_not_recorded,
+    a_desktop_that_is_not_there_leaves_one_recording,
 );
 
 struct Recorder {
@@ -50,11 +53,7 @@ fn start(backend: &Backend, config: Value) -> Recorder {
 
 /// An account, and its way to the host.
 fn account(host: &Host, name: &str, permissions: &[&str]) -> Api {
-    let new = json!({"username": name, "role": "user", "permissions": permissions});
-    let _ = host.api().post_json("/api/v1/users", &new).expect(201);
-    let token = json!({"user": name, "name": "test", "scopes": ["*"]});
-    let made = host.api().post_json("/api/v1/tokens", &token).expect(201).json();
-    host.api().with_token(made["token"].as_str())
+    host.account(name, permissions).0
 }
 
 fn put(api: &Api, path: &str, body: &Value) -> Answer {
@@ -67,18 +66,12 @@ impl Recorder {
     }
 
     fn step(&self, session: &str, state: &str) {
-        let path = format!("/api/v1/sessions/{session}/transition");
-        let _ = self.api().post_json(&path, &json!({ "state": state })).expect(200);
+        self.host.step_session(session, state);
     }
 
     /// A session that runs at the desktop.
     fn session(&self, id: &str, owner: &str) {
-        let new = json!({"id": id, "owner": owner, "template": "firefox"});
-        let _ = self.api().post_json("/api/v1/sessions", &new).expect(201);
-        self.step(id, "creating");
-        let patch = json!({ "rfb_address": self.desktop.address() });
-        let _ = self.api().patch(&format!("/api/v1/sessions/{id}"), &patch).expect(200);
-        self.step(id, "running");
+        self.host.run_session(id, owner, self.desktop.address(), json!({}));
     }
 
     fn begin(&self, api: &Api, session: &str, body: &Value) -> Answer {
@@ -192,7 +185,9 @@ fn a_recording_goes_its_way(backend: &Backend) {
         (&json!("training"), &json!(7), &json!("ada"))
     );
     assert_eq!(running["retention_days"], 365);
-    recorder.begin(&ada, "s-1", &json!({})).problem(&[409, 429]);
+    // What is recorded is so whatever the limit; the limit is for what is not.
+    let why = recorder.begin(&ada, "s-1", &json!({})).problem(&[409]);
+    assert!(why["detail"].as_str().unwrap().contains("recorded already"), "{why}");
     let why = recorder.begin(&ada, "s-2", &json!({})).problem(&[429]);
     assert!(why["detail"].as_str().unwrap().contains("maxConcurrent"), "{why}");
 
@@ -302,6 +297,17 @@ fn who_has_to_agree_is_asked(backend: &Backend) {
     let recording = recorder.wait(agreed["recording_id"].as_str().unwrap(), "recording");
     assert_eq!((&recording["created_by"], &recording["notified"]), (&json!("ada"), &json!(true)));
     recorder.api().post(&answer("refuse")).problem(&[409]);
+    // Whoever agrees to others' recordings does not to their own.
+    let max = account(&recorder.host, "max", &["recording.admin"]);
+    let _ = recorder
+        .api()
+        .post(&at(&format!("/recordings/{}/stop", agreed["recording_id"].as_str().unwrap())))
+        .expect(200);
+    let own = recorder.begin(recorder.api(), "s-1", &json!({"reason": "audit"})).expect(202).json();
+    let approve = at(&format!("/recording-approvals/{}/approve", own["approval_id"].as_str().unwrap()));
+    recorder.api().post(&approve).problem(&[403]);
+    let agreed = max.post(&approve).expect(200).json();
+    recorder.wait(agreed["recording_id"].as_str().unwrap(), "recording");
     let notice = ada.get(&at("/sessions/s-1/recordings/notice")).expect(200).json();
     assert_eq!(
         (&notice["recording"], &notice["notice"]),
@@ -513,4 +519,48 @@ fn files_and_rows_that_do_not_belong_together_are_found(backend: &Backend) {
     recorder.api().get(&at(&format!("/recordings/{lost}/stream"))).problem(&[409]);
     let again = recorder.api().post(&at("/recordings/sweep")).expect(200).json();
     assert_eq!(again["without_files"], 0);
+}
+
+fn a_session_is_recorded_already_below_the_limit_too(backend: &Backend) {
+    let recorder = start(backend, json!({"maxConcurrent": 2}));
+    for session in ["s-1", "s-2", "s-3"] {
+        recorder.session(session, "admin");
+    }
+    let begin = |session: &str| recorder.begin(recorder.api(), session, &json!({}));
+    let _ = begin("s-1").expect(201);
+    begin("s-1").problem(&[409]);
+    let _ = begin("s-2").expect(201);
+    begin("s-2").problem(&[409]);
+    begin("s-3").problem(&[429]);
+}
+
+fn what_cannot_be_written_down_is_not_recorded(backend: &Backend) {
+    let recorder = start(backend, json!({}));
+    recorder.session("s-1", "admin");
+    tamper(backend, &recorder.host, "ALTER TABLE recording_access_log RENAME TO gone");
+    recorder.begin(recorder.api(), "s-1", &json!({})).problem(&[500]);
+    assert!(recorder.of_session("s-1").is_empty());
+    tamper(backend, &recorder.host, "ALTER TABLE gone RENAME TO recording_access_log");
+    recorder.recorded(recorder.api(), "s-1", &json!({}));
+}
+
+fn a_desktop_that_is_not_there_leaves_one_recording(backend: &Backend) {
+    let recorder = start(backend, json!({}));
+    recorder.policy(&json!({"name": "auto", "auto_record": true}));
+    let new = json!({"id": "s-1", "owner": "admin", "template": "firefox"});
+    let _ = recorder.api().post_json("/api/v1/sessions", &new).expect(201);
+    recorder.step("s-1", "creating");
+    recorder.step("s-1", "running");
+    let vain = recorder.host.wait_for(DEADLINE, "a try", || {
+        recorder.of_session("s-1").into_iter().find(|one| one["status"] == "failed")
+    });
+    let patch = json!({ "rfb_address": recorder.desktop.address() });
+    let _ = recorder.api().patch("/api/v1/sessions/s-1", &patch).expect(200);
+    recorder.host.wait_for(DEADLINE, "it to be recorded", || {
+        recorder.of_session("s-1").iter().any(|one| one["status"] == "recording").then_some(())
+    });
+    assert_eq!(recorder.of_session("s-1").len(), 1);
+    let id = vain["id"].as_str().unwrap();
+    recorder.api().get(&at(&format!("/recordings/{id}"))).problem(&[404]);
+    assert!(!recorder.folder.join(id).exists());
 }

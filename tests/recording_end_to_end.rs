@@ -28,10 +28,13 @@ fn start() -> (Host, PathBuf) {
     (host, folder)
 }
 
-/// A terminal on which lines come one after the other, and then stand.
-fn write_lines(desktop: &mut Xvnc) {
-    let script = "for n in $(seq 40); do ls -l /usr/bin | tail -n $n | head -n 3; sleep 0.1; done; echo over; sleep 600";
-    desktop.run("xterm", &["-geometry", "70x20+20+20", "-e", script]);
+/// A terminal on which lines come one after the other, and then stand. There is a file then.
+fn write_lines(desktop: &mut Xvnc, written: &Path) {
+    let script = format!(
+        "for n in $(seq 40); do ls -l /usr/bin | tail -n $n | head -n 3; sleep 0.1; done; echo over; touch {}; sleep 600",
+        written.display()
+    );
+    desktop.run("xterm", &["-geometry", "70x20+20+20", "-e", &script]);
 }
 
 fn wait_status(host: &Host, id: &str, status: &str) -> Value {
@@ -101,10 +104,12 @@ fn what_was_on_the_screen_is_played_again_to_the_pixel() {
     let id = begun["recording_id"].as_str().unwrap().to_owned();
     wait_status(&host, &id, "recording");
     let empty = still(&desktop);
-    write_lines(&mut desktop);
-    thread::sleep(Duration::from_secs(2));
+    let written = host.scratch().join("written");
+    write_lines(&mut desktop, &written);
+    host.wait_for(DEADLINE, "a terminal with all its lines", || {
+        (written.exists() && desktop.picture().differences(&empty) > 5_000).then_some(())
+    });
     let last = still(&desktop);
-    assert!(last.differences(&empty) > 5_000, "a terminal has come");
     let live = viewer.until(DEADLINE, |shown| *shown == last);
     assert_eq!(
         live.differences(&last),

@@ -16,7 +16,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use streamspace_tests::{Api, Backend, DEADLINE, Host, Installation, on_both_backends};
+use streamspace_tests::{Api, Backend, DEADLINE, Installation, on_both_backends};
 
 on_both_backends!(
     of_many_who_want_the_same_step_one_takes_it,
@@ -182,12 +182,6 @@ fn a_backup_has_the_sessions(backend: &Backend) {
     host.stop();
 }
 
-fn memory(host: &Host) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[test]
 fn heartbeats_take_no_more_memory_the_more_they_are() {
     const BEATERS: usize = 8;
@@ -218,10 +212,10 @@ fn heartbeats_take_no_more_memory_the_more_they_are() {
     };
     beat(250);
     told(250 * BEATERS);
-    let before = memory(&host);
+    let before = host.memory();
     beat(1000);
     told(1250 * BEATERS);
-    let after = memory(&host);
+    let after = host.memory();
     assert!(after < before + 24 * 1024, "{before} kB have become {after} kB");
     host.stop();
 }

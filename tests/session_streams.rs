@@ -36,17 +36,6 @@ fn ticket(api: &Api, id: &str) -> Answer {
     api.post(&at(&format!("/{id}/tickets")))
 }
 
-fn connections(host: &Host, id: &str) -> usize {
-    let session = host.api().get(&at(&format!("/{id}"))).expect(200).json();
-    session["connections"].as_array().unwrap().len()
-}
-
-fn wait_connections(host: &Host, id: &str, count: usize) {
-    host.wait_for(DEADLINE, &format!("{count} connections"), || {
-        (connections(host, id) == count).then_some(())
-    });
-}
-
 /// Sends back what comes, until the other end has enough.
 fn echo(mut stream: TcpStream) -> JoinHandle<u64> {
     thread::spawn(move || {
@@ -153,10 +142,10 @@ fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backe
 
     let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let stream = desktop.accept();
-    assert_eq!(connections(&host, "s-1"), 1);
+    assert_eq!(host.connections("s-1"), 1);
     assert!(events().contains(&"session.connected".to_owned()));
     socket.0.close(None).unwrap();
-    wait_connections(&host, "s-1", 0);
+    host.wait_connections("s-1", 0);
     assert!(events().contains(&"session.disconnected".to_owned()));
     assert_eq!((&stream).read(&mut [0; 1]).unwrap(), 0, "the desktop is told");
 
@@ -165,11 +154,11 @@ fn a_viewer_is_a_connection_of_the_session_and_gone_when_it_goes(backend: &Backe
     let stream = desktop.accept();
     socket.0.get_ref().shutdown(Shutdown::Both).unwrap();
     assert_eq!((&stream).read(&mut [0; 1]).unwrap(), 0);
-    wait_connections(&host, "s-1", 0);
+    host.wait_connections("s-1", 0);
     let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     drop(desktop.accept());
     assert_eq!(socket.closed(), "the desktop closed the connection");
-    wait_connections(&host, "s-1", 0);
+    host.wait_connections("s-1", 0);
 
     // A session that ends.
     let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
@@ -192,9 +181,61 @@ fn what_an_earlier_process_had_is_over(backend: &Backend) {
     let _stream = desktop.accept();
     let controllers = json!({"id": "c1", "client_address": "192.0.2.1"});
     let _ = host.api().post_json(&at("/s-1/connections"), &controllers).expect(201);
-    assert_eq!(connections(&host, "s-1"), 2);
+    assert_eq!(host.connections("s-1"), 2);
     let host = host.end(Signal::KILL, DEADLINE).installation.start();
-    assert_eq!(connections(&host, "s-1"), 1, "those that a controller told of are its own");
+    assert_eq!(host.connections("s-1"), 1, "those that a controller told of are its own");
+}
+
+#[test]
+fn of_an_account_only_so_many_tickets_wait_to_be_used() {
+    let desktop = Desktop::new();
+    let host = Installation::new().start();
+    let (ada, _) = host.account("ada", &[]);
+    let (bob, _) = host.account("bob", &[]);
+    run(&host, "s-1", "ada", &desktop.address());
+    run(&host, "s-2", "bob", &desktop.address());
+    let bobs = ticket(&bob, "s-2").expect(201).json();
+    let (mut last, mut refused) = (None, None);
+    // Those that are over make room, which takes longer than this on every machine that is not stuck.
+    for _ in 0..1000 {
+        let answer = ticket(&ada, "s-1");
+        if answer.status != 201 {
+            refused = Some(answer);
+            break;
+        }
+        last = Some(answer.json());
+    }
+    let refused = refused.expect("there is no end of tickets");
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    assert_eq!(refused.problem(&[429])["code"], "SSP-TKT-001");
+
+    // Nobody else has lost anything, and one that is used makes room.
+    let _ = ticket(&bob, "s-2").expect(201);
+    let _viewers = [bobs, last.unwrap()]
+        .map(|used| Viewer::open(&host, used["path"].as_str().unwrap(), &[]).expect("a good ticket"));
+    let _ = ticket(&ada, "s-1").expect(201);
+}
+
+#[test]
+fn a_viewer_that_comes_while_plugins_start_stays() {
+    let desktop = Desktop::new();
+    let host = Installation::new()
+        .set("plugins.load_deadline_secs", 3600)
+        .set("server.shutdown_deadline_secs", 1)
+        .plugin("fixture-panics", &json!({"slow_load_secs": 3600}))
+        .start();
+    let (ada, _) = host.account("ada", &[]);
+    run(&host, "s-1", "ada", &desktop.address());
+    let mut viewer = Viewer::with_ticket(&host, &ada, "s-1");
+    let mut stream = desktop.accept();
+    stream.write_all(b"RFB 003.008\n").unwrap();
+    assert_eq!(viewer.read(12), b"RFB 003.008\n");
+    // With its first look after the viewer, the host asks it for a sign of life, or throws it out.
+    let looked = viewer.0.read().unwrap();
+    assert!(matches!(looked, Message::Ping(_)), "{looked:?}");
+    stream.write_all(&[1, 1]).unwrap();
+    assert_eq!(viewer.read(2), [1, 1]);
+    let _ = host.api().get("/readyz").problem(&[503]);
 }
 
 #[test]
@@ -206,7 +247,6 @@ fn every_byte_arrives_in_order_in_both_directions() {
     run(&host, "s-1", "ada", &desktop.address());
     let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let stream = desktop.accept();
-    stream.set_nodelay(true).unwrap();
     let echoing = echo(stream);
     for n in 0..PIECES {
         // From one byte up to a few frames of the relay's own.
@@ -224,15 +264,10 @@ fn a_viewer_that_takes_nothing_holds_up_its_desktop_and_nobody_else() {
     let host = Installation::new().start();
     let (ada, _) = host.account("ada", &[]);
     run(&host, "s-1", "ada", &desktop.address());
-    let memory = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     let _slow = Viewer::with_ticket(&host, &ada, "s-1");
     let mut stream = desktop.accept();
     stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let before = memory();
+    let before = host.memory();
     // As much as goes into the buffers of the kernel and the host.
     let piece = vec![7; 1024 * 1024];
     let mut taken = 0;
@@ -244,7 +279,7 @@ fn a_viewer_that_takes_nothing_holds_up_its_desktop_and_nobody_else() {
         }
         assert!(taken < 256 * 1024 * 1024, "nothing holds the desktop up");
     }
-    assert!(memory() < before + 32 * 1024, "{before} KiB became {} KiB", memory());
+    assert!(host.memory() < before + 32 * 1024, "{before} KiB became {} KiB", host.memory());
 
     let mut other = Viewer::with_ticket(&host, &ada, "s-1");
     desktop.accept().write_all(b"RFB 003.008\n").unwrap();
@@ -263,7 +298,7 @@ fn what_is_no_stream_is_refused_and_leaves_nothing() {
     run(&host, "s-1", "ada", &away);
     let way = || ticket(&ada, "s-1").expect(201).json()["path"].as_str().unwrap().to_owned();
     assert_eq!(Viewer::open(&host, &way(), &[]).unwrap_err(), (502, "SSP-VNC-002".into()));
-    assert_eq!(connections(&host, "s-1"), 0);
+    assert_eq!(host.connections("s-1"), 0);
     assert_eq!(host.api().get(&way()).problem(&[400])["code"], "SSP-VNC-003");
 
     let _ = host.api().patch(&at("/s-1"), &json!({"rfb_address": desktop.address()})).expect(200);
@@ -272,7 +307,7 @@ fn what_is_no_stream_is_refused_and_leaves_nothing() {
     assert_eq!(Viewer::open(&host, &way(), &[]).unwrap_err(), (503, "SSP-VNC-001".into()));
     // A frame that is larger than any message of RFB.
     let _ = socket.0.send(Message::Binary(vec![0; 2 * 1024 * 1024].into()));
-    wait_connections(&host, "s-1", 0);
+    host.wait_connections("s-1", 0);
     let mut socket = Viewer::with_ticket(&host, &ada, "s-1");
     let _stream = desktop.accept();
     socket.0.send(Message::Text("RFB".into())).unwrap();

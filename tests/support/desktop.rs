@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use tungstenite::{ClientRequestBuilder, Message, WebSocket, client, http::Uri};
 
-use super::{Api, DEADLINE, Host};
+use super::{Api, DEADLINE, Host, wait_for};
 
 /// A desktop: takes connections one by one.
 #[derive(Debug)]
@@ -23,7 +23,10 @@ impl Desktop {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it opens a port")]
     pub fn new() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // So that nobody waits for ever for a connection that does not come.
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
     }
 
     /// Where it is.
@@ -36,10 +39,12 @@ impl Desktop {
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// When none comes.
     #[must_use]
     pub fn accept(&self) -> TcpStream {
-        let (stream, _) = self.0.accept().unwrap();
+        let (stream, _) = wait_for(DEADLINE, "a connection to the desktop", || self.0.accept().ok());
+        stream.set_nonblocking(false).unwrap();
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream
@@ -179,6 +184,28 @@ impl Host {
         let address = json!({ "rfb_address": address });
         let _ = self.api().patch(&format!("/api/v1/sessions/{id}"), &address).expect(200);
         self.step_session(id, "running");
+    }
+
+    /// How many look at a session.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such session.
+    #[must_use]
+    pub fn connections(&self, id: &str) -> usize {
+        let session = self.api().get(&format!("/api/v1/sessions/{id}")).expect(200).json();
+        session["connections"].as_array().unwrap().len()
+    }
+
+    /// Waits until so many look at a session.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come about.
+    pub fn wait_connections(&self, id: &str, count: usize) {
+        self.wait_for(DEADLINE, &format!("{count} connections of {id}"), || {
+            (self.connections(id) == count).then_some(())
+        });
     }
 
     /// Has a session take a step.

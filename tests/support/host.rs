@@ -70,6 +70,18 @@ impl Host {
         self.process.id()
     }
 
+    /// What it takes of memory, in KiB.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// A client with the administrator's token.
     #[must_use]
     pub fn api(&self) -> &Api {

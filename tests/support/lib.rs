@@ -26,6 +26,7 @@ mod painted;
 mod postgres;
 mod process;
 mod provider;
+mod screen;
 mod wait;
 mod watch;
 mod web_folder;
@@ -54,6 +55,7 @@ pub use self::{
     postgres::{PostgresDatabase, PostgresServer},
     process::Process,
     provider::{Alert, Provider, Reply, Request},
+    screen::Screen,
     wait::{DEADLINE, wait_for},
     watch::{Change, Watch},
     web_folder::{Asked, Fault, WebFolder},

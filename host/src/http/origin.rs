@@ -1,6 +1,10 @@
 //! Cookies, and whether a call that has one comes from the host's own pages.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{
+    borrow::Cow,
+    io::Write,
+    net::{IpAddr, SocketAddr},
+};
 
 use actix_web::{
     HttpRequest,
@@ -20,6 +24,8 @@ pub(super) const PLAIN: &str = "streamspace";
 const SECURE: &str = "__Host-streamspace";
 /// Where a page says what it proves itself with.
 pub(super) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+/// Whom a proxy has a request from. Plugins are told in it whom the host has it from: a client can send it as it likes.
+pub(super) static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The sign-in's cookie, by the name that it has on this connection.
 pub(super) fn cookie(request: &HttpRequest) -> Option<&str> {
@@ -76,11 +82,16 @@ fn is_trusted(edge: &Edge, address: IpAddr) -> bool {
 
 /// Who the client is: the other end of the connection, or whom a trusted proxy names.
 pub(super) fn address(request: &HttpRequest, edge: &Edge) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
+    client(request.peer_addr(), request.headers(), edge)
+}
+
+/// The same, of a request that has not gone the web server's way yet.
+pub(super) fn client(peer: Option<SocketAddr>, headers: &HeaderMap, edge: &Edge) -> Option<IpAddr> {
+    let peer = peer?.ip();
     if !is_trusted(edge, peer) {
         return Some(peer);
     }
-    let all = request.headers().get_all("x-forwarded-for").filter_map(|header| header.to_str().ok());
+    let all = headers.get_all(&FORWARDED_FOR).filter_map(|header| header.to_str().ok());
     let named: Vec<&str> = all.flat_map(|header| header.split(',')).map(str::trim).collect();
     // From the last on: each proxy appends whom it sees. What stands before the first that is not trusted may be invented.
     for text in named.into_iter().rev() {
@@ -91,6 +102,31 @@ pub(super) fn address(request: &HttpRequest, edge: &Edge) -> Option<IpAddr> {
         }
     }
     Some(peer)
+}
+
+/// A client's address, as plugins are told it in [`FORWARDED_FOR`]. It is written in place: this is done for each request to a plugin.
+pub(super) struct Client {
+    text: [u8; 48],
+    length: usize,
+}
+
+impl Client {
+    /// What the host knows of it, whatever the client says.
+    pub(super) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, edge: &Edge) -> Self {
+        let mut text = [0; 48];
+        let mut left = &mut text[..];
+        if let Some(address) = client(peer, headers, edge) {
+            // No address is longer than 39 letters, or 45 where one of IPv4 is written within one of IPv6.
+            let _ = write!(left, "{}", address.to_canonical());
+        }
+        let length = 48 - left.len();
+        Self { text, length }
+    }
+
+    /// `None`: there is none, as on a connection that is none of a network.
+    pub(super) fn header(&self) -> Option<(&'static str, &[u8])> {
+        (self.length > 0).then(|| (FORWARDED_FOR.as_str(), &self.text[..self.length]))
+    }
 }
 
 /// Refuses a call with a cookie that changes something and was not made by one of the host's own pages.

@@ -19,6 +19,7 @@ use crate::{
     loader::{Refusal, Rule, VerdictsError},
     platform::{sessions::State, users::UserError},
     runtime::RuntimeError,
+    tickets::TicketError,
 };
 
 /// A problem document (RFC 9457). One of a library that is refused has the members of `RefusalMembers` too,
@@ -222,6 +223,20 @@ impl From<TapError> for Problem {
             TapError::Stopping => "SSP-API-503",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+    }
+}
+
+impl From<TicketError> for Problem {
+    fn from(error: TicketError) -> Self {
+        let status = match error {
+            TicketError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            TicketError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let problem = Self::new(status, error.code(), &error);
+        match error.retry_after() {
+            Some(seconds) => problem.retry_after(seconds),
+            None => problem,
+        }
     }
 }
 

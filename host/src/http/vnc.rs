@@ -82,6 +82,7 @@ pub(super) struct Shown {
         (status = 201, description = "The ticket", body = StreamTicket),
         (status = 403, description = "The caller may do this with no session"),
         (status = 404, description = "There is no such session, as far as the caller may see"),
+        (status = 429, description = "The caller has as many tickets that were not used as may be"),
     ),
 )]
 pub(super) async fn ticket(
@@ -91,8 +92,8 @@ pub(super) async fn ticket(
 ) -> Result<HttpResponse, Problem> {
     let (session, by) = (id.clone(), caller(&identity)?);
     let access = blocking(&edge, move |sessions| sessions.may_enter(&by.sees, &session)).await?;
-    let ticket = edge.streams.tickets.issue(&id, identity, Instant::now());
-    let ticket = ticket.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why))?;
+    let account = identity.caller.id().to_owned();
+    let ticket = edge.streams.tickets.issue(&account, &id, identity, Instant::now())?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(StreamTicket {
         path: format!("/api/v1/sessions/{id}/vnc?ticket={}", ticket.secret),
         ticket: ticket.secret,
@@ -116,6 +117,7 @@ pub(super) async fn ticket(
     responses(
         (status = 101, description = "The stream begins"),
         (status = 400, description = "The query, or the WebSocket's handshake, is not understood"),
+        (status = 401, description = "Nobody is signed in, or the ticket is not good"),
         (status = 403, description = "The call comes from another site's page"),
         (status = 404, description = "There is no such session, as far as the caller may see"),
         (status = 409, description = "The session does not run, its desktop is not known, or it has too many connections"),
@@ -198,6 +200,7 @@ pub(super) async fn vnc(
         );
         let logger = edge.runtime.logs().logger().clone();
         let ended = carry(&edge, &identity, &desktop, stream, session, messages, &tee).await;
+        edge.streams.note_ended(&ended);
         tee.end(ended.reason());
         drop(tee);
         info!(logger, "A viewer has left a session."; "session" => &desktop.session,
@@ -233,8 +236,7 @@ async fn carry(
     let watched = watch(edge, identity, desktop, session.clone(), &heard);
     pin_mut!(relayed, watched);
     let ended = match select(relayed, watched).await {
-        Either::Left((relayed, _)) => relayed.ended,
-        Either::Right((ended, _)) => ended,
+        Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
     };
     let code = match ended {
         Ended::Viewer | Ended::Desktop => CloseCode::Normal,

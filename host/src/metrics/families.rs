@@ -159,6 +159,9 @@ pub(super) const FAMILIES: &[Family] = &[
         "Lines that a plugin logged beyond its limit",
     ),
     family("streamspace_log_lines", Kind::Counter, &["level"], "Lines of the host's own"),
+    family("streamspace_viewers", Kind::Gauge, &[], "Viewers of desktops that are connected"),
+    family("streamspace_viewer_bytes", Kind::Counter, &["direction"], "Bytes between viewers and desktops"),
+    family("streamspace_viewers_ended", Kind::Counter, &["reason"], "Viewers that have left, by why"),
     family(
         "streamspace_tap_streams",
         Kind::Gauge,

@@ -7,6 +7,7 @@ use crate::{
     events::{Bus, Consumer},
     figures::{CLOSED, DIRECTIONS, Figures, LEVELS, OUTBOUND_OUTCOMES, STATUS_CLASSES},
     runtime::Runtime,
+    streams::Streams,
 };
 
 /// What is read.
@@ -32,6 +33,7 @@ pub fn gather(sources: &Sources<'_>) -> Found {
     events(&mut found, runtime.bus());
     figures(&mut found, runtime.figures());
     jobs(&mut found, runtime);
+    viewers(&mut found, runtime.streams());
     taps(&mut found, runtime);
     for (level, count) in LEVELS.iter().zip(runtime.logs().lines()) {
         found.count("streamspace_log_lines", &[level], count);
@@ -134,6 +136,17 @@ fn jobs(found: &mut Found, runtime: &Runtime) {
         }
         let running = job.running_for().is_some();
         found.gauge("streamspace_jobs_running", &[plugin, name], f64::from(u8::from(running)));
+    }
+}
+
+fn viewers(found: &mut Found, streams: &Streams) {
+    found.gauge("streamspace_viewers", &[], streams.open() as f64);
+    let [to_viewers, to_desktops] = streams.passed();
+    for (direction, bytes) in DIRECTIONS.iter().zip([to_desktops, to_viewers]) {
+        found.count("streamspace_viewer_bytes", &[direction], bytes);
+    }
+    for (reason, count) in streams.ended() {
+        found.count("streamspace_viewers_ended", &[reason], count);
     }
 }
 

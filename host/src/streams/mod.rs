@@ -7,6 +7,7 @@ mod handshake;
 mod messages;
 mod relay;
 mod ring;
+mod tap_options;
 mod taps;
 mod tee;
 mod thread;
@@ -15,7 +16,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt, io,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -31,11 +32,12 @@ pub(crate) use self::{
 };
 pub use self::{
     conversation::{Conversation, Direction, Heard, NotUnderstood, Shown},
-    relay::{Ended, Gone, Outgoing, Relayed, relay},
-    taps::{Tap, TapError, TapFigures, TapOptions, Target},
+    relay::{Ended, Gone, Outgoing, relay},
+    tap_options::{TapError, TapOptions},
+    taps::{Tap, TapFigures, Target},
     tee::{About, Tee},
 };
-use crate::{platform::access::Identity, tickets::Tickets};
+use crate::{figures::Counters, platform::access::Identity, tickets::Tickets};
 
 /// How long the way to a desktop may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -50,7 +52,17 @@ pub struct Streams {
     last_id: AtomicU64,
     // Both are taken when a stream begins or ends and when a plugin comes or goes, and not for what passes.
     taps: Mutex<BTreeMap<Arc<str>, Vec<Arc<Tap>>>>,
-    live: Mutex<HashMap<u64, Arc<Live>>>,
+    live: Mutex<Running>,
+    /// By [`Ended::NAMES`].
+    ended: Counters<{ Ended::NAMES.len() }>,
+}
+
+/// The streams that run.
+#[derive(Debug, Default)]
+struct Running {
+    by_id: HashMap<u64, Arc<Live>>,
+    /// What passed in those that are over, to viewers and to desktops, in bytes.
+    passed_before: [u64; 2],
 }
 
 /// Nanoseconds of the one clock of all streams.
@@ -116,6 +128,7 @@ impl Streams {
             last_id: AtomicU64::new(0),
             taps: Mutex::default(),
             live: Mutex::default(),
+            ended: Counters::default(),
         })
     }
 
@@ -134,6 +147,25 @@ impl Streams {
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes have passed, to viewers and to desktops, since the host's start.
+    #[must_use]
+    pub fn passed(&self) -> [u64; 2] {
+        // Each stream counts for itself, and what passes touches nothing that all have in common. Who is over is counted under the
+        // same lock, so that this never shrinks.
+        let live = self.live();
+        live.by_id.values().fold(live.passed_before, |sum, live| sum_of(sum, live.passed()))
+    }
+
+    /// Notes that a viewer has left, and why.
+    pub fn note_ended(&self, ended: &Ended) {
+        self.ended.note(ended.number());
+    }
+
+    /// How many viewers have left, by why.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Ended::NAMES.into_iter().zip(self.ended.read())
     }
 
     /// Offers every stream that begins from now on to these taps of a plugin, in place of those that it had.
@@ -161,8 +193,8 @@ impl Streams {
     /// Offers the streams of a session that run to a tap. Answers how many they are.
     pub(crate) fn join(&self, tap: &Arc<Tap>, session: &str) -> u64 {
         let live: Vec<_> = {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.values().filter(|live| live.about.session == session).map(Arc::clone).collect()
+            let live = self.live();
+            live.by_id.values().filter(|live| live.about.session == session).map(Arc::clone).collect()
         };
         live.iter().filter(|live| live.join(tap)).count() as u64
     }
@@ -171,13 +203,24 @@ impl Streams {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    fn live(&self) -> MutexGuard<'_, Running> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(&self, live: &Arc<Live>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(live.id, Arc::clone(live));
+        self.live().by_id.insert(live.id, Arc::clone(live));
     }
 
     fn over(&self, id: u64) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let mut live = self.live();
+        if let Some(over) = live.by_id.remove(&id) {
+            live.passed_before = sum_of(live.passed_before, over.passed());
+        }
     }
+}
+
+fn sum_of(one: [u64; 2], other: [u64; 2]) -> [u64; 2] {
+    [one[0] + other[0], one[1] + other[1]]
 }
 
 /// Connects to where a session's desktop speaks RFB.

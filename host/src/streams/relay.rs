@@ -37,17 +37,6 @@ pub trait Outgoing {
     fn send(&mut self, piece: Bytes) -> impl Future<Output = Result<(), Gone>>;
 }
 
-/// What was relayed, and why it ended.
-#[derive(Debug)]
-pub struct Relayed {
-    /// Why.
-    pub ended: Ended,
-    /// Bytes from the desktop to the viewer.
-    pub down: u64,
-    /// Bytes from the viewer to the desktop.
-    pub up: u64,
-}
-
 /// Why a relay ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -74,6 +63,36 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// What all of them are called where they are counted, as [`number`](Self::number) has them.
+    pub(crate) const NAMES: [&str; 10] = [
+        "viewer",
+        "viewer_slow",
+        "viewer_silent",
+        "over",
+        "stopping",
+        "desktop",
+        "desktop_slow",
+        "desktop_broken",
+        "desktop_silent",
+        "not_understood",
+    ];
+
+    /// Where it stands in [`NAMES`](Self::NAMES).
+    pub(super) fn number(&self) -> usize {
+        match self {
+            Self::Viewer => 0,
+            Self::ViewerSlow => 1,
+            Self::ViewerSilent => 2,
+            Self::Over => 3,
+            Self::Stopping => 4,
+            Self::Desktop => 5,
+            Self::DesktopSlow => 6,
+            Self::Broken(_) => 7,
+            Self::DesktopSilent => 8,
+            Self::NotUnderstood(_) => 9,
+        }
+    }
+
     /// In words, for whoever is told.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -102,31 +121,31 @@ pub async fn relay(
     conversation: Conversation,
     tee: &Tee,
     on_input: impl Fn(),
-) -> Relayed {
+) -> Ended {
     // Both directions are one task: neither holds it while it waits.
     let conversation = RefCell::new(conversation);
     let (mut from_desktop, mut to_desktop) = desktop.into_split();
-    let (mut down, mut up) = (0, 0);
     let ended = {
         let down = async {
             let mut buffer = BytesMut::with_capacity(PIECE);
+            let mut has_spoken = false;
             loop {
                 // What the viewer has let go of is used again; otherwise this is a new piece of memory.
                 if buffer.capacity() < LEAST {
                     buffer.reserve(PIECE);
                 }
                 let read = from_desktop.read_buf(&mut buffer);
-                let read = if down == 0 {
+                let read = if has_spoken {
+                    read.await
+                } else {
                     match timeout(FIRST_WORD, read).await {
                         Ok(read) => read,
                         Err(_) => return Ended::DesktopSilent,
                     }
-                } else {
-                    read.await
                 };
                 match read {
                     Ok(0) => return Ended::Desktop,
-                    Ok(count) => down += count as u64,
+                    Ok(_) => has_spoken = true,
                     Err(why) => return Ended::Broken(why),
                 }
                 let piece = buffer.split().freeze();
@@ -154,7 +173,7 @@ pub async fn relay(
                 }
                 tee.to_desktop(&heard.shown()).await;
                 match timeout(SLOW, to_desktop.write_all(&heard.bytes)).await {
-                    Ok(Ok(())) => up += heard.bytes.len() as u64,
+                    Ok(Ok(())) => {}
                     Ok(Err(why)) => return Ended::Broken(why),
                     Err(_) => return Ended::DesktopSlow,
                 }
@@ -174,5 +193,5 @@ pub async fn relay(
         };
         let _ = timeout(LINGER, rest).await;
     }
-    Relayed { ended, down, up }
+    ended
 }

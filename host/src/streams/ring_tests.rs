@@ -6,7 +6,7 @@ use streamspace_plugin::{
 };
 
 use super::*;
-use crate::streams::{Target, taps::TapOptions};
+use crate::streams::{TapOptions, Target};
 
 struct Nobody;
 

@@ -58,6 +58,11 @@ impl Live {
         self.joining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many bytes have passed, to the viewer and to the desktop.
+    pub(super) fn passed(&self) -> [u64; 2] {
+        [0, 1].map(|side: usize| self.passed[side].load(Ordering::Acquire))
+    }
+
     /// Offers the stream to a tap, from what passes next.
     pub(super) fn join(&self, tap: &Arc<Tap>) -> bool {
         let mut joining = self.joining();
@@ -65,8 +70,7 @@ impl Live {
             return false;
         }
         // What passes between this look and the relay's is a gap before the tap's first chunk.
-        let passed = [0, 1].map(|side: usize| self.passed[side].load(Ordering::Acquire));
-        let Some(writer) = offer(tap, self.id, &self.about, passed, false) else { return false };
+        let Some(writer) = offer(tap, self.id, &self.about, self.passed(), false) else { return false };
         joining.writers.push(writer);
         self.has_joining.store(true, Ordering::Release);
         true

@@ -23,8 +23,12 @@ use crate::{
         retention,
         state::{State, Step},
     },
+    start::RECORDED,
     studio::{Ending, Finished, News, Order, Progress, Running, Studio},
-    tables::recordings::{self, End, Recording},
+    tables::{
+        access::{self, By},
+        recordings::{self, End, Recording},
+    },
     watch::Tries,
 };
 
@@ -69,7 +73,10 @@ struct Entry {
     running: Option<Running>,
     session: String,
     days: u32,
-    /// Who has it end, if that is known: `user`, `session`, `host`.
+    is_automatic: bool,
+    /// Whether it is in the place of one that came to nothing.
+    is_again: bool,
+    /// Who has it end, if that is known: `user`, `session`, `rights`, `host`.
     ended_by: Option<&'static str>,
     /// Says to other processes, and to another version of this plugin, that it runs.
     _lock: Lock,
@@ -134,19 +141,29 @@ impl Desk {
         self.folder.join(format!("{id}.lock"))
     }
 
-    /// Writes a recording down, and has it recorded.
-    pub(crate) fn begin(&self, new: &Recording) -> Result<()> {
+    /// Writes a recording down, and who has begun it, and has it recorded.
+    pub(crate) fn begin(&self, new: &Recording, by: Option<&By<'_>>) -> Result<()> {
         let database = self.context.database();
         let lock = Lock::take(self.lock_path(&new.id))
             .map_err(|why| Error::new(format!("{} cannot be written to: {why}", self.folder.display())))?
             .ok_or_else(|| Error::new("another recording has this id"))?;
-        recordings::insert(database, new).map_err(|why| match why {
-            DatabaseError::Constraint(_) => Error::from(Problem::new(
-                409,
-                "the session is being recorded already: stop that recording first",
-            )),
+        let vain = new.is_automatic.then(|| self.vain(&new.session_id)).flatten();
+        let written = database.transaction(|transaction| -> Result<bool, DatabaseError> {
+            recordings::insert(transaction, new)?;
+            if let Some(by) = by {
+                access::log(transaction, &new.id, by, "start", &new.reason)?;
+            }
+            vain.as_ref().map_or(Ok(false), |vain| recordings::replace(transaction, vain, &new.id))
+        });
+        let is_again = written.map_err(|why| match why {
+            DatabaseError::Constraint(_) => Error::from(Problem::new(409, RECORDED)),
             why => why.into(),
         })?;
+        if let Some(vain) = vain.filter(|_| is_again)
+            && let Err(why) = self.remove_files(&vain, &self.folder_of(&vain))
+        {
+            warn!(self.context.logger(), "Files of a recording that came to nothing cannot be removed."; "recording" => &vain, "reason" => %why);
+        }
         {
             let mut runs = self.runs();
             if runs.is_closed {
@@ -158,6 +175,8 @@ impl Desk {
                 running: None,
                 session: new.session_id.clone(),
                 days: new.retention_days,
+                is_automatic: new.is_automatic,
+                is_again,
                 ended_by: None,
                 _lock: lock,
             };
@@ -294,7 +313,20 @@ impl Desk {
             expires: retention::expiry(at, days, self.config.retention.enabled),
         };
         match recordings::end(self.context.database(), id, &end) {
-            Ok(true) if status == State::Failed => self.announce("recording.failed", id),
+            Ok(true) if status == State::Failed => {
+                let runs = self.runs();
+                let tried =
+                    runs.all.get(id).map(|entry| (entry.is_again, entry.is_automatic, entry.session.clone()));
+                drop(runs);
+                let (is_again, is_automatic, session) = tried.unwrap_or_default();
+                if is_automatic {
+                    self.in_vain(&session, id);
+                }
+                // Of a desktop that never answers is told once.
+                if !is_again {
+                    self.announce("recording.failed", id);
+                }
+            }
             Ok(true) => self.announce("recording.completed", id),
             Ok(false) => {}
             // It is found when it is looked for what was left.

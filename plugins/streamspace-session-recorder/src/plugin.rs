@@ -99,6 +99,8 @@ impl Plugin for SessionRecorder {
                 "session.hibernated",
                 "session.terminated",
                 "session.deleted",
+                "session.shared",
+                "session.unshared",
             ])
             .durable()
             .max_deliver(4)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use streamspace_plugin::{
     database::{Json, Timestamp},
-    platform::{Session, SessionState},
+    platform::{Session, SessionState, Share},
     prelude::*,
     routes::Problem,
 };
@@ -17,15 +17,23 @@ use crate::{
         state::State,
     },
     tables::{
+        access::By,
         approvals::{self, Approval},
         new_id, policies,
-        recordings::Recording,
+        recordings::{self, Recording},
         stats,
     },
 };
 
 /// Longest reason, in bytes: as the platform's column.
 const MAX_REASON: usize = 255;
+/// Whom the host calls so that comes with the operator's token: that is no account.
+const OPERATOR: &str = "admin";
+/// What is said to who starts a recording of what is recorded.
+pub(crate) const RECORDED: &str = "the session is being recorded already: stop that recording first";
+/// What is said to who may look on alone.
+const NOT_THEIRS: &str =
+    "only who may use the session has it recorded: its user, and who has a share with `control`";
 
 /// Who wants a session to be recorded, and how.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +48,9 @@ pub(crate) struct Ask {
     pub(crate) metadata: Map<String, Value>,
     /// Whether the session's user is told.
     pub(crate) notify: Option<bool>,
-    /// Whether an administrator agrees, or is the one who asks.
+    /// Whether who asks is permitted to have everybody's sessions recorded.
+    pub(crate) by_permission: bool,
+    /// Whether an administrator agrees.
     pub(crate) is_approved: bool,
     /// The recording that this one goes on with.
     pub(crate) continues: Option<String>,
@@ -80,14 +90,31 @@ impl Desk {
         decide(all, &subject, &self.config)
     }
 
-    /// Has a session recorded, or asks who has to agree.
-    pub(crate) fn start(&self, session: &Session, ask: &Ask) -> Result<Asked> {
+    /// Whether somebody may have a session recorded: it is theirs, they may use it, or they are permitted to. A permission was looked at when
+    /// it was made use of: the host tells of nobody's, but whether there is still such an account.
+    pub(crate) fn may_record(&self, session: &Session, who: &str, by_permission: bool) -> Result<bool> {
+        if is_at(session, who) {
+            return Ok(true);
+        }
+        if !by_permission {
+            return Ok(false);
+        }
+        let account = self.context.platform().users().get(who)?;
+        Ok(account.map_or(who == OPERATOR, |account| !account.disabled))
+    }
+
+    /// Has a session recorded, or asks who has to agree. With `by`, that is written down as theirs.
+    pub(crate) fn start(&self, session: &Session, ask: &Ask, by: Option<&By<'_>>) -> Result<Asked> {
         if !self.config.enabled {
             return Err(Problem::new(409, "recording is switched off: the configuration's `enabled`").into());
         }
         if session.state != SessionState::Running {
             let why = format!("the session is {}: expected one that is running", session.state);
             return Err(Problem::new(409, why).into());
+        }
+        // They may have asked, and begun, some time ago.
+        if ask.cause.is_none() && !self.may_record(session, &ask.by, ask.by_permission)? {
+            return Err(Problem::new(403, NOT_THEIRS).into());
         }
         let person = self.person(&session.owner)?;
         let all = policies::all(self.context.database())?;
@@ -102,9 +129,12 @@ impl Desk {
         }
         let new = self.draft(session, policy, ask, notified);
         let _beginning = self.beginning.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if recordings::live_of(self.context.database(), &session.id)?.is_some() {
+            return Err(Problem::new(409, RECORDED).into());
+        }
         let used = stats::used(self.context.database(), &session.owner)?;
         quota::check(&used, &self.config).map_err(|why| Problem::new(429, why))?;
-        self.begin(&new)?;
+        self.begin(&new, by)?;
         Ok(Asked::Recording(Box::new(new)))
     }
 
@@ -146,6 +176,7 @@ impl Desk {
             note: String::new(),
             recording_id: None,
             created_at: Timestamp::now(),
+            by_permission: ask.by_permission,
         };
         let id = approvals::ask(self.context.database(), &question)?;
         if id == question.id {
@@ -206,8 +237,15 @@ impl Desk {
             notified,
             ended_by: None,
             continues: ask.continues.clone(),
+            by_permission: ask.by_permission,
         }
     }
+}
+
+/// Whether a session is somebody's, or they may use it.
+fn is_at(session: &Session, who: &str) -> bool {
+    let uses = |share: &Share| share.user == who && share.access == "control";
+    !who.is_empty() && (session.owner == who || session.shares.iter().any(uses))
 }
 
 fn reason(ask: &Ask) -> String {

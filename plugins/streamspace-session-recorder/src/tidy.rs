@@ -64,7 +64,7 @@ impl Desk {
         Ok(true)
     }
 
-    fn remove_files(&self, id: &str, folder: &Path) -> std::io::Result<()> {
+    pub(crate) fn remove_files(&self, id: &str, folder: &Path) -> std::io::Result<()> {
         // A path in the database is still only followed where recordings are.
         if folder.starts_with(&self.folder) && folder != self.folder {
             remove(folder)?;

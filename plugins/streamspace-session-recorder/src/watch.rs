@@ -15,7 +15,10 @@ use streamspace_plugin::{
 use crate::{
     desk::{Desk, seconds},
     start::{Ask, Asked, Person},
-    tables::{approvals, exports, policies, recordings},
+    tables::{
+        approvals, exports, policies,
+        recordings::{self, Recording},
+    },
 };
 
 /// How long after a recording was broken off it is gone on with: a host that is away for longer has been given up.
@@ -28,22 +31,38 @@ const MAX_TRIES: usize = 10_000;
 
 /// Sessions that could not be recorded, and when that is tried again.
 #[derive(Debug, Default)]
-pub(crate) struct Tries(HashMap<String, (Instant, Duration)>);
+pub(crate) struct Tries {
+    next: HashMap<String, (Instant, Duration)>,
+    /// What came to nothing, by session: the next try is in its place.
+    vain: HashMap<String, String>,
+}
 
 impl Tries {
     fn is_due(&self, session: &str, now: Instant) -> bool {
-        self.0.get(session).is_none_or(|(next, _)| *next <= now)
+        self.next.get(session).is_none_or(|(next, _)| *next <= now)
     }
 
     fn failed(&mut self, session: &str, now: Instant) {
-        if self.0.len() < MAX_TRIES || self.0.contains_key(session) {
-            let wait = self.0.get(session).map_or(FIRST_WAIT, |(_, wait)| (*wait * 2).min(LONGEST_WAIT));
-            self.0.insert(session.to_owned(), (now + wait, wait));
+        if self.next.len() < MAX_TRIES || self.next.contains_key(session) {
+            let wait = self.next.get(session).map_or(FIRST_WAIT, |(_, wait)| (*wait * 2).min(LONGEST_WAIT));
+            self.next.insert(session.to_owned(), (now + wait, wait));
+        }
+    }
+
+    /// Nobody waits for the next try.
+    fn hurry(&mut self, session: &str) {
+        self.next.remove(session);
+    }
+
+    fn in_vain(&mut self, session: &str, recording: &str) {
+        if self.vain.len() < MAX_TRIES || self.vain.contains_key(session) {
+            self.vain.insert(session.to_owned(), recording.to_owned());
         }
     }
 
     fn went_well(&mut self, session: &str) {
-        self.0.remove(session);
+        self.next.remove(session);
+        self.vain.remove(session);
     }
 }
 
@@ -57,11 +76,36 @@ impl Desk {
         if matches!(event.topic(), "session.started" | "session.woken" | "session.updated") {
             // An event may be old: what counts is how the session is now.
             if let Some(session) = self.context.platform().sessions().get(&session.id)? {
-                self.watch_tries(|tries| tries.went_well(&session.id));
+                self.watch_tries(|tries| tries.hurry(&session.id));
                 self.try_to_record(&session, &mut HashMap::new());
+            }
+        } else if matches!(event.topic(), "session.shared" | "session.unshared") {
+            if let Some(live) = recordings::live_of(self.context.database(), &session.id)? {
+                self.look_at_right(&live)?;
             }
         } else {
             self.stop_session(&session.id, "session");
+            self.went_well(&session.id);
+        }
+        Ok(())
+    }
+
+    /// Has a recording end that somebody began who may no longer.
+    fn look_at_right(&self, live: &Recording) -> Result<()> {
+        if live.is_automatic {
+            return Ok(());
+        }
+        let session = self.context.platform().sessions().get(&live.session_id)?;
+        // With one that does not run, its recordings end anyway.
+        let Some(session) = session.filter(|session| session.state == SessionState::Running) else {
+            return Ok(());
+        };
+        if !self.may_record(&session, &live.created_by, live.by_permission)? {
+            info!(
+                self.context.logger(), "A recording ends: who began it may no longer use the session.";
+                "session" => &live.session_id, "recording" => &live.id, "user" => &live.created_by
+            );
+            self.stop_session(&live.session_id, "rights");
         }
         Ok(())
     }
@@ -77,6 +121,9 @@ impl Desk {
                 let length = seconds(progress.length);
                 recordings::progress(self.context.database(), &id, progress.bytes, length)?;
             }
+        }
+        for live in recordings::unfinished(self.context.database())? {
+            self.look_at_right(&live)?;
         }
         if !self.config.enabled {
             return Ok(());
@@ -104,6 +151,16 @@ impl Desk {
         self.watch_tries(|tries| tries.went_well(session));
     }
 
+    /// An attempt at a session that came to nothing.
+    pub(crate) fn in_vain(&self, session: &str, recording: &str) {
+        self.watch_tries(|tries| tries.in_vain(session, recording));
+    }
+
+    /// The attempt at a session that came to nothing last, if nothing was recorded since.
+    pub(crate) fn vain(&self, session: &str) -> Option<String> {
+        self.watch_tries(|tries| tries.vain.get(session).cloned())
+    }
+
     /// Has a session recorded, if that is to be and is not.
     fn record_if_due(&self, session: &Session, people: &mut HashMap<String, Person>) -> Result<()> {
         let now = Instant::now();
@@ -116,7 +173,7 @@ impl Desk {
         let Some(ask) = self.due(session, people)? else { return Ok(()) };
         // Until there is a picture: a desktop that is not there is asked ever more seldom.
         self.watch_tries(|tries| tries.failed(&session.id, now));
-        match self.start(session, &ask)? {
+        match self.start(session, &ask, None)? {
             Asked::Recording(_) | Asked::Waiting(_) => Ok(()),
         }
     }
@@ -143,11 +200,18 @@ impl Desk {
                 && last.status.is_playable()
                 && matches!(by, Some("host" | "crash" | "limit" | "desktop"))
         });
+        let goes_on = match &broken_off {
+            Some(last) if !last.is_automatic => {
+                self.may_record(session, &last.created_by, last.by_permission)?
+            }
+            _ => false,
+        };
         let ask = Ask { cause: decision.automatic, ..Ask::default() };
         Ok(match (decision.automatic, broken_off) {
             // Whoever started it agreed to it, and whoever had to agree did.
-            (None, Some(last)) if !last.is_automatic => Some(Ask {
+            (None, Some(last)) if goes_on => Some(Ask {
                 by: last.created_by,
+                by_permission: last.by_permission,
                 format: Some(last.format),
                 reason: last.reason,
                 retention_days: Some(last.retention_days),

@@ -14,7 +14,11 @@ use streamspace_plugin::routes::{BodyKind, OutgoingAnswer};
 
 use super::{FOLDER, REQUEST_ID, Refusal, TRACEPARENT, answer::whole_at_once, finish, id_or_new, text_of};
 use crate::{
-    http::{Edge, headers::complete, origin},
+    http::{
+        Edge,
+        headers::complete,
+        origin::{self, Client},
+    },
     routes::{self, Caller, Found, HeaderViews, Lent},
 };
 
@@ -34,8 +38,12 @@ pub(in crate::http) fn answer(request: &Request, edge: &Edge) -> Option<Response
     if !(found.route().inline && found.route().public) {
         return None;
     }
+    let client = Client::of(request.peer_addr(), request.headers(), edge);
     let mut headers = HeaderViews::default();
     let sent = look_through(request.headers(), &mut headers)?;
+    if let Some((name, address)) = client.header() {
+        headers.push(name, address);
+    }
     let began = Instant::now();
     let id = id_or_new(sent.id);
     let told = text_of(&id);
@@ -83,7 +91,7 @@ fn look_through<'r>(headers: &'r HeaderMap, told: &mut HeaderViews<'r>) -> Optio
             | header::UPGRADE => return None,
             _ if *name == REQUEST_ID => sent.id = sent.id.or(Some(value)),
             _ if *name == TRACEPARENT && sent.traceparent.is_empty() => sent.traceparent = text_of(value),
-            _ if *name == origin::CSRF_HEADER => continue,
+            _ if *name == origin::CSRF_HEADER || *name == origin::FORWARDED_FOR => continue,
             _ => {}
         }
         told.push(name.as_str(), value.as_bytes());

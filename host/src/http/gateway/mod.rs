@@ -38,7 +38,8 @@ use self::{
 use super::{
     Edge, Problem,
     auth::{self, May},
-    body, origin,
+    body,
+    origin::{self, Client},
     plugins::blocking,
 };
 use crate::{
@@ -257,10 +258,10 @@ async fn answer(
         entered => (found, entered?),
     };
     if found.route().inline {
-        let answer = call_inline(request, &found, permit, &path, &body, &caller, id)?;
+        let answer = call_inline(request, edge, &found, permit, &path, &body, &caller, id)?;
         return Ok(private(whole(request, &found, id, answer).await?, is_private));
     }
-    let incoming = copied(request, found.route().public, path, body, caller, id);
+    let incoming = copied(request, edge, found.route().public, path, body, caller, id);
     // What waits has a future of its own: that of a request which does not is made and moved for every request.
     let response = Box::pin(call(request, edge, Arc::new(found), permit, incoming)).await?;
     Ok(private(response, is_private))
@@ -315,8 +316,10 @@ fn enter_again(
 }
 
 /// Runs a handler here. Not within the future above: what is on the stack here would be in that, and be moved with it.
+#[expect(clippy::too_many_arguments, reason = "what a request is made of, each from another place")]
 fn call_inline(
     request: &HttpRequest,
+    edge: &Edge,
     found: &Found,
     permit: Permit,
     path: &str,
@@ -324,7 +327,8 @@ fn call_inline(
     caller: &Caller,
     id: &str,
 ) -> Result<OutgoingAnswer, CallError> {
-    let headers = told(request.headers(), found.route().public);
+    let client = Client::of(request.peer_addr(), request.headers(), edge);
+    let headers = told(request.headers(), found.route().public, &client);
     let headers: HeaderViews<'_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
     let lent = Lent {
         path,
@@ -341,6 +345,7 @@ fn call_inline(
 /// A request for a handler on another thread.
 fn copied(
     request: &HttpRequest,
+    edge: &Edge,
     is_public: bool,
     path: Cow<'_, str>,
     body: Bytes,
@@ -348,7 +353,8 @@ fn copied(
     id: &str,
 ) -> Request {
     let mut headers = Headers::default();
-    for (name, value) in told(request.headers(), is_public) {
+    let client = Client::of(request.peer_addr(), request.headers(), edge);
+    for (name, value) in told(request.headers(), is_public, &client) {
         headers.push(name, &value);
     }
     Request {
@@ -412,10 +418,12 @@ async fn whole_body(request: &HttpRequest, payload: web::Payload, limit: usize) 
 type Told<'h> = SmallVec<[(&'h str, Cow<'h, [u8]>); 16]>;
 
 /// What a plugin is told. Never what a client proves itself to the host with, be it right or wrong: on a public route an
-/// `Authorization` that is none of the host's is the plugin's own.
-fn told(sent: &HeaderMap, is_public: bool) -> Told<'_> {
+/// `Authorization` that is none of the host's is the plugin's own. And never what it says of its own address.
+fn told<'h>(sent: &'h HeaderMap, is_public: bool, client: &'h Client) -> Told<'h> {
     let is_withheld = |name: &HeaderName, value: &HeaderValue| {
-        name == header::AUTHORIZATION && (!is_public || is_the_hosts(value)) || name == origin::CSRF_HEADER
+        name == header::AUTHORIZATION && (!is_public || is_the_hosts(value))
+            || name == origin::CSRF_HEADER
+            || name == origin::FORWARDED_FOR
     };
     let told = sent.iter().filter(|(name, value)| !is_withheld(name, value)).filter_map(|(name, value)| {
         let value = match *name {
@@ -424,7 +432,7 @@ fn told(sent: &HeaderMap, is_public: bool) -> Told<'_> {
         };
         Some((name.as_str(), value))
     });
-    told.collect()
+    told.chain(client.header().map(|(name, address)| (name, Cow::Borrowed(address)))).collect()
 }
 
 fn is_the_hosts(authorization: &HeaderValue) -> bool {

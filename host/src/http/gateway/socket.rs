@@ -11,10 +11,7 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    http::{
-        StatusCode,
-        header::{self, HeaderMap, HeaderValue},
-    },
+    http::header::{self, HeaderMap, HeaderValue},
     rt, web,
 };
 use bytes::Bytes;
@@ -66,6 +63,7 @@ pub(in crate::http) struct SocketTicket {
         (status = 201, description = "The ticket", body = SocketTicket),
         (status = 403, description = "The caller is not permitted what the route asks for"),
         (status = 404, description = "No plugin of this name has a WebSocket at this path"),
+        (status = 429, description = "The caller has as many tickets that were not used as may be"),
     ),
 )]
 pub(in crate::http) async fn ticket(
@@ -86,8 +84,8 @@ pub(in crate::http) async fn ticket(
         return Err(refused(unknown()));
     }
     permitted(&found, &identity.caller).map_err(refused)?;
-    let ticket = edge.routes.tickets.issue(&purpose(plugin, &path), identity.caller, Instant::now());
-    let ticket = ticket.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SSP-API-500", why))?;
+    let (account, purpose) = (identity.caller.id().to_owned(), purpose(plugin, &path));
+    let ticket = edge.routes.tickets.issue(&account, &purpose, identity.caller, Instant::now())?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(SocketTicket {
         path: format!("{FOLDER}{sent}?{TICKET}={}", ticket.secret),
         ticket: ticket.secret,
@@ -142,8 +140,15 @@ pub(super) async fn open(
     }
     let entered = edge.routes.enter_socket(&found)?;
     let place = entered.place();
-    let mut incoming =
-        copied(request, found.route().public, path.to_owned().into(), Bytes::new(), Arc::clone(&caller), id);
+    let mut incoming = copied(
+        request,
+        edge,
+        found.route().public,
+        path.to_owned().into(),
+        Bytes::new(),
+        Arc::clone(&caller),
+        id,
+    );
     incoming.query = query;
     let (found, limits) = (Arc::new(found), edge.routes.limits().sockets);
     let max_bytes = found.route().max_body_bytes;

@@ -7,7 +7,7 @@ use streamspace_plugin::{
     routes::{Problem, Request, Response},
 };
 
-use super::{ADMIN, MAX_BODY};
+use super::{ADMIN, MAX_BODY, by};
 use crate::{
     SessionRecorder,
     rules::policy::Cause,
@@ -67,15 +67,15 @@ fn decide(plugin: &SessionRecorder, request: &Request<'_>, agrees: bool) -> Resu
     let id = request.param("id").unwrap_or_default();
     let missing = || Problem::new(404, "there is no such question");
     let asked = approvals::get(database, id)?.ok_or_else(missing)?;
-    let by = request.caller();
-    if asked.requested_by == by.name() && !by.name().is_empty() && !asked.is_automatic {
+    let caller = request.caller();
+    if asked.requested_by == caller.name() && !caller.name().is_empty() && !asked.is_automatic {
         return Err(Problem::new(403, "nobody agrees to what they have asked for themselves").into());
     }
     let status = if agrees { "approved" } else { "refused" };
-    if !approvals::decide(database, id, status, by.name(), &note)? {
+    if !approvals::decide(database, id, status, caller.name(), &note)? {
         return Err(Problem::new(409, format!("the question is {} already", asked.status)).into());
     }
-    let recording = if agrees { record(plugin, &asked)? } else { None };
+    let recording = if agrees { record(plugin, request, &asked)? } else { None };
     if let Some(recording) = &recording {
         approvals::led_to(database, id, recording)?;
     }
@@ -83,7 +83,7 @@ fn decide(plugin: &SessionRecorder, request: &Request<'_>, agrees: bool) -> Resu
 }
 
 /// Has a session recorded that it was agreed on for. None if it does not run any more.
-fn record(plugin: &SessionRecorder, asked: &Approval) -> Result<Option<String>> {
+fn record(plugin: &SessionRecorder, request: &Request<'_>, asked: &Approval) -> Result<Option<String>> {
     let desk = plugin.desk();
     let Some(session) = desk.context.platform().sessions().get(&asked.session_id)? else { return Ok(None) };
     let ask = Ask {
@@ -91,10 +91,11 @@ fn record(plugin: &SessionRecorder, asked: &Approval) -> Result<Option<String>> 
         cause: asked.is_automatic.then_some(Cause::Policy),
         format: Some(asked.format.clone()),
         reason: asked.reason.clone(),
+        by_permission: asked.by_permission,
         is_approved: true,
         ..Ask::default()
     };
-    match desk.start(&session, &ask) {
+    match desk.start(&session, &ask, Some(&by(request))) {
         Ok(Asked::Recording(recording)) => Ok(Some(recording.id)),
         Ok(Asked::Waiting(_)) => Ok(None),
         Err(why) => {

@@ -7,7 +7,7 @@ use streamspace_plugin::{
     routes::{Problem, Request, Response},
 };
 
-use super::{MAX_BODY, note, recording, session, viewer};
+use super::{MAX_BODY, by, note, recording, session, viewer};
 use crate::{
     SessionRecorder,
     rules::{rights::Act, state::Step},
@@ -21,7 +21,7 @@ const MAX_TEXT: usize = 1000;
 
 pub(super) fn register(on: &mut Registrar<SessionRecorder>) {
     on.post("/sessions/{id}/recordings/start", start).body_limit(MAX_BODY).describe(
-        "Has a session recorded. The caller's own and shared ones, with `recording.write` everybody's",
+        "Has a session recorded: the caller's own, shared ones that the caller may use, with `recording.write` everybody's",
     );
     on.post("/sessions/recordings/{id}/stop", stop).describe("Has a recording end");
     on.post("/recordings/{id}/stop", stop).describe("The same");
@@ -66,13 +66,11 @@ fn start(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
         retention_days: wanted.retention_days,
         metadata: wanted.metadata,
         notify: wanted.notify,
-        // Who may agree need not ask.
-        is_approved: viewer(&caller).is_admin,
+        by_permission: viewer(&caller).writes,
         ..Ask::default()
     };
-    match desk.start(&session, &ask)? {
+    match desk.start(&session, &ask, Some(&by(request)))? {
         Asked::Recording(recording) => {
-            note(desk, request, &recording, "start", &recording.reason)?;
             let mut answer = json!({
                 "recording_id": recording.id, "session_id": recording.session_id, "status": recording.status.name(),
                 "policy": recording.policy_name, "notice": recording.notified.then_some(&desk.config.consent_banner),
@@ -114,11 +112,11 @@ fn pause(plugin: &SessionRecorder, request: &Request<'_>, pause: bool) -> Result
     let running = desk.running(&found.id).ok_or_else(|| {
         Problem::new(409, "the recording does not run here any more: it is about to be ended")
     })?;
+    note(desk, request, &found, if pause { "pause" } else { "resume" }, "")?;
     if !recordings::step(desk.context.database(), &found.id, step)? {
         return Err(Problem::new(409, "the recording has changed meanwhile: look at it again").into());
     }
     running.pause(pause);
-    note(desk, request, &found, if pause { "pause" } else { "resume" }, "")?;
     Ok(Response::json(&json!({ "recording_id": found.id, "status": to.name() })))
 }
 
@@ -166,7 +164,7 @@ fn markers(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> 
     Ok(Response::json(&json!({ "markers": holds::markers(desk.context.database(), &found.id)? })))
 }
 
-/// What a console shows beside a desktop.
+/// What a console shows beside a desktop. Whoever asks sees the recording, as in lists; whether there is a text depends on `notified`.
 fn notice(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let desk = plugin.desk();
     let session = session(desk, request)?;
@@ -178,14 +176,10 @@ fn notice(plugin: &SessionRecorder, request: &Request<'_>) -> Result<Response> {
     let wants_consent = decision.policy.is_some_and(|policy| policy.rules.require_consent);
     let consent = approvals::consent(database, &session.id, &session.owner)?;
     let notified = live.as_ref().is_some_and(|live| live.notified);
-    let caller = request.caller();
-    // Whoever is not to be told is not told here either.
-    let shown =
-        live.filter(|live| live.notified || live.created_by == caller.name() || viewer(&caller).writes);
     let text = (notified || (wants_consent && consent.is_none())).then_some(&desk.config.consent_banner);
     Ok(Response::json(&json!({
-        "recording": shown.is_some(), "status": shown.as_ref().map(|live| live.status.name()),
-        "recording_id": shown.as_ref().map(|live| &live.id), "notice": text,
+        "recording": live.is_some(), "status": live.as_ref().map(|live| live.status.name()),
+        "recording_id": live.as_ref().map(|live| &live.id), "notice": text,
         "consent_required": wants_consent, "consent": consent,
     })))
 }

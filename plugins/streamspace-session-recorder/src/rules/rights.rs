@@ -78,7 +78,9 @@ pub(crate) fn may(viewer: &Viewer<'_>, act: Act, with: &Facts<'_>) -> Result<(),
         return Err(Denied::Hidden);
     }
     let is_owner = viewer.name == with.owner;
-    let started = !with.is_automatic && viewer.name == with.created_by;
+    // It counts only for whom the session is still there.
+    let started =
+        !with.is_automatic && viewer.name == with.created_by && (is_owner || with.is_shared || viewer.writes);
     match act {
         Act::See => Ok(()),
         Act::Play if viewer.reads || with.allows_playback => Ok(()),
@@ -95,7 +97,7 @@ pub(crate) fn may(viewer: &Viewer<'_>, act: Act, with: &Facts<'_>) -> Result<(),
 }
 
 fn sees(viewer: &Viewer<'_>, with: &Facts<'_>) -> bool {
-    let is_theirs = viewer.name == with.owner || viewer.name == with.created_by || with.is_shared;
+    let is_theirs = viewer.name == with.owner || with.is_shared;
     viewer.is_admin || viewer.reads || viewer.writes || (is_theirs && !viewer.name.is_empty())
 }
 
@@ -131,7 +133,18 @@ mod tests {
         assert_eq!(allowed(bob, HERS), []);
         assert_eq!(allowed(bob, Facts { is_shared: true, ..HERS }), [See, Play]);
         assert_eq!(may(&bob, Act::Play, &HERS), Err(Denied::Hidden));
-        assert_eq!(allowed(Viewer { name: "", ..ADA }, Facts { created_by: "", ..HERS }), []);
+        assert_eq!(allowed(Viewer { name: "", ..ADA }, Facts { owner: "", created_by: "", ..HERS }), []);
+    }
+
+    #[test]
+    fn who_has_started_it_has_no_more_of_it_than_of_the_session() {
+        use Act::{Control, Delete, Play, See};
+        let bob = Viewer { name: "bob", ..ADA };
+        let his = Facts { created_by: "bob", ..HERS };
+        assert_eq!(allowed(bob, Facts { is_shared: true, ..his }), [See, Play, Control, Delete]);
+        assert_eq!(allowed(bob, his), []);
+        assert_eq!(allowed(Viewer { writes: true, ..bob }, his), [See, Play, Control, Delete]);
+        assert_eq!(allowed(Viewer { reads: true, ..bob }, his), [See, Play, Act::Download]);
     }
 
     #[test]

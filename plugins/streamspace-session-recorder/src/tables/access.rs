@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use streamspace_plugin::{
-    database::{Database, Timestamp},
+    database::{Database, Statements, Timestamp},
     prelude::*,
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct Access {
 
 /// Writes down that somebody did something. What cannot be written down is not done.
 pub(crate) fn log(
-    database: &Database,
+    statements: &Statements,
     recording: &str,
     by: &By<'_>,
     action: &str,
@@ -46,7 +46,7 @@ pub(crate) fn log(
     let detail: String = detail.chars().take(MAX_HEADER).collect();
     // 45 characters are the longest IPv6 address, and the platform's column.
     let address = by.address.map(|address| address.chars().take(45).collect::<String>());
-    database.exec(
+    statements.exec(
         sql,
         params![new_id(), recording, by.user, action, detail, Timestamp::now(), address, cut(by.agent)],
     )?;

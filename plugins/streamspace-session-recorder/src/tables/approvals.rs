@@ -7,7 +7,7 @@ use streamspace_plugin::{
 };
 
 const COLUMNS: &str = "id, session_id, user_id, template, policy_id, policy_name, requested_by, is_automatic, format, reason, status, \
-     decided_by, decided_at, note, recording_id, created_at";
+     decided_by, decided_at, note, recording_id, created_at, by_permission";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Approval {
@@ -28,12 +28,14 @@ pub(crate) struct Approval {
     pub(crate) note: String,
     pub(crate) recording_id: Option<String>,
     pub(crate) created_at: Timestamp,
+    /// Whether who asked was permitted to have everybody's sessions recorded.
+    pub(crate) by_permission: bool,
 }
 
 /// Asks, unless that is asked already: then it is the question that is open.
 pub(crate) fn ask(database: &Database, new: &Approval) -> Result<String, DatabaseError> {
     let sql = format!(
-        "INSERT INTO recording_approvals ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+        "INSERT INTO recording_approvals ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT DO NOTHING"
     );
     let asked = database.exec(
@@ -55,6 +57,7 @@ pub(crate) fn ask(database: &Database, new: &Approval) -> Result<String, Databas
             new.note,
             new.recording_id,
             new.created_at,
+            new.by_permission,
         ],
     )?;
     if asked > 0 {

@@ -75,7 +75,7 @@ impl Wanted {
         let mut all = Conditions::default();
         if let Some(user) = &sight.user {
             let owner = all.param(user.clone());
-            let mut of_user = format!("user_id = {owner} OR created_by = {owner}");
+            let mut of_user = format!("user_id = {owner}");
             if !sight.shared.is_empty() {
                 let shared: Vec<_> = sight.shared.iter().map(|id| all.param(id.clone())).collect();
                 of_user = format!("{of_user} OR session_id IN ({})", shared.join(", "));
@@ -197,7 +197,7 @@ mod tests {
         let sql = conditions.sql();
         assert!(
             sql.starts_with(
-                " WHERE (user_id = $1 OR created_by = $1 OR session_id IN ($2, $3)) AND user_id = $4 AND status = $5 AND \
+                " WHERE (user_id = $1 OR session_id IN ($2, $3)) AND user_id = $4 AND status = $5 AND \
                  started_at >= $6 AND (LOWER(id) LIKE $7"
             ),
             "{sql}"

@@ -83,47 +83,30 @@ pub(crate) fn get(database: &Database, id: &str) -> Result<Option<Policy>, Datab
 
 /// Writes a new one down, and answers its id.
 pub(crate) fn insert(database: &Database, rules: &Rules) -> Result<String, DatabaseError> {
-    let (id, now) = (new_id(), Timestamp::now());
+    let id = new_id();
     let sql = format!(
         "INSERT INTO recording_policies ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
          $17, $18, $19, $19)"
     );
-    database.exec(
-        &sql,
-        params![
-            id,
-            rules.name,
-            rules.description,
-            rules.auto_record,
-            rules.recording_format,
-            rules.retention_days,
-            Json(&rules.apply_to_users),
-            Json(&rules.apply_to_teams),
-            Json(&rules.apply_to_templates),
-            rules.require_reason,
-            rules.allow_user_playback,
-            rules.allow_user_download,
-            rules.require_approval,
-            rules.require_consent,
-            rules.notify_on_recording,
-            Json(&rules.metadata),
-            rules.enabled,
-            rules.priority,
-            now,
-        ],
-    )?;
+    write(database, &sql, &id, rules)?;
     Ok(id)
 }
 
 /// Gives a policy other rules. Answers whether it is there.
 pub(crate) fn update(database: &Database, id: &str, rules: &Rules) -> Result<bool, DatabaseError> {
-    let sql = "UPDATE recording_policies SET name = $1, description = $2, auto_record = $3, recording_format = $4, \
-               retention_days = $5, apply_to_users = $6, apply_to_teams = $7, apply_to_templates = $8, require_reason = $9, \
-               allow_user_playback = $10, allow_user_download = $11, require_approval = $12, require_consent = $13, \
-               notify_on_recording = $14, metadata = $15, enabled = $16, priority = $17, updated_at = $18 WHERE id = $19";
-    let changed = database.exec(
+    let sql = "UPDATE recording_policies SET name = $2, description = $3, auto_record = $4, recording_format = $5, \
+               retention_days = $6, apply_to_users = $7, apply_to_teams = $8, apply_to_templates = $9, require_reason = $10, \
+               allow_user_playback = $11, allow_user_download = $12, require_approval = $13, require_consent = $14, \
+               notify_on_recording = $15, metadata = $16, enabled = $17, priority = $18, updated_at = $19 WHERE id = $1";
+    Ok(write(database, sql, id, rules)? > 0)
+}
+
+/// With what makes a policy: the columns in their order, of which the last is the time.
+fn write(database: &Database, sql: &str, id: &str, rules: &Rules) -> Result<u64, DatabaseError> {
+    database.exec(
         sql,
         params![
+            id,
             rules.name,
             rules.description,
             rules.auto_record,
@@ -142,10 +125,8 @@ pub(crate) fn update(database: &Database, id: &str, rules: &Rules) -> Result<boo
             rules.enabled,
             rules.priority,
             Timestamp::now(),
-            id,
         ],
-    )?;
-    Ok(changed > 0)
+    )
 }
 
 pub(crate) fn delete(database: &Database, id: &str) -> Result<bool, DatabaseError> {

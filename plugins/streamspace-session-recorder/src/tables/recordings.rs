@@ -15,7 +15,7 @@ use crate::rules::{
 /// All columns that are read.
 pub(crate) const COLUMNS: &str = "id, session_id, recording_type, storage_path, file_size_bytes, duration_seconds, started_at, ended_at, \
      status, error_message, created_by, created_at, updated_at, user_id, file_hash, format, metadata, retention_days, expires_at, \
-     is_automatic, reason, template, policy_id, policy_name, allow_playback, allow_download, legal_hold, notified, ended_by, continues";
+     is_automatic, reason, template, policy_id, policy_name, allow_playback, allow_download, legal_hold, notified, ended_by, continues, by_permission";
 
 /// States in which a session is being recorded.
 pub(crate) const LIVE: &str = "('starting', 'recording', 'paused')";
@@ -56,6 +56,8 @@ pub(crate) struct Recording {
     pub(crate) notified: bool,
     pub(crate) ended_by: Option<String>,
     pub(crate) continues: Option<String>,
+    /// Whether who started it was permitted to have everybody's sessions recorded.
+    pub(crate) by_permission: bool,
 }
 
 impl Recording {
@@ -101,7 +103,7 @@ pub(crate) fn unfinished(database: &Database) -> Result<Vec<Recording>, Database
 pub(crate) fn insert(statements: &Statements, new: &Recording) -> Result<(), DatabaseError> {
     let sql = format!(
         "INSERT INTO session_recordings ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-         $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)"
+         $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)"
     );
     statements.exec(
         &sql,
@@ -136,9 +138,24 @@ pub(crate) fn insert(statements: &Statements, new: &Recording) -> Result<(), Dat
             new.notified,
             new.ended_by,
             new.continues,
+            new.by_permission,
         ],
     )?;
     Ok(())
+}
+
+/// Takes a recording that came to nothing out of the tables: the next try is in its place. Answers whether it did.
+pub(crate) fn replace(statements: &Statements, vain: &str, by: &str) -> Result<bool, DatabaseError> {
+    let sql = "DELETE FROM session_recordings WHERE id = $1 AND status = 'failed' AND legal_hold = $2";
+    if statements.exec(sql, params![vain, false])? == 0 {
+        return Ok(false);
+    }
+    for table in ["recording_markers", "recording_playback", "recording_exports"] {
+        statements.exec(&format!("DELETE FROM {table} WHERE recording_id = $1"), params![vain])?;
+    }
+    let sql = "UPDATE recording_approvals SET recording_id = $1 WHERE recording_id = $2";
+    statements.exec(sql, params![by, vain])?;
+    Ok(true)
 }
 
 /// Takes a step, from whatever state allows it. Answers whether one did.

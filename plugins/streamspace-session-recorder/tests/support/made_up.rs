@@ -6,7 +6,10 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     thread,
     time::{Duration, Instant},
@@ -178,6 +181,13 @@ impl Desktop {
         }
     }
 
+    /// Sees that the viewer does not ask for anything at the time that it is now.
+    pub(crate) fn unasked(&mut self) {
+        // It may have looked at the clock before it took the first. Behind that it has looked again when it takes the second.
+        self.taken();
+        self.taken();
+    }
+
     pub(crate) fn rect(&mut self, area: Area, encoding: Encoding) {
         let mut bytes = ServerMessage::Update { rects: 1 }.to_bytes();
         let (format, payload) = (PixelFormat::BGRX, &[][..]);
@@ -193,6 +203,16 @@ impl Desktop {
     }
 }
 
+/// A clock that stands at where it was set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(crate) fn set(&self, micros: u64) {
+        self.0.store(micros, SeqCst);
+    }
+}
+
 /// What became of a viewer.
 pub(crate) struct Seen {
     pub(crate) ended: Ended,
@@ -201,6 +221,30 @@ pub(crate) struct Seen {
 }
 
 pub(crate) fn view(
+    settings: Settings,
+    options: Options,
+    password: Option<&[u8]>,
+    desktop: impl FnOnce(&mut Desktop, &Control) + Send + 'static,
+) -> Seen {
+    let began = Instant::now();
+    let clock = || Moment(u64::try_from(began.elapsed().as_micros()).expect("a test is short"));
+    look(clock, settings, options, password, desktop)
+}
+
+/// As [`view`], without a password, by a clock that the desktop sets.
+pub(crate) fn view_by_clock(
+    settings: Settings,
+    options: Options,
+    desktop: impl FnOnce(&mut Desktop, &Control, &Clock) + Send + 'static,
+) -> Seen {
+    let clock = Clock::default();
+    let of_desktop = clock.clone();
+    let now = || Moment(clock.0.load(SeqCst));
+    look(now, settings, options, None, move |made, control| desktop(made, control, &of_desktop))
+}
+
+fn look(
+    clock: impl Fn() -> Moment,
     settings: Settings,
     options: Options,
     password: Option<&[u8]>,
@@ -234,8 +278,6 @@ pub(crate) fn view(
     let stream = TcpStream::connect(address).expect("the desktop");
     let mut viewer = SharedViewer::new(stream, settings, &options, password);
     let mut capture = Capture::new(Telling(Reel::default(), paused), options);
-    let began = Instant::now();
-    let clock = || Moment(u64::try_from(began.elapsed().as_micros()).expect("a test is short"));
     let ended = viewer.run(&mut capture, clock, &control).expect("a reel takes all");
     drop(viewer);
     let desktop = thread.join().expect("the desktop did as it should");

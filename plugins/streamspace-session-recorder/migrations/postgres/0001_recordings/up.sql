@@ -31,7 +31,8 @@ CREATE TABLE session_recordings (
     legal_hold boolean NOT NULL,
     notified boolean NOT NULL,
     ended_by text,
-    continues text
+    continues text,
+    by_permission boolean NOT NULL
 );
 -- One at a time of each session.
 CREATE UNIQUE INDEX session_recordings_live ON session_recordings (session_id)
@@ -102,7 +103,8 @@ CREATE TABLE recording_approvals (
     decided_at timestamptz,
     note text NOT NULL DEFAULT '',
     recording_id text,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    by_permission boolean NOT NULL
 );
 -- One question at a time.
 CREATE UNIQUE INDEX recording_approvals_pending ON recording_approvals (session_id) WHERE status = 'pending';

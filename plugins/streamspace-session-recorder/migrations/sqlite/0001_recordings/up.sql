@@ -31,7 +31,8 @@ CREATE TABLE session_recordings (
     legal_hold INTEGER NOT NULL,
     notified INTEGER NOT NULL,
     ended_by TEXT,
-    continues TEXT
+    continues TEXT,
+    by_permission INTEGER NOT NULL
 ) STRICT;
 -- One at a time of each session.
 CREATE UNIQUE INDEX session_recordings_live ON session_recordings (session_id)
@@ -102,7 +103,8 @@ CREATE TABLE recording_approvals (
     decided_at TEXT,
     note TEXT NOT NULL DEFAULT '',
     recording_id TEXT,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    by_permission INTEGER NOT NULL
 ) STRICT;
 -- One question at a time.
 CREATE UNIQUE INDEX recording_approvals_pending ON recording_approvals (session_id) WHERE status = 'pending';

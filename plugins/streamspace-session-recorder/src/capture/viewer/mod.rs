@@ -46,8 +46,8 @@ pub struct SharedViewer<C> {
     probed: Option<Instant>,
     /// Whether a request is not answered yet.
     asked: bool,
-    /// When the next one may be sent.
-    next: Instant,
+    /// When the next one may be sent, in the recording's time.
+    next: Moment,
     /// How long after it the one behind it.
     wait: Duration,
     /// Whether the next one is for the whole screen.
@@ -74,7 +74,7 @@ impl<C: Connection> SharedViewer<C> {
             heard: now,
             probed: None,
             asked: false,
-            next: now,
+            next: Moment(0),
             wait: interval,
             all: true,
             paused: false,
@@ -142,7 +142,7 @@ impl<C: Connection> SharedViewer<C> {
             self.all = true;
             capture.whole();
         }
-        self.ask(capture);
+        self.ask(capture, at);
         self.send()?;
         let due = capture.tick(at).map_err(Trouble::Sink)?;
         let mut wait = self.settings.look;
@@ -150,7 +150,7 @@ impl<C: Connection> SharedViewer<C> {
             wait = wait.min(Duration::from_micros(due.0.saturating_sub(at.0)));
         }
         if self.wants() {
-            wait = wait.min(self.next.saturating_duration_since(Instant::now()));
+            wait = wait.min(Duration::from_micros(self.next.0.saturating_sub(at.0)));
         }
         let received = self.connection.receive(&mut self.piece, wait.max(Duration::from_millis(1)));
         match received.map_err(|error| Trouble::Stream(Ended::Broken(error)))? {
@@ -182,7 +182,7 @@ impl<C: Connection> SharedViewer<C> {
             self.asked = false;
             self.wait = if pixels { self.interval } else { (self.wait * 2).min(SLOWEST.max(self.interval)) };
             if !pixels {
-                self.next = self.heard + self.wait;
+                self.next = after(at, self.wait);
             }
             if self.resuming && !self.all {
                 self.resuming = false;
@@ -228,15 +228,14 @@ impl<C: Connection> SharedViewer<C> {
     }
 
     /// Asks for an update, if it is time.
-    fn ask<S: Sink>(&mut self, capture: &Capture<S>) {
+    fn ask<S: Sink>(&mut self, capture: &Capture<S>, at: Moment) {
         let Some(screen) = capture.framebuffer().filter(|_| self.wants()) else { return };
-        let now = Instant::now();
-        if now < self.next {
+        if at < self.next {
             return;
         }
         self.talk.ask(!self.all, screen.area());
         (self.asked, self.all) = (true, false);
-        self.next = now + self.wait;
+        self.next = after(at, self.wait);
     }
 
     fn send<E>(&mut self) -> Result<(), Trouble<E, Ended>> {
@@ -247,4 +246,8 @@ impl<C: Connection> SharedViewer<C> {
         self.talk.say.clear();
         sent.map_err(|error| Trouble::Stream(Ended::Broken(error)))
     }
+}
+
+fn after(at: Moment, wait: Duration) -> Moment {
+    Moment(at.0.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)))
 }
