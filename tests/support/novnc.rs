@@ -109,6 +109,15 @@ impl NoVnc {
         let _ = self.order(&json!({"choose": [selector, value]}));
     }
 
+    /// Ticks a box of the page, or takes the tick away.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn tick(&mut self, selector: &str) {
+        let _ = self.order(&json!({ "tick": selector }));
+    }
+
     /// Moves a slider of the page to a part of its way.
     ///
     /// # Panics

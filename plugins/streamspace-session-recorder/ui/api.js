@@ -59,3 +59,15 @@ export function clock(milliseconds) {
     const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
     return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
+
+/** Bytes as people read them. */
+export function bytes(number) {
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    const power = number > 0 ? Math.min(Math.floor(Math.log2(number) / 10), units.length - 1) : 0;
+    return `${(number / 1024 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
+}
+
+/** A moment as people here write it; nothing if there is none. */
+export function moment(text) {
+    return text ? new Date(text).toLocaleString() : "";
+}

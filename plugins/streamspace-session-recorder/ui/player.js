@@ -1,11 +1,13 @@
 // `<recording-player>`: a session live, or a recording that is played.
 //
 //   base        the plugin's path, `/api/plugins/streamspace-session-recorder` unless given
-//   session     a session's id: it is shown live
+//   session     a session's id: it is shown live, with a mark on it if it is recorded and its viewers are told
 //   recording   a recording's id: it is played, with controls
 
 import RFB from "./novnc/core/rfb.js";
 import { call, clock, element } from "./api.js";
+import "./notice.js";
+import { styled } from "./parts.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
 /** How often the position is asked for, in milliseconds. */
@@ -18,12 +20,14 @@ const STEP = 10_000;
 class RecordingPlayer extends HTMLElement {
     connectedCallback() {
         this.base = this.getAttribute("base") ?? "/api/plugins/streamspace-session-recorder";
+        styled();
         this.screen = element("div");
         this.screen.style.cssText = "width:100%;height:min(70vh,900px);background:#000";
         this.bar = element("div");
         this.bar.style.cssText = "display:flex;gap:.5rem;align-items:center;padding:.25rem 0;flex-wrap:wrap";
         this.said = element("span", { role: "status" });
-        this.replaceChildren(this.screen, this.bar, this.said);
+        this.frame = element("div", { className: "frame" }, this.screen);
+        this.replaceChildren(this.frame, this.bar, this.said);
         this.start().catch((error) => this.say(error.message));
     }
 
@@ -38,6 +42,10 @@ class RecordingPlayer extends HTMLElement {
         const session = this.getAttribute("session");
         const recording = this.getAttribute("recording");
         if (session) {
+            const mark = element("recording-notice");
+            mark.setAttribute("base", this.base);
+            mark.setAttribute("session", session);
+            this.frame.append(mark);
             const ticket = await call("POST", `/api/v1/sessions/${encodeURIComponent(session)}/tickets`);
             this.open(ticket.path);
             this.rfb.viewOnly = ticket.access === "view";

@@ -1,107 +1,113 @@
-// `<session-recordings>`: sessions that run, to be watched and recorded; recordings, to be played.
+// `<session-recordings>`: sessions that run, to be watched and recorded; recordings, to be looked for and played.
+// `<recording-administration>`: the same, with `all`.
 //
 //   base     the plugin's path, `/api/plugins/streamspace-session-recorder` unless given
-//   all      with it, recordings of everybody; without, one's own
+//   all      with it, recordings of everybody, and for administrators what waits for an approval, policies, and what was deleted;
+//            without, one's own recordings
 
 import "./player.js";
-import { call, clock, element, me } from "./api.js";
+import { call, element, me } from "./api.js";
+import { Approvals, Deleted } from "./approvals.js";
+import { Recordings } from "./list.js";
+import { button, styled } from "./parts.js";
+import { Policies } from "./policies.js";
+import { Sessions } from "./sessions.js";
 
-/** How often the lists are read again, in milliseconds. */
+/** How often what is shown is read again, in milliseconds. */
 const LOOK = 3000;
 
 class SessionRecordings extends HTMLElement {
     connectedCallback() {
+        styled();
         this.base = this.getAttribute("base") ?? "/api/plugins/streamspace-session-recorder";
+        this.all = this.hasAttribute("all");
+        this.root = this;
         this.stage = element("div");
-        this.sessions = element("table");
-        this.recordings = element("table");
         this.said = element("p", { role: "status" });
-        const heading = (text) => element("h2", { textContent: text });
-        this.replaceChildren(this.stage, this.said, heading("Sessions"), this.sessions, heading("Recordings"), this.recordings);
-        me().then(() => this.look());
+        this.trouble = element("p", { role: "alert" });
+        this.tabs = element("nav", { role: "tablist" });
+        this.shown = [];
+        this.replaceChildren(this.stage, this.tabs, this.said, this.trouble);
+        this.start().catch((error) => (this.trouble.textContent = error.message));
     }
 
     disconnectedCallback() {
         clearTimeout(this.timer);
-        this.gone = true;
+    }
+
+    async start() {
+        this.account = await me();
+        if (!this.account) throw new Error("Sign in first.");
+        const pages = [["Recordings", [new Sessions(this), new Recordings(this)]]];
+        if (this.all && this.may("recording.admin")) {
+            pages.push(["To agree to", [new Approvals(this)]], ["Policies", [new Policies(this)]], ["Deleted", [new Deleted(this)]]);
+        }
+        const tabs = pages.map(([label, parts]) => {
+            const tab = button(label, () => this.turnTo(tab, parts));
+            tab.role = "tab";
+            return tab;
+        });
+        this.tabs.replaceChildren(...(tabs.length > 1 ? tabs : []));
+        await this.turnTo(tabs[0], pages[0][1]);
+    }
+
+    async turnTo(tab, parts) {
+        for (const other of this.tabs.children) other.ariaSelected = String(other === tab);
+        for (const { root } of this.shown) root.remove();
+        this.shown = parts;
+        this.append(...parts.map(({ root }) => root));
+        this.say("");
+        await this.look();
+    }
+
+    /** Whether the viewer is permitted something. The plugin looks again at each call. */
+    may(permission) {
+        const { unrestricted, permissions } = this.account;
+        return unrestricted || permissions.includes(permission) || permissions.includes("recording.admin");
     }
 
     async look() {
-        await this.attempt(async () => {
-            const mine = this.hasAttribute("all") ? "" : "mine=true&";
-            const [{ recordings }, { sessions }] = await Promise.all([
-                call("GET", `${this.base}/recordings?${mine}page_size=50&sort=started_at&order=desc`),
-                call("GET", "/api/v1/sessions?state=running&limit=50"),
-            ]);
-            const active = new Map(
-                recordings.filter(({ status }) => ["starting", "recording", "paused"].includes(status)).map((one) => [one.session_id, one]),
-            );
-            this.sessions.replaceChildren(...sessions.map((session) => this.session(session, active.get(session.id))));
-            this.recordings.replaceChildren(...recordings.map((recording) => this.recording(recording)));
-        });
-        if (!this.gone) this.timer = setTimeout(() => this.look(), LOOK);
+        try {
+            await Promise.all(this.shown.map((part) => part.look()));
+            this.trouble.textContent = "";
+        } catch (error) {
+            this.trouble.textContent = error.message;
+        }
+        // Whoever presses something has it looked at once more, at the same time.
+        clearTimeout(this.timer);
+        if (this.isConnected) this.timer = setTimeout(() => this.look(), LOOK);
     }
 
-    session({ id, owner, template }, recording) {
-        const act = recording
-            ? this.button("Stop recording", () => call("POST", `${this.base}/recordings/${recording.id}/stop`))
-            : this.button("Record", () =>
-                  call("POST", `${this.base}/sessions/${encodeURIComponent(id)}/recordings/start`, { reason: "user_request" }),
-              );
-        return row(id, owner, template, this.button("Watch", () => this.watch({ session: id })), act);
-    }
-
-    recording(recording) {
-        const { id, session_id: session, status, duration_seconds: seconds, started_at: started } = recording;
-        const why = status === "failed" && recording.error_message;
-        const playable = ["completed", "truncated"].includes(status);
-        return row(
-            session,
-            new Date(started).toLocaleString(),
-            clock((seconds ?? 0) * 1000),
-            why ? `${status}: ${why}` : status,
-            playable ? this.button("Play", () => this.watch({ recording: id })) : "",
-            playable ? element("a", { href: `${this.base}/recordings/${id}/download`, textContent: "Download" }) : "",
-        );
-    }
-
-    async watch(what) {
+    watch(what) {
         const player = element("recording-player");
         player.setAttribute("base", this.base);
         for (const [name, value] of Object.entries(what)) player.setAttribute(name, value);
-        this.stage.replaceChildren(player, this.button("Close", () => this.stage.replaceChildren()));
+        this.stage.replaceChildren(player, button("Close", () => this.stage.replaceChildren()));
         this.stage.scrollIntoView();
     }
 
-    button(label, act) {
-        const press = async () => {
-            await this.attempt(act);
-            if (label !== "Watch" && label !== "Play") {
-                clearTimeout(this.timer);
-                await this.look();
-            }
-        };
-        return element("button", { type: "button", textContent: label, onclick: press });
+    /** Does something, says what it answers or why it did not work, and looks again. */
+    async attempt(act) {
+        this.say("");
+        try {
+            this.say((await act()) ?? "");
+        } catch (error) {
+            this.say(error.message);
+        }
+        await this.look();
     }
 
-    async attempt(act) {
-        try {
-            await act();
-            this.said.textContent = "";
-        } catch (error) {
-            this.said.textContent = error.message;
-        }
+    say(text) {
+        this.said.textContent = typeof text === "string" ? text : "";
     }
 }
 
-function row(...cells) {
-    const made = element("tr");
-    for (const cell of cells) {
-        const data = element("td", {}, cell ?? "");
-        data.style.padding = ".25rem .75rem .25rem 0";
-        made.append(data);
+class RecordingAdministration extends SessionRecordings {
+    connectedCallback() {
+        this.setAttribute("all", "");
+        super.connectedCallback();
     }
-    return made;
 }
 
 customElements.define("session-recordings", SessionRecordings);
+customElements.define("recording-administration", RecordingAdministration);

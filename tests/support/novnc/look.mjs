@@ -13,6 +13,7 @@
 //   {"button": "Play", "row": "s-1"}   presses one by its text, in the first row of a table that has such a text, if there is one → {}
 //   {"type": ["input[name=username]", "admin"]}                            → {}
 //   {"choose": ["select", "2"]}        an option, by its value             → {}
+//   {"tick": "input[name=enabled]"}    a box                              → {}
 //   {"slide": ["input[type=range]", 0.5]}   to a part of the way           → {}
 //   {"text": "main"}          what is to be read there                     → {"text": "…"}
 //   {"picture": "FILE"}       of the first canvas with something on it
@@ -67,6 +68,8 @@ async function fresh() {
     if (page) await page.close();
     page = await browser.newPage();
     await page.setViewport({ width: 1600, height: 1200 });
+    // What is downloaded is asked for, and kept nowhere.
+    await (await page.createCDPSession()).send("Browser.setDownloadBehavior", { behavior: "deny" });
     page.on("console", (message) => message.type() === "error" && console.error(message.text()));
     page.on("pageerror", (error) => console.error(String(error)));
 }
@@ -141,6 +144,11 @@ async function obey(order) {
     }
     if (order.choose) {
         await page.select(...order.choose);
+        return {};
+    }
+    if (order.tick) {
+        const box = await page.waitForSelector(order.tick, { visible: true, timeout: CONNECT });
+        await box.click();
         return {};
     }
     if (order.slide) {
