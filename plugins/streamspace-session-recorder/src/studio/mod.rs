@@ -1,5 +1,6 @@
 //! What records: the one place where the rest of the plugin meets capture, store, replay and export.
 
+mod budget;
 mod decode;
 mod keys;
 mod line;

@@ -12,7 +12,9 @@ use streamspace_plugin::prelude::*;
 use streamspace_rfb::Area;
 
 use super::{
-    Ending, Finished, News, Order, Running, Tell, keys,
+    Ending, Finished, News, Order, Running, Tell,
+    budget::Budget,
+    keys,
     line::{Line, Lines},
     shelf,
     tape::{Shared, Tape},
@@ -199,7 +201,8 @@ fn record(
     line: Option<&Line>,
     tell: Tell,
 ) -> Option<(Finished, Tell)> {
-    let tape = Tape::new(writer, Arc::clone(shared), tell);
+    let budget = Budget::new(order.config.cpu_budget_pct, order.config.fps_cap);
+    let tape = Tape::new(writer, Arc::clone(shared), tell, budget);
     let job = Job { context, order, tape: &tape, shared, clock };
     let ending = match line {
         None => viewer::follow(&job),
