@@ -508,8 +508,7 @@ fn files_and_rows_that_do_not_belong_together_are_found(backend: &Backend) {
     let file = fs::File::open(&stranger).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();
     let swept = recorder.api().post(&at("/recordings/sweep")).expect(200).json();
-    let expected =
-        json!({"removed": 0, "put_aside": 1, "without_files": 1, "brought_back": 0, "not_mounted": 0, "expired_exports": 0});
+    let expected = json!({"removed": 0, "put_aside": 1, "without_files": 1, "brought_back": 0, "not_mounted": 0, "expired_exports": 0});
     assert_eq!(swept, expected);
     let aside = recorder.folder.join("lost+found").join(stranger.file_name().unwrap());
     assert!(!stranger.exists() && aside.exists() && young.exists() && recorder.folder.join(&kept).exists());

@@ -1,14 +1,12 @@
 //! The configuration. The manifest's `configSchema` describes the same, and has the defaults.
 
-use std::{fmt, fs, io::Read, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use streamspace_plugin::prelude::{Error, Result};
 
-/// Bytes of a key.
-pub(crate) const KEY_BYTES: usize = 32;
-/// A file with a key has 64 digits and perhaps an end of line: nothing more of it is read.
-const MAX_KEY_FILE: u64 = 256;
+use crate::master::Digits;
+pub(crate) use crate::master::MasterKey;
 
 /// The plugin's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,8 +26,13 @@ pub(crate) struct Config {
     master_key: Option<Digits>,
     #[serde(default)]
     master_key_file: Option<PathBuf>,
+    #[serde(default)]
+    previous_master_keys: Vec<Digits>,
+    #[serde(default)]
+    previous_master_key_files: Vec<PathBuf>,
     pub(crate) capture: Way,
     pub(crate) fps_cap: u32,
+    pub(crate) cpu_budget_pct: u32,
     pub(crate) keyframe_interval_sec: u64,
     pub(crate) segment_sec: u64,
     pub(crate) ring_bytes: u64,
@@ -144,46 +147,6 @@ fn one() -> i32 {
     1
 }
 
-/// A key in hexadecimal digits. Never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-struct Digits(String);
-
-impl fmt::Debug for Digits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(a key)")
-    }
-}
-
-/// What the keys of recordings are sealed with. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct MasterKey(pub(crate) [u8; KEY_BYTES]);
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(a key)")
-    }
-}
-
-impl MasterKey {
-    /// Reads 64 hexadecimal digits.
-    pub(crate) fn of(digits: &str) -> Option<Self> {
-        let digits = digits.trim_ascii();
-        if digits.len() != 2 * KEY_BYTES || !digits.is_ascii() {
-            return None;
-        }
-        let mut key = [0; KEY_BYTES];
-        for (at, byte) in key.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(key))
-    }
-
-    pub(crate) fn digits(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
 impl Config {
     /// The folder of recordings.
     pub(crate) fn folder(&self) -> PathBuf {
@@ -210,29 +173,28 @@ impl Config {
             (Some(_), Some(_)) => {
                 Err(Error::permanent("there are a `masterKey` and a `masterKeyFile`: give one of them"))
             }
-            (Some(digits), None) => MasterKey::of(&digits.0)
-                .map(Some)
-                .ok_or_else(|| Error::permanent("`masterKey` is no key: expected 64 hexadecimal digits")),
-            (None, Some(path)) => {
-                let mut text = String::new();
-                let file = fs::File::open(path);
-                file.and_then(|file| file.take(MAX_KEY_FILE).read_to_string(&mut text)).map_err(|why| {
-                    Error::new(format!("`masterKeyFile`, {}, cannot be read: {why}", path.display()))
-                })?;
-                MasterKey::of(&text).map(Some).ok_or_else(|| {
-                    Error::permanent(format!(
-                        "`masterKeyFile`, {}, has no key: expected 64 hexadecimal digits",
-                        path.display()
-                    ))
-                })
-            }
+            (Some(digits), None) => digits.key("masterKey").map(Some),
+            (None, Some(path)) => MasterKey::of_file("masterKeyFile", path).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Master keys that may have sealed older recordings.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is none.
+    pub(crate) fn previous_master_keys(&self) -> Result<Vec<MasterKey>> {
+        let given = self.previous_master_keys.iter().map(|digits| digits.key("previousMasterKeys"));
+        let files = self.previous_master_key_files.iter();
+        given.chain(files.map(|path| MasterKey::of_file("previousMasterKeyFiles", path))).collect()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::fs;
+
     use serde_json::{Map, Value, json};
 
     use super::*;
@@ -313,10 +275,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn former_keys_are_read_and_have_to_be_some() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        fs::write(&file, "b".repeat(64)).expect("a file");
+        let of = |files: Value| {
+            config(json!({ "previousMasterKeys": ["a".repeat(64)], "previousMasterKeyFiles": files }))
+        };
+        let former = of(json!([file])).expect("valid").previous_master_keys().expect("two");
+        assert_eq!(former, ["a", "b"].map(|digit| MasterKey::of(&digit.repeat(64)).expect("a key")));
+        let gone = folder.path().join("gone");
+        let why = of(json!([gone])).expect("valid").previous_master_keys().expect_err("there is none");
+        assert!(why.to_string().contains("`previousMasterKeyFiles`"), "{why}");
+        assert!(config(json!({"previousMasterKeys": ["abc"]})).is_err());
+    }
+
+    #[test]
     fn no_secret_is_ever_shown() {
         let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-        let config = config(json!({ "masterKey": digits })).expect("valid");
-        let shown = format!("{config:?}{:?}", config.master_key());
+        let config = config(json!({ "masterKey": digits, "previousMasterKeys": [digits] })).expect("valid");
+        let shown = format!("{config:?}{:?}{:?}", config.master_key(), config.previous_master_keys());
         assert!(!shown.contains("00112233") && !shown.contains("17, 34"), "{shown}");
     }
 
@@ -328,6 +306,7 @@ pub(crate) mod tests {
             json!({"maxFileSize": 10}),
             json!({"fpsCap": 0}),
             json!({"exportHours": 0}),
+            json!({"cpuBudgetPct": 0}),
             json!({"captureInput": "some"}),
             json!({"redactRegions": [{"x": 0, "y": 0, "width": 0, "height": 1}]}),
             json!({"storage": {"backend": "s3"}}),

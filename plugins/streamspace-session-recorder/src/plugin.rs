@@ -9,8 +9,9 @@ use std::{
 use streamspace_plugin::{prelude::*, streams::Overflow};
 
 use crate::{
-    config::{Config, KEY_BYTES, MasterKey, Way},
+    config::{Config, MasterKey, Way},
     desk::Desk,
+    master::KEY_BYTES,
     mount, routes, studio, ui,
 };
 
@@ -79,9 +80,11 @@ impl Plugin for SessionRecorder {
         let folder = config.folder();
         mount::prepare(context, &folder)?;
         let key = match config.master_key()? {
-            Some(key) => key,
+            // Before the operator gave one, recordings were sealed with this.
+            Some(key) => key.after(kept_key(context)?),
             None => own_key(context)?,
         };
+        let key = key.after(config.previous_master_keys()?);
         if config.default_format == crate::config::Format::Mp4 {
             info!(context.logger(), "Recordings are exported as WebM: mp4 is not made.");
         }
@@ -147,12 +150,15 @@ fn own_key(context: &Context) -> Result<MasterKey> {
     let storage = context.storage();
     let mut bytes = [0; KEY_BYTES];
     studio::random(&mut bytes)?;
-    storage.insert(KEY, &MasterKey(bytes).digits())?;
-    let digits: Option<String> = storage.get(KEY)?;
-    digits
-        .as_deref()
-        .and_then(MasterKey::of)
+    storage.insert(KEY, &MasterKey::new(bytes).digits())?;
+    kept_key(context)?
         .ok_or_else(|| Error::permanent("what is stored as `master-key` is none: give `masterKey`"))
+}
+
+/// The key that this plugin has once made for itself, if it has.
+fn kept_key(context: &Context) -> Result<Option<MasterKey>> {
+    let digits: Option<String> = context.storage().get(KEY)?;
+    Ok(digits.as_deref().and_then(MasterKey::of))
 }
 
 streamspace_plugin::export!(SessionRecorder);

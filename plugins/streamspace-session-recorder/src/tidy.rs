@@ -23,7 +23,7 @@ const BATCH: u32 = 100;
 /// What is younger may be about to be written down.
 const YOUNG: Duration = Duration::from_secs(3600);
 /// Where files go that nobody knows of.
-const LOST: &str = "lost+found";
+pub(crate) const LOST: &str = "lost+found";
 
 /// What became of expired recordings.
 #[derive(Debug, Default, serde::Serialize)]

@@ -160,6 +160,22 @@ fn what_comes_too_often_is_kept_once() {
 }
 
 #[test]
+fn who_is_told_to_be_slower_keeps_less_and_then_as_much_as_before() {
+    let mut session = Session::new(Options { frames_per_second: 10, ..Options::default() });
+    let mut patches = |from: u64, slow_to: u64| {
+        session.capture.slow_to(Duration::from_millis(slow_to));
+        let before = session.patches();
+        for red in 0..20 {
+            session.at(from + u64::from(red) * 100).fill(Area::new(4, 4, 10, 10), red);
+        }
+        session.patches() - before
+    };
+    assert_eq!(patches(0, 0), 19, "and the picture at the beginning");
+    assert_eq!(patches(2_000, 500), 4);
+    assert_eq!(patches(4_000, 20), 20, "not more than the options say");
+}
+
+#[test]
 fn a_clock_that_stands_still_loses_no_last_state() {
     let mut session = Session::new(Options::default());
     session.fill(session.all(), 9);

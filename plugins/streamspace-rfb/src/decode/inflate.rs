@@ -106,7 +106,8 @@ mod tests {
         let noise: Vec<u8> = (0..1_000_000).map(|_| next()).collect();
         let deflated = deflate(&mut Compress::new(Compression::fast(), true), &noise);
         let mut out = Vec::new();
-        let written = Inflater::default().inflate("it", &deflated, 10_000_000, &mut out).expect("it inflates");
+        let written =
+            Inflater::default().inflate("it", &deflated, 10_000_000, &mut out).expect("it inflates");
         assert_eq!(written, noise.len());
         assert!(out.capacity() < 2_200_000, "{} bytes of memory for {written}", out.capacity());
     }

@@ -32,6 +32,8 @@ pub use self::{
     wire::{NotDecoded, Unfit, WireTee, decode_wire},
 };
 
+use std::time::Duration;
+
 use streamspace_rfb::{
     Applied, Cursor, Decoder, Encoding, Error, Framebuffer, Pixel,
     message::{Rect, ServerMessage},
@@ -74,6 +76,8 @@ pub struct Capture<S> {
     whole: Option<Moment>,
     /// The last moment. Time does not go back.
     now: Moment,
+    /// Microseconds between two times that the screen is kept.
+    interval: u64,
     paused: bool,
     cursor: Option<Cursor>,
     /// Whether the sink does not know the cursor yet.
@@ -106,6 +110,7 @@ impl<S: Sink> Capture<S> {
         Self {
             sink,
             screen: Screen::new(options.redact.clone()),
+            interval: options.interval(),
             options,
             framebuffer: None,
             drawn: false,
@@ -202,6 +207,16 @@ impl<S: Sink> Capture<S> {
         self.tick(at).map(drop)
     }
 
+    /// Keeps the screen not more often than once in this time, or than the options say if that is less often.
+    pub fn slow_to(&mut self, interval: Duration) {
+        let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+        self.interval = micros.max(self.options.interval());
+    }
+
+    pub(in crate::capture) fn interval(&self) -> u64 {
+        self.interval
+    }
+
     /// What is kept next is a picture.
     pub(in crate::capture) fn whole(&mut self) {
         self.picture = true;
@@ -227,7 +242,7 @@ impl<S: Sink> Capture<S> {
         if !self.is_pending() {
             return Ok(None);
         }
-        let paced = self.kept.map_or(at, |kept| Moment(kept.0.saturating_add(self.options.interval())));
+        let paced = self.kept.map_or(at, |kept| Moment(kept.0.saturating_add(self.interval)));
         let whole = self.within.map_or(at, |began| Moment(began.0.saturating_add(ENDLESS)));
         let due = paced.max(whole);
         if at < due {
@@ -339,7 +354,7 @@ impl<S: Sink> Capture<S> {
     /// A bell that does not stop is kept as often as the screen.
     fn rung(&mut self, at: Moment) -> Result<(), S::Error> {
         let at = self.clamp(at);
-        let often = self.bell.is_some_and(|last| at.0 - last.0 < self.options.interval());
+        let often = self.bell.is_some_and(|last| at.0 - last.0 < self.interval);
         if self.paused || often {
             return Ok(());
         }

@@ -10,7 +10,7 @@
 //! - [`Viewer`] is the server's side of RFB, without a connection: bytes in, bytes out.
 //! - [`serve`] joins both over a [`Socket`], on the caller's thread, until the viewer has gone or the replay is ended.
 //! - [`Controls`] steers a replay from elsewhere, and tells where it is.
-//! - [`survey`] looks a recording through for its marks and idle stretches; [`thumbnail`] and [`thumbnails`] draw small pictures.
+//! - [`thumbnail`] draws a small picture.
 //!
 //! # What is kept in memory
 //!
@@ -36,7 +36,6 @@ mod serve;
 mod span;
 mod speed;
 mod stage;
-mod survey;
 mod thumbnail;
 mod viewer;
 
@@ -47,7 +46,6 @@ pub use self::{
     span::{Span, Spans},
     speed::Speed,
     stage::{Mark, MarkKind, Marks},
-    survey::{Survey, survey},
-    thumbnail::{Bounds, Thumbnail, ThumbnailError, scaled, thumbnail, thumbnails},
+    thumbnail::{Bounds, Thumbnail, ThumbnailError, scaled, thumbnail},
     viewer::{Viewer, ViewerError},
 };

@@ -82,59 +82,6 @@ pub fn thumbnail<S: Source>(
     Ok(small(player.screen(), at, bounds)?)
 }
 
-/// Small pictures all over a recording, in their order: at most `most`, at moments that are equally far from each other.
-///
-/// Each is of a whole picture of the recording, the last that is not after its moment: so none is played, and where a recording has
-/// fewer of those there are fewer small ones.
-///
-/// # Errors
-///
-/// [`ThumbnailError`], or what `each` answers.
-pub fn thumbnails<S: Source, F: From<ThumbnailError<S::Error>>>(
-    source: &mut S,
-    most: u32,
-    bounds: Bounds,
-    limits: Limits,
-    mut each: impl FnMut(Thumbnail) -> Result<(), F>,
-) -> Result<(), F> {
-    let length = source.length();
-    let mut last = None;
-    for i in 0..most {
-        let wanted = u128::from(length.0) * u128::from(i) / u128::from(most);
-        if let Some(thumbnail) = of_picture(source, Moment(wanted as u64), last, bounds, limits)? {
-            last = Some(thumbnail.at);
-            each(thumbnail)?;
-        }
-    }
-    Ok(())
-}
-
-/// Of the last whole picture that is not after a moment, or else of the first; none if that is the one at `last`.
-fn of_picture<S: Source>(
-    source: &mut S,
-    wanted: Moment,
-    last: Option<Moment>,
-    bounds: Bounds,
-    limits: Limits,
-) -> Result<Option<Thumbnail>, ThumbnailError<S::Error>> {
-    let unreadable = |source| PlayError::Source { at: wanted, source };
-    source.seek(wanted).map_err(unreadable)?;
-    while let Some((at, scene)) = source.next().map_err(unreadable)? {
-        if last.is_some_and(|last| at > wanted.max(last)) {
-            break;
-        }
-        let Scene::Picture { width, height, pixels } = scene else { continue };
-        if last.is_some_and(|last| at <= last) {
-            break;
-        }
-        let wrong = |why: streamspace_rfb::Error| PlayError::Scene { at, why: why.to_string() };
-        let mut screen = Framebuffer::new(width, height, &limits).map_err(wrong)?;
-        screen.write(screen.area(), pixels).map_err(wrong)?;
-        return Ok(small(&screen, at, bounds)?);
-    }
-    Ok(None)
-}
-
 fn small(screen: &Framebuffer, at: Moment, bounds: Bounds) -> Result<Option<Thumbnail>, png::EncodingError> {
     let Some((width, height)) = bounds.fit(screen.width(), screen.height()) else { return Ok(None) };
     let colours = scaled(screen, width, height);

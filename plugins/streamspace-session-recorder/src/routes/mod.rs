@@ -2,6 +2,7 @@
 
 mod agree;
 mod control;
+mod keys;
 mod look;
 mod manage;
 mod policies;
@@ -46,6 +47,7 @@ pub(crate) fn register(on: &mut Registrar<SessionRecorder>) {
     watch::register(on);
     replay::register(on);
     manage::register(on);
+    keys::register(on);
     policies::register(on);
     agree::register(on);
     page::register(on);

@@ -1,5 +1,6 @@
 //! What records: the one place where the rest of the plugin meets capture, store, replay and export.
 
+mod budget;
 mod decode;
 mod keys;
 mod line;
@@ -22,6 +23,7 @@ use streamspace_plugin::{
 
 pub(crate) use self::{
     decode::Undecoded,
+    keys::Sealed,
     record::{TAP, check},
 };
 use self::{
@@ -224,6 +226,24 @@ impl Studio {
     /// When it cannot be read at all.
     pub(crate) fn verify(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Verified> {
         shelf::verify(id, folder, key)
+    }
+
+    /// With which master key a recording is sealed.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be read, or with none that is there.
+    pub(crate) fn sealed(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<Sealed> {
+        shelf::sealed(id, folder, key)
+    }
+
+    /// Seals a recording that a former master key has sealed with the current one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written. It is sealed with either then.
+    pub(crate) fn rewrap(&self, id: &str, folder: &Path, key: &MasterKey) -> Result<()> {
+        shelf::rewrap(id, folder, key)
     }
 
     /// Makes a file of a recording, and answers its size. None if `goes_on` said no meanwhile.

@@ -12,7 +12,9 @@ use streamspace_plugin::prelude::*;
 use streamspace_rfb::Area;
 
 use super::{
-    Ending, Finished, News, Order, Running, Tell, keys,
+    Ending, Finished, News, Order, Running, Tell,
+    budget::Budget,
+    keys,
     line::{Line, Lines},
     shelf,
     tape::{Shared, Tape},
@@ -217,7 +219,8 @@ fn record(
     line: Option<&Line>,
     tell: Tell,
 ) -> Finished {
-    let tape = Tape::new(writer, Arc::clone(shared), tell);
+    let budget = Budget::new(order.config.cpu_budget_pct, order.config.fps_cap);
+    let tape = Tape::new(writer, Arc::clone(shared), tell, budget);
     let job = Job { context, order, tape: &tape, shared, clock };
     let ending = match line {
         None => viewer::follow(&job),
@@ -279,7 +282,7 @@ mod tests {
         let subject = subject(&order.id, &order.session, order.started_at);
         let writer = create(&order.folder, &subject, None, &order.config).expect("a file");
         let cut = come_to(&order, || {
-            let tape = Tape::new(writer, Arc::default(), Arc::new(|_| ()));
+            let tape = Tape::new(writer, Arc::default(), Arc::new(|_| ()), Budget::new(100, 15));
             let picture = Scene::Picture { width: 8, height: 8, pixels: &[[1, 2, 3, 255]; 64] };
             tape.clone().put(Moment(1), &picture).expect("written");
             tape.tick(Moment(120_000_000)).expect("synced");

@@ -9,7 +9,10 @@ use std::{
 use serde_json::{Value, json};
 use streamspace_plugin::prelude::*;
 
-use super::{Ending, Export, Finished, Picture, Verified, keys};
+use super::{
+    Ending, Export, Finished, Picture, Verified,
+    keys::{self, Sealed},
+};
 use crate::{
     capture,
     config::{Format, MasterKey},
@@ -54,6 +57,29 @@ pub(crate) fn open(id: &str, folder: &Path, key: &MasterKey) -> Result<Reader> {
     let folder = pictures(folder);
     let key = keys::open(id, &folder, key)?;
     Reader::open(&folder, key.as_ref(), Limits::default()).map_err(Error::new)
+}
+
+/// Folders in which there may be a key of a recording.
+fn keyed(folder: &Path) -> [PathBuf; 3] {
+    [folder.to_owned(), wire(folder), folder.join(PICTURES)]
+}
+
+/// With which master key a recording is sealed: with a former one, if any part of it is.
+pub(super) fn sealed(id: &str, folder: &Path, key: &MasterKey) -> Result<Sealed> {
+    let mut all = Sealed::Not;
+    for part in keyed(folder) {
+        match keys::sealed(id, &part, key)? {
+            Sealed::Not => {}
+            Sealed::Current if all == Sealed::Formerly => {}
+            one => all = one,
+        }
+    }
+    Ok(all)
+}
+
+/// Seals a recording with the current master key.
+pub(super) fn rewrap(id: &str, folder: &Path, key: &MasterKey) -> Result<()> {
+    keyed(folder).iter().try_for_each(|part| keys::rewrap(id, part, key))
 }
 
 /// Brings to an end what was not.
@@ -215,7 +241,7 @@ mod tests {
             .expect("it is kept");
         writer.finish(Moment(1_000_000)).expect("it is finished");
 
-        let key = MasterKey([0; 32]);
+        let key = MasterKey::new([0; 32]);
         for (format, name) in [(Format::Vnc, "fbs"), (Format::Webm, "webm")] {
             let made = |name: &str, goes_on: bool| {
                 let to = folder.path().join(name);
@@ -239,9 +265,25 @@ mod tests {
         assert_eq!((recorded(of), pictures(of), is_undecoded(of)), (of.into(), of.into(), false));
         fs::create_dir(of.join("wire")).expect("a folder");
         assert_eq!((recorded(of), is_undecoded(of)), (of.join("wire"), true));
-        assert!(open("rec", of, &MasterKey([0; 32])).is_err(), "there are no pictures yet");
+        assert!(open("rec", of, &MasterKey::new([0; 32])).is_err(), "there are no pictures yet");
         fs::create_dir(of.join("pictures")).expect("a folder");
         let both = (recorded(of), pictures(of), is_undecoded(of));
         assert_eq!(both, (of.join("wire"), of.join("pictures"), false));
+    }
+
+    #[test]
+    fn all_parts_of_a_recording_are_sealed_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = folder.path();
+        let (old, new) = (MasterKey::new([1; 32]), MasterKey::new([2; 32]));
+        let both = new.clone().after([old.clone()]);
+        for (part, key) in [("wire", &old), ("pictures", &new)] {
+            fs::create_dir(of.join(part)).expect("a folder");
+            keys::make("rec", &of.join(part), key).expect("a key");
+        }
+        assert_eq!(sealed("rec", of, &both).expect("both are there"), Sealed::Formerly);
+        rewrap("rec", of, &both).expect("it is sealed anew");
+        assert_eq!(sealed("rec", of, &new).expect("one is enough"), Sealed::Current);
+        assert!(keys::open("rec", &of.join("wire"), &new).expect("a key").is_some());
     }
 }

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::{News, Progress, Tell};
+use super::{
+    News, Progress, Tell,
+    budget::{self, Budget},
+};
 use crate::{
     capture::Control,
     scene::{Moment, Scene, Sink},
@@ -83,17 +86,20 @@ struct Inner {
     writer: Writer,
     shared: Arc<Shared>,
     tell: Tell,
+    budget: Budget,
     has_picture: bool,
 }
 
 impl Tape {
-    pub(super) fn new(writer: Writer, shared: Arc<Shared>, tell: Tell) -> Self {
-        Self(Rc::new(RefCell::new(Inner { writer, shared, tell, has_picture: false })))
+    pub(super) fn new(writer: Writer, shared: Arc<Shared>, tell: Tell, budget: Budget) -> Self {
+        Self(Rc::new(RefCell::new(Inner { writer, shared, tell, budget, has_picture: false })))
     }
 
     /// Nothing happened until now.
     pub(super) fn tick(&self, at: Moment) -> Result<(), store::Error> {
         let mut inner = self.0.borrow_mut();
+        let interval = inner.budget.look(at, budget::taken());
+        inner.shared.control.slow_to(interval);
         inner.notes(at)?;
         inner.writer.tick(at)?;
         inner.publish(at);

@@ -83,6 +83,7 @@ impl Taking<'_> {
             }
             ticked = Instant::now();
             tape.tick(clock.now())?;
+            self.kept.slow_to(shared.control.interval());
             if let Some(ending) = self.pass() {
                 self.line.close();
                 return self.end(ending);
@@ -281,6 +282,13 @@ impl Kept {
         match self {
             Self::Decoded { capture, .. } => capture.tick(at),
             Self::Wire { .. } => Ok(None),
+        }
+    }
+
+    /// Pictures are not more often than this. What is kept as it is has none.
+    fn slow_to(&mut self, interval: Duration) {
+        if let Self::Decoded { capture, .. } = self {
+            capture.slow_to(interval);
         }
     }
 

@@ -1,14 +1,14 @@
 //! Small pictures.
 
-use std::{convert::Infallible, io::Cursor};
+use std::io::Cursor;
 
-use streamspace_rfb::{Framebuffer, Limits};
+use streamspace_rfb::Limits;
 use streamspace_session_recorder::{
-    replay::{Bounds, Thumbnail, ThumbnailError, scaled, thumbnail, thumbnails},
+    replay::{Bounds, Thumbnail, scaled, thumbnail},
     scene::Moment,
 };
 
-use crate::recording::{Kept, Recording, SECOND, at_work, slowly};
+use crate::recording::{Recording, SECOND, at_work, slowly};
 
 const BOUNDS: Bounds = Bounds { width: 96, height: 96 };
 
@@ -38,37 +38,7 @@ fn one_of_a_moment_shows_that_moment() {
 }
 
 #[test]
-fn those_of_a_recording_are_of_its_pictures() {
-    let (mut recording, _) = at_work(30, Some(7), 2);
-    for (most, least) in [(0, 0), (1, 1), (4, 4), (1_000, 8)] {
-        let mut all = Vec::new();
-        let each = |small| {
-            all.push(small);
-            Ok::<_, ThumbnailError<Infallible>>(())
-        };
-        thumbnails(&mut recording, most, BOUNDS, Limits::default(), each).expect("they are drawn");
-        assert!(all.len() >= least && all.len() <= most as usize, "{} of {most}", all.len());
-        assert!(all.windows(2).all(|two| two[0].at < two[1].at));
-        for small in all {
-            let pictures = recording.scenes.iter().filter(|(at, _)| *at == small.at);
-            let mut picture = pictures.filter_map(|(_, kept)| match kept {
-                Kept::Picture(width, height, pixels) => {
-                    let mut screen = Framebuffer::new(*width, *height, &Limits::default()).expect("small");
-                    screen.write(screen.area(), pixels).expect("all");
-                    Some(screen)
-                }
-                _ => None,
-            });
-            let shown = picture.next_back().unwrap_or_else(|| panic!("a picture at {:?}", small.at));
-            assert_eq!(read(&small), scaled(&shown, small.width, small.height));
-        }
-    }
-}
-
-#[test]
 fn there_is_none_of_nothing() {
     let none = thumbnail(&mut Recording::default(), Moment(5), BOUNDS, Limits::default());
     assert_eq!(none.expect("it is read"), None);
-    let each = |small: Thumbnail| -> Result<(), ThumbnailError<Infallible>> { panic!("{small:?}") };
-    thumbnails(&mut Recording::default(), 9, BOUNDS, Limits::default(), each).expect("nothing");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use streamspace_rfb::{Area, Limits};
 use streamspace_session_recorder::{
-    replay::{MarkKind, Player, Span, Speed, survey},
+    replay::{MarkKind, Player, Span, Speed},
     scene::Moment,
 };
 
@@ -198,12 +198,6 @@ fn pauses_of_the_recording_are_short_and_marks_are_told() {
     assert_eq!(marks[0].kind, MarkKind::Marker("violation".to_owned()));
     assert_eq!((&marks[1].kind, marks[1].until), (&MarkKind::Paused, Some(second(600))));
     assert_eq!((&marks[2].kind, marks[2].until), (&MarkKind::Gap, Some(second(602))));
-
-    let idle = Duration::from_secs(10);
-    let found = survey(&mut maker.recording.clone(), idle, Limits::default()).expect("it is read");
-    assert_eq!(found.marks.as_slice(), marks);
-    assert_eq!((found.length, found.pictures, found.size), (second(604), 3, (50, 40)));
-    assert_eq!(found.idle.as_slice(), [Span { from: second(3), to: second(601) }]);
 }
 
 #[test]

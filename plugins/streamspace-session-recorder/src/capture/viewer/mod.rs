@@ -129,6 +129,8 @@ impl<C: Connection> SharedViewer<C> {
         control: &Control,
     ) -> Result<(), Trouble<S::Error, Ended>> {
         let at = clock();
+        capture.slow_to(control.interval());
+        self.interval = Duration::from_micros(capture.interval());
         if control.pauses() != self.paused {
             self.paused = control.pauses();
             self.resuming = !self.paused;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -107,6 +107,8 @@ pub struct Control {
     stopped: OnceLock<Instant>,
     pause: AtomicBool,
     resync: AtomicBool,
+    /// In microseconds.
+    interval: AtomicU64,
 }
 
 impl Control {
@@ -123,6 +125,16 @@ impl Control {
     /// Has it ask for the whole screen.
     pub fn resync(&self) {
         self.resync.store(true, Relaxed);
+    }
+
+    /// Has it ask and keep not more often than once in this time, or than its options say if that is less often.
+    pub fn slow_to(&self, interval: Duration) {
+        self.interval.store(u64::try_from(interval.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// How often it asks and keeps at most; nothing if that is for its options alone to say.
+    pub fn interval(&self) -> Duration {
+        Duration::from_micros(self.interval.load(Relaxed))
     }
 
     pub(super) fn stops(&self) -> bool {

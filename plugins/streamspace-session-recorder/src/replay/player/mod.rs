@@ -176,14 +176,9 @@ impl<S: Source> Player<S> {
         self.idle.map(Duration::from_micros)
     }
 
-    /// Markers, gaps and pauses: those that were told, and those that were come by.
+    /// Markers, gaps and pauses: those that were come by.
     pub fn marks(&self) -> &Marks {
         &self.stage.marks
-    }
-
-    /// Tells marks that were found elsewhere, as by [`survey`](super::survey()).
-    pub fn tell_marks(&mut self, marks: &Marks) {
-        marks.as_slice().iter().for_each(|mark| self.stage.marks.add(mark.clone()));
     }
 
     /// Stretches that were skipped, since nothing changed in them.
