@@ -128,7 +128,7 @@ fn mount(disk: &Path, folder: &Path) {
 
 fn a_folder_that_is_not_mounted_loses_nothing(backend: &Backend) {
     let desktop = PaintedDesktop::new();
-    let recorder = Recorder::start(backend, &desktop.address());
+    let recorder = Recorder::start(backend, desktop.address());
     let id = recorder.recorded();
     let disk = recorder.unmount();
     assert_eq!(recorder.sweep(), [0, 0, 1]);
@@ -143,7 +143,7 @@ fn a_folder_that_is_not_mounted_loses_nothing(backend: &Backend) {
 
 fn what_is_back_is_a_recording_again(backend: &Backend) {
     let desktop = PaintedDesktop::new();
-    let recorder = Recorder::start(backend, &desktop.address());
+    let recorder = Recorder::start(backend, desktop.address());
     let id = recorder.recorded();
     let (files, aside) = (recorder.folder.join(&id), recorder.folder.with_extension("aside"));
     fs::rename(&files, &aside).unwrap();
@@ -159,7 +159,7 @@ fn what_is_back_is_a_recording_again(backend: &Backend) {
 
 fn what_a_process_left_waits_for_its_disk(backend: &Backend) {
     let desktop = PaintedDesktop::new();
-    let recorder = Recorder::start(backend, &desktop.address());
+    let recorder = Recorder::start(backend, desktop.address());
     let id = recorder.begun();
     recorder.wait(&id, "recording");
     recorder.host.wait_for(DEADLINE, "something to be on the disk", || {

@@ -177,6 +177,10 @@ impl Desk {
 
     /// Makes what is wanted of recordings, one after the other, until nothing waits.
     fn make_exports(&self) -> Result<()> {
+        // They wait as long as the folder is away.
+        if !self.is_mounted()? {
+            return Ok(());
+        }
         let database = self.context.database();
         for left in exports::running(database)? {
             // What is being made has its lock: nobody is at this one any more. It is not this thread's, which is at none.
@@ -249,6 +253,9 @@ impl Desk {
 
     /// Removes the files of exports whose time is over. Answers how many.
     pub(crate) fn expire_exports(&self) -> Result<u64> {
+        if !self.is_mounted()? {
+            return Ok(0);
+        }
         let (database, now) = (self.context.database(), Timestamp::now());
         let mut gone = 0;
         for over in exports::over(database, now)? {
