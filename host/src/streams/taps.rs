@@ -83,8 +83,10 @@ const AWAKE: u8 = 0;
 const NAPPING: u8 = 1;
 /// It sleeps until it is woken.
 const SLEEPING: u8 = 2;
-/// How long a nap is. While a stream runs, waking the thread for each piece would cost the relay more than all else here.
-const NAP: Duration = Duration::from_millis(1);
+/// How long the first and the last nap is. While a stream runs, waking the thread for each piece would cost the relay more than all
+/// else here; a desktop that pauses for a moment is one that runs.
+pub(super) const FIRST_NAP: Duration = Duration::from_millis(1);
+pub(super) const LAST_NAP: Duration = Duration::from_millis(16);
 
 /// A tap of a plugin that was loaded.
 pub struct Tap {
@@ -322,10 +324,10 @@ impl Tap {
         }
     }
 
-    /// The thread's: looks again in a moment.
-    pub(super) fn nap(&self) {
+    /// The thread's: looks again in so long.
+    pub(super) fn nap(&self, time: Duration) {
         self.sleep.store(NAPPING, Ordering::SeqCst);
-        thread::park_timeout(NAP);
+        thread::park_timeout(time);
         self.sleep.store(AWAKE, Ordering::SeqCst);
     }
 

@@ -10,7 +10,7 @@ use streamspace_plugin::{
 use super::{
     now_ns,
     ring::{Piece, Reader},
-    taps::{Offer, Tap, Target},
+    taps::{FIRST_NAP, LAST_NAP, Offer, Tap, Target},
     tee::About,
 };
 
@@ -46,7 +46,8 @@ pub(super) fn run(tap: &Arc<Tap>, target: &dyn Target) {
     let _ending = Ending(tap);
     let mut open: Vec<Open> = Vec::new();
     let mut pieces = Vec::with_capacity(BATCH);
-    let mut has_worked = false;
+    // How long the next nap is. Behind the last one it sleeps.
+    let mut nap = FIRST_NAP;
     loop {
         if tap.attention.swap(false, Ordering::AcqRel) && !attend(tap, target, &mut open) {
             return;
@@ -66,10 +67,13 @@ pub(super) fn run(tap: &Arc<Tap>, target: &dyn Target) {
                 }
             }
         }
-        if tap.attention.load(Ordering::Relaxed) || works {
-            has_worked |= works;
-        } else if std::mem::take(&mut has_worked) {
-            tap.nap();
+        if works {
+            nap = FIRST_NAP;
+        } else if tap.attention.load(Ordering::Relaxed) {
+            // It is looked at first.
+        } else if nap <= LAST_NAP {
+            tap.nap(nap);
+            nap *= 2;
         } else {
             tap.sleep(|| open.iter().all(|open| open.reader.is_idle()));
         }

@@ -11,10 +11,10 @@ use std::{
 
 use proptest::prelude::*;
 use streamspace_session_recorder::{
-    scene::{Moment, Sink, Source},
-    store::{DataKey, Error, Fault, Limits, Options, Reader, Writer, segment_path, verify},
+    scene::{Moment, Source},
+    store::{DataKey, Error, Fault, Limits, Options, Reader, end_interrupted, segment_path, verify},
 };
-use support::{Owned, Random, folder, happened, put_all, small, subject, write};
+use support::{Owned, Random, folder, happened, noise, small, subject, write};
 
 fn fault(folder: &Path, key: Option<&DataKey>) -> Option<Fault> {
     verify(folder, key, &Limits::default()).expect("it is read").fault
@@ -129,55 +129,48 @@ fn every_truncation(key: Option<&DataKey>) {
         assert!(all.starts_with(&played) && played.len() >= most, "{length} bytes");
         most = played.len();
 
-        // It goes on behind what is there. Syncing takes its time: not behind each byte of both.
+        // It is ended behind what is there. Syncing takes its time: not behind each byte of both.
         if key.is_some() && length % 7 > 0 {
             continue;
         }
-        let (mut writer, recovered) = Writer::open_for_append(home.path(), key, small()).expect("it goes on");
-        assert!(!recovered.was_finished);
-        put_all(&mut writer, &[(Moment(9_000_000), Owned::Bell)]);
-        writer.finish(Moment(0)).expect("it is finished");
+        let finished = end_interrupted(home.path(), key).expect("it is ended");
         let verified = verify(home.path(), key, &Limits::default()).expect("it is read");
-        assert!(verified.is_whole(), "{length} bytes: {verified:?}");
-        let after = play(home.path(), key).expect("it is read");
-        assert_eq!(after[..most], played);
-        assert!(matches!(after[most..], [(_, Owned::Gap(_)), (_, Owned::Bell)]), "{:?}", &after[most..]);
+        assert!(verified.is_whole() && verified.hash == finished.hash, "{length} bytes: {verified:?}");
+        assert_eq!(play(home.path(), key).expect("it is read"), played);
         let cut = path.with_extension("cut");
         let kept = fs::read(&cut).unwrap_or_default();
-        assert_eq!(kept, bytes[length - kept.len()..length], "what was cut is kept");
-        assert_eq!(kept.len() as u64, recovered.cut_bytes);
+        let (whole, torn) = bytes[..length].split_at(length - kept.len());
+        assert!(
+            kept == torn && fs::read(&path).expect("it is read").starts_with(whole),
+            "what was cut is kept"
+        );
         let _ = fs::remove_file(cut);
-        fs::remove_file(segment_path(home.path(), 1)).expect("it is there");
     }
     assert_eq!(most, all.len());
 }
 
 #[test]
-fn what_is_left_of_a_truncated_one_is_read_and_gone_on_with() {
+fn what_is_left_of_a_truncated_one_is_read_and_ended() {
     every_truncation(None);
 }
 
 #[test]
-fn what_is_left_of_a_truncated_encrypted_one_is_read_and_gone_on_with() {
+fn what_is_left_of_a_truncated_encrypted_one_is_read_and_ended() {
     every_truncation(Some(&DataKey::from_bytes([9; 32])));
 }
 
 /// Three segments, unencrypted.
-fn three(folder: &Path) -> [PathBuf; 3] {
-    write(folder, None, small(), &scenes());
-    for i in 1..3 {
-        let (mut writer, recovered) = Writer::open_for_append(folder, None, small()).expect("it goes on");
-        let at = recovered.length.0 + i;
-        writer.put(Moment(at), &streamspace_session_recorder::scene::Scene::Bell).expect("it is kept");
-        writer.finish(Moment(0)).expect("it is finished");
-    }
+fn three(folder: &Path, seed: u64) -> [PathBuf; 3] {
+    let pictures: Vec<_> = (0..3).map(|i| (Moment(i * 1_000), noise(seed + i))).collect();
+    let finished = write(folder, None, Options { max_file_bytes: 64 << 10, ..small() }, &pictures);
+    assert_eq!(finished.segments, 3);
     [0, 1, 2].map(|number| segment_path(folder, number))
 }
 
 #[test]
 fn segments_in_another_order_are_found() {
     let home = folder();
-    let [first, second, third] = three(home.path());
+    let [first, second, third] = three(home.path(), 0);
     assert_eq!(fault(home.path(), None), None);
     let bytes = [&first, &second, &third].map(|path| fs::read(path).expect("it is read"));
 
@@ -194,11 +187,7 @@ fn segments_in_another_order_are_found() {
 
     // One of the same number from another recording.
     let other = folder();
-    let mut scenes = scenes();
-    scenes.pop();
-    write(other.path(), None, small(), &scenes);
-    let (writer, _) = Writer::open_for_append(other.path(), None, small()).expect("it goes on");
-    writer.finish(Moment(0)).expect("it is finished");
+    three(other.path(), 9);
     fs::copy(segment_path(other.path(), 1), &second).expect("it is copied");
     let found = fault(home.path(), None).expect("another's");
     assert_eq!((found.wrong.name(), &found.path), ("chain", &second));
@@ -317,9 +306,7 @@ proptest! {
         fs::write(&path, &bytes).expect("it is written");
         let _ = verify(home.path(), None, &Limits::default());
         let _ = play(home.path(), None);
-        if let Ok((writer, _)) = Writer::open_for_append(home.path(), None, small()) {
-            writer.finish(Moment(0)).expect("it is finished");
-        }
+        let _ = end_interrupted(home.path(), None);
     }
 }
 
@@ -380,6 +367,6 @@ fn nothing_is_no_recording() {
     let home = folder();
     assert!(Reader::open(home.path(), None, Limits::default()).is_err());
     assert!(verify(home.path(), None, &Limits::default()).is_err());
-    assert!(Writer::open_for_append(home.path(), None, small()).is_err());
+    assert!(end_interrupted(home.path(), None).is_err());
     assert_eq!(subject().recording, "rec-1");
 }

@@ -9,11 +9,11 @@ use streamspace_rfb::Area;
 use streamspace_session_recorder::{
     scene::{Moment, Scene, Sink, Source},
     store::{
-        DataKey, Error, Limits, MasterKey, Options, Reader, Writer, keep_key, read_head, read_key, rewrap,
-        segments, verify,
+        DataKey, Error, Limits, MasterKey, Options, Reader, Writer, end_interrupted, keep_key, read_head,
+        read_key, rewrap, segments, verify,
     },
 };
-use support::{Owned, Screen, folder, happened, put_all, read, rest, small, subject, write};
+use support::{Owned, Screen, folder, happened, noise, put_all, read, rest, small, subject, write};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -156,32 +156,24 @@ fn a_recording_is_not_overwritten() {
 }
 
 #[test]
-fn segments_are_appended() {
+fn a_crash_between_two_segments_leaves_a_whole_recording() {
     let home = folder();
     let key = DataKey::generate().expect("random bytes");
-    let scenes = happened(3, 30, 60, 40);
-    let first = write(home.path(), Some(&key), small(), &scenes);
-    let (mut writer, recovered) =
-        Writer::open_for_append(home.path(), Some(&key), small()).expect("it goes on");
-    assert!(recovered.was_finished && recovered.cut_bytes == 0);
-    assert_eq!((recovered.hash, recovered.length), (first.hash, first.length));
-    let more: Vec<_> = happened(4, 30, 60, 40)
-        .into_iter()
-        .map(|(at, scene)| (Moment(at.0 + first.length.0), scene))
-        .collect();
-    put_all(&mut writer, &more);
-    let finished = writer.finish(Moment(0)).expect("it is finished");
-    assert_eq!(finished.segments, 2);
-
-    let found = read(home.path(), Some(&key));
-    assert_eq!(found[..30], scenes);
-    assert!(matches!(&found[30], (at, Owned::Gap(_)) if *at == first.length), "{:?}", found[30]);
-    assert_eq!(found[31..], more);
+    let scenes: Vec<_> = (0..3).map(|i| (Moment(i * 1_000), noise(i))).collect();
+    write(home.path(), Some(&key), Options { max_file_bytes: 64 << 10, ..small() }, &scenes);
+    let all = segments(home.path(), &Limits::default()).expect("three");
+    assert_eq!(all.len(), 3);
+    let [first, second, third] = [0, 1, 2].map(|i| read_head(&all[i]).expect("a head"));
+    fs::remove_file(&all[2]).expect("it is there");
+    assert!(!verify(home.path(), Some(&key), &Limits::default()).expect("it is read").is_whole());
+    let ended = end_interrupted(home.path(), Some(&key)).expect("it is ended");
+    assert_eq!(end_interrupted(home.path(), Some(&key)).expect("it is ended already"), ended);
     let verified = verify(home.path(), Some(&key), &Limits::default()).expect("it is read");
     assert!(verified.is_whole(), "{verified:?}");
-    assert_eq!(verified.hash, finished.hash);
-    let second = read_head(&segments(home.path(), &Limits::default()).expect("two")[1]).expect("a head");
-    assert_eq!(second.previous, Some(first.hash.to_string()));
+    assert_eq!((verified.hash, verified.bytes, verified.segments), (ended.hash, ended.bytes, 3));
+    assert_eq!(read(home.path(), Some(&key)), scenes[..2]);
+    assert_eq!((first.previous, second.segment), (None, 1));
+    assert_eq!(read_head(&all[2]).expect("a head").previous, third.previous);
 }
 
 #[test]
@@ -227,8 +219,8 @@ fn another_key_opens_nothing() {
     let fault = verify(home.path(), Some(&other), &Limits::default()).expect("it is read").fault;
     let fault = fault.expect("the key is another one");
     assert_eq!((fault.wrong.name(), fault.block), ("cipher", Some(0)));
-    assert!(Writer::open_for_append(home.path(), Some(&other), small()).is_err());
-    assert!(matches!(Writer::open_for_append(home.path(), None, small()), Err(Error::Locked { .. })));
+    assert!(end_interrupted(home.path(), Some(&other)).is_err());
+    assert!(matches!(end_interrupted(home.path(), None), Err(Error::Locked { .. })));
     // Nothing in the file tells what was recorded.
     let secret = folder();
     let text = "a password that was copied";

@@ -55,7 +55,7 @@ pub enum Error {
     },
 
     /// Writing failed before; what came before that is kept.
-    #[error("the recording takes no more: writing it failed before. Open it for append")]
+    #[error("the recording takes no more: writing it failed before")]
     Failed,
 
     /// The system gives no random bytes.

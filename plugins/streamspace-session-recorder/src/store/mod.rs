@@ -70,7 +70,7 @@ pub use self::{
     key::{DataKey, KEY_BYTES, MasterKey, WrappedKey, keep_key, read_key, rewrap},
     options::{Limits, Options, Subject},
     reader::{Reader, read_head},
-    recover::{Recovered, end_interrupted},
+    recover::end_interrupted,
     verify::{Verified, verify},
     writer::{Finished, Writer},
 };

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     DataKey, Error, Finished, Limits, Options, Wrong,
     files::{self, segment_path, segments},
-    format::{Hash, Kind},
+    format::Kind,
     head::Head,
     open::{Found, Opener},
     segment::{Existing, Segment, Tools},
@@ -20,41 +20,14 @@ use super::{
 };
 use crate::scene::Moment;
 
-/// What was found when a recording was opened for append.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recovered {
-    /// The number of the last segment.
-    pub segment: u32,
-    /// Whether it was finished already. If so, nothing of it was changed.
-    pub was_finished: bool,
-    /// Bytes behind its last whole block, which were moved into `NNNNN.cut` beside it.
-    pub cut_bytes: u64,
-    /// How long the recording is.
-    pub length: Moment,
-    /// Bytes of all segments.
-    pub bytes: u64,
-    /// The final hash of the last segment.
-    pub hash: Hash,
-}
-
-/// Ends a recording that a crash left open, without going on. Nothing is changed if it is finished.
+/// Ends a recording that a crash left open. What is behind its last whole block is moved into a file beside it, `NNNNN.cut`, and the
+/// segment says how much that was. Nothing is changed if it is finished.
 ///
 /// # Errors
 ///
-/// As of [`Writer::open_for_append`](super::Writer::open_for_append).
+/// [`Error::Fault`] if something is wrong with the last segment that a crash does not do: nothing is changed then. [`Error::Locked`] if it
+/// is encrypted and there is no key, [`Error::Unexpected`] if there is no recording, [`Error::Io`].
 pub fn end_interrupted(folder: &Path, key: Option<&DataKey>) -> Result<Finished, Error> {
-    let (head, recovered, _) = end(folder, key, &Options::default(), true)?;
-    let Recovered { length, bytes, hash, .. } = recovered;
-    Ok(Finished { hash, bytes, segments: head.segment + 1, length })
-}
-
-/// Ends the last segment if it is not finished. Answers its head and what the next one needs.
-pub(super) fn end(
-    folder: &Path,
-    key: Option<&DataKey>,
-    options: &Options,
-    last: bool,
-) -> Result<(Head, Recovered, Tools), Error> {
     let paths = segments(folder, &Limits::default())?;
     let mut before = 0;
     for path in &paths[..paths.len() - 1] {
@@ -71,30 +44,32 @@ pub(super) fn end(
         return Err(Error::Locked { recording: head.recording, file: super::key::FILE });
     }
     let cipher = key.filter(|_| head.is_encrypted()).map(DataKey::cipher);
-    let tools = Tools::new(options.block_bytes, options.level, cipher.clone())?;
-    let found = Found::look(&mut walk, &mut Opener::new(cipher)?)?;
-    let mut recovered = Recovered {
-        segment: number,
-        was_finished: found.finished.is_some(),
-        cut_bytes: 0,
-        length: Moment(found.to),
-        bytes: before + walk.length(),
-        hash: found.hash,
-    };
-    if recovered.was_finished {
-        return Ok((head, recovered, tools));
+    let found = Found::look(&mut walk, &mut Opener::new(cipher.clone())?)?;
+    let length = Moment(found.to);
+    if found.finished == Some(true) {
+        let bytes = before + walk.length();
+        return Ok(Finished { hash: found.hash, bytes, segments: number + 1, length });
     }
-    recovered.cut_bytes = walk.length() - found.end;
-    let account = keep(&mut walk, recovered.cut_bytes)?;
-    drop(walk);
+    let options = Options::default();
+    let tools = Tools::new(options.block_bytes, options.level, cipher)?;
     let to = found.to;
+    if found.finished.is_some() {
+        // It ended before the next segment was there.
+        let bytes = before + walk.length();
+        let previous = Some(found.hash.to_string());
+        let next = Head { segment: number + 1, begins: to, size: None, previous, ..head };
+        let (hash, more) = Segment::create(folder, &next, tools)?.end(to, true)?;
+        return Ok(Finished { hash, bytes: bytes + more, segments: number + 2, length });
+    }
+    let behind = walk.length() - found.end;
+    let account = keep(&mut walk, behind)?;
+    drop(walk);
     let existing =
         Existing { path, length: found.end, number: found.blocks, hash: found.hash, to, index: found.index };
     let mut segment = Segment::open(existing, tools)?;
     segment.seal(Kind::CUT, 0, &account, 0, to, to)?;
-    let (hash, bytes) = segment.end(to, last)?;
-    (recovered.hash, recovered.bytes) = (hash, before + bytes);
-    Ok((head, recovered, segment.tools()))
+    let (hash, bytes) = segment.end(to, true)?;
+    Ok(Finished { hash, bytes: before + bytes, segments: number + 1, length })
 }
 
 /// Keeps what is cut off in a file beside the segment, before it is cut. Answers the account that goes into the segment: how many bytes,

@@ -13,14 +13,13 @@ use super::{
     format::{Hash, Kind, LARGEST_BLOCK},
     head::{CIPHER, Head},
     record::{AGAIN, Gathered},
-    recover::{self, Recovered},
     segment::{Segment, Tools},
 };
 use crate::scene::{Moment, Scene, Sink};
 
 /// Writes a recording. What is put is gathered, compressed and written on the caller's thread; now and then it waits for the disk.
 ///
-/// After an error of writing it takes no more: [`Writer::open_for_append`] goes on behind what is readable.
+/// After an error of writing it takes no more: [`end_interrupted`](super::end_interrupted) ends what is readable.
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
@@ -89,44 +88,8 @@ impl Writer {
         let options = bounded(options);
         let tools = Tools::new(options.block_bytes, options.level, key.map(DataKey::cipher))?;
         let segment = Segment::create(folder, &head, tools)?;
-        Ok(Self::over(folder, head, options, segment, 0))
-    }
-
-    /// Goes on with a recording: in a new segment, which begins with a gap. If the last one was not finished, it is now: what is behind
-    /// its last whole block is moved into a file beside it, `NNNNN.cut`, and the segment says how much that was.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Fault`] if something is wrong with the last segment that a crash does not do: nothing is changed then. Others as in
-    /// [`Writer::create`]. [`Error::Locked`] if it is encrypted and there is no key.
-    pub fn open_for_append(
-        folder: &Path,
-        key: Option<&DataKey>,
-        options: Options,
-    ) -> Result<(Self, Recovered), Error> {
-        let options = bounded(options);
-        let (head, recovered, tools) = recover::end(folder, key, &options, false)?;
-        let head = Head {
-            segment: head.segment + 1,
-            begins: recovered.length.0,
-            size: None,
-            previous: Some(recovered.hash.to_string()),
-            ..head
-        };
-        let segment = Segment::create(folder, &head, tools)?;
-        let mut writer = Self::over(folder, head, options, segment, recovered.bytes);
-        writer.last = recovered.length.0;
-        writer.put(recovered.length, &Scene::Gap("the recording was interrupted"))?;
-        writer.sync()?;
-        Ok((writer, recovered))
-    }
-
-    fn over(folder: &Path, head: Head, options: Options, segment: Segment, before: u64) -> Self {
-        Self {
+        Ok(Self {
             folder: folder.into(),
-            last: head.begins,
-            synced: head.begins,
-            synced_at: head.begins,
             head,
             options,
             limits: Limits::default(),
@@ -134,8 +97,11 @@ impl Writer {
             segment: Some(segment),
             canvas: Canvas::default(),
             keyframe: Keyframe::default(),
-            before,
-        }
+            last: 0,
+            synced: 0,
+            synced_at: 0,
+            before: 0,
+        })
     }
 
     /// Writes and syncs what is due, when there is nothing to put. To be called about once a second.

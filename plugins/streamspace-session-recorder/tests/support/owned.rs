@@ -162,6 +162,16 @@ impl Random {
     }
 }
 
+/// A picture that is hardly smaller when it is compressed: some 90 KB.
+pub(crate) fn noise(seed: u64) -> Owned {
+    let mut random = Random(seed);
+    let pixel = |_| {
+        let [red, green, blue, ..] = random.next().to_le_bytes();
+        [red, green, blue, 255]
+    };
+    Owned::Picture(300, 100, (0..30_000).map(pixel).collect())
+}
+
 /// What may happen in a session: so many scenes, the first of which is a picture of this size.
 pub(crate) fn happened(seed: u64, count: usize, width: u16, height: u16) -> Vec<Happened> {
     let random = &mut Random(seed);
