@@ -67,11 +67,12 @@ impl Recorder {
 
     /// Whether there is a picture of it; else why not.
     fn seen(&self, id: &str) -> Result<(), String> {
-        let answer = self.host.api().get(&at(&format!("/recordings/{id}/thumbnail")));
-        if answer.status == 200 {
+        let path = at(&format!("/recordings/{id}/thumbnail"));
+        // The picture is no text, which an answer is here.
+        if self.host.api().send("HEAD", &path, &[], None).status == 200 {
             return Ok(());
         }
-        Err(answer.problem(&[409])["detail"].as_str().unwrap().to_owned())
+        Err(self.host.api().get(&path).problem(&[409])["detail"].as_str().unwrap().to_owned())
     }
 
     fn rewrap(&self) -> Value {

@@ -328,7 +328,7 @@ mod tests {
         for status in State::ALL {
             let sql = "INSERT INTO session_recordings (id, session_id, storage_path, started_at, created_by, created_at, updated_at, \
                        user_id, status, metadata, retention_days, is_automatic, allow_playback, allow_download, legal_hold, notified, \
-                       file_size_bytes) VALUES ($1, $1, '/r', $2, 'ada', $2, $2, 'ada', $1, '{}', 30, 0, 1, 1, 0, 0, 100)";
+                       by_permission, file_size_bytes) VALUES ($1, $1, '/r', $2, 'ada', $2, $2, 'ada', $1, '{}', 30, 0, 1, 1, 0, 0, 0, 100)";
             tables.execute(sql, params![status.name(), now]).expect("a recording");
             tables.execute(&progressed(), params![7, 0.5, now, status.name()]).expect("a statement");
             let sql = "SELECT file_size_bytes FROM session_recordings WHERE id = $1";
