@@ -9,8 +9,8 @@
 use std::{
     cell::Cell,
     hint::black_box,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream as StdStream},
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream as StdStream},
     pin::pin,
     sync::{
         Arc,
@@ -225,6 +225,9 @@ fn through(carry: impl FnOnce(StdStream, StdStream)) -> f64 {
         for _ in 0..PIECES {
             desktop.write_all(&piece).expect("the relay takes it");
         }
+        // What the viewer said is read: a connection that is closed with something unread in it is reset, and what is on its way is lost.
+        desktop.shutdown(Shutdown::Write).expect("a connection");
+        let _ = io::copy(&mut desktop, &mut io::sink());
     });
     let receiving = thread::spawn(move || {
         let (mut buffer, mut count) = (vec![0; 256 * 1024], 0);
